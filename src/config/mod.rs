@@ -1,0 +1,267 @@
+//! Every setting, read once at start from the environment.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use chrono::Duration;
+use secrecy::SecretString;
+
+use crate::domain::code::CodeFormat;
+use crate::domain::email::EmailAddress;
+
+/// All settings, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `APP_*`: what the installation calls itself.
+    pub app: AppConfig,
+    /// The listener, and who may talk to it.
+    pub http: HttpConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// `REDIS_URL`: queue, cache and limits are shared there; without it they live in the process.
+    pub redis_url: Option<SecretString>,
+    /// Verification codes.
+    pub codes: CodesConfig,
+    /// How often something may be done.
+    pub limits: LimitsConfig,
+    /// Keys, and the life of tokens.
+    pub tokens: TokensConfig,
+    /// How mail is sent.
+    pub mail: MailConfig,
+    /// What mails say.
+    pub templates: TemplatesConfig,
+    /// What is logged, and where.
+    pub log: LogConfig,
+}
+
+/// `APP_ENV`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Everything works without being set up; nothing is safe from the public.
+    Development,
+    /// Insecure defaults are refused.
+    Production,
+}
+
+/// What the installation calls itself.
+#[derive(Clone, Debug)]
+pub struct AppConfig {
+    /// `APP_ENV`.
+    pub environment: Environment,
+    /// `APP_NAME`.
+    pub name: String,
+    /// `APP_URL`, without a slash at its end.
+    pub url: String,
+    /// `SUPPORT_EMAIL`.
+    pub support_email: Option<EmailAddress>,
+}
+
+/// The listener.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// `HOST`.
+    pub host: IpAddr,
+    /// `PORT`; 0 takes a free one.
+    pub port: u16,
+    /// `CORS_ALLOWED_ORIGINS`.
+    pub cors_allowed_origins: Vec<String>,
+    /// `GRAPHIQL_ENABLED`.
+    pub graphiql: bool,
+    /// `INTROSPECTION_ENABLED`.
+    pub introspection: bool,
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// `DATABASE_URL`: `sqlite://…` or `postgres://…`. May hold a password.
+    pub url: SecretString,
+    /// `DATABASE_MAX_CONNECTIONS`.
+    pub max_connections: u32,
+    /// `RUN_MIGRATIONS`.
+    pub run_migrations: bool,
+}
+
+/// Verification codes.
+#[derive(Clone, Debug)]
+pub struct CodesConfig {
+    /// `CODE_LENGTH`, `CODE_TYPE`.
+    pub format: CodeFormat,
+    /// `CODE_EXPIRATION_MINUTES`.
+    pub lifetime: Duration,
+    /// `MAX_VERIFICATION_ATTEMPTS`: answers per code.
+    pub max_attempts: u32,
+    /// `ACCOUNT_EXISTENCE_HINTS`.
+    pub existence_hints: bool,
+}
+
+/// How often something may be done.
+#[derive(Clone, Debug)]
+pub struct LimitsConfig {
+    /// `MAX_CODE_REQUESTS_PER_HOUR`, per address.
+    pub code_requests_per_hour: u32,
+    /// `MAX_CODE_REQUESTS_PER_HOUR_PER_IP`.
+    pub code_requests_per_hour_per_ip: u32,
+    /// `MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP`: wrong codes over all addresses.
+    pub verifications_per_15_minutes_per_ip: u32,
+}
+
+/// Keys, and the life of tokens.
+#[derive(Clone, Debug)]
+pub struct TokensConfig {
+    /// `JWT_SECRET_KEY`, at least 32 bytes: every other key is derived from it.
+    pub secret_key: SecretString,
+    /// `JWT_SECRET_KEY_PREVIOUS`: still accepted, never used to sign.
+    pub secret_key_previous: Option<SecretString>,
+    /// `JWT_ISSUER`.
+    pub issuer: String,
+    /// `JWT_AUDIENCE`.
+    pub audience: String,
+    /// `JWT_EXPIRATION_MINUTES`: life of an access token.
+    pub access_lifetime: Duration,
+    /// `REFRESH_TOKEN_EXPIRATION_MINUTES`: life of a session without use.
+    pub refresh_lifetime: Duration,
+    /// `REFRESH_GRACE_SECONDS`.
+    pub refresh_grace: Duration,
+}
+
+/// How mail is sent.
+#[derive(Clone, Debug)]
+pub struct MailConfig {
+    /// `EMAIL_SERVICE`: tried in this order.
+    pub providers: Vec<MailProviderConfig>,
+    /// `EMAIL_FROM_ADDRESS`.
+    pub from_address: EmailAddress,
+    /// `EMAIL_FROM_NAME`.
+    pub from_name: String,
+    /// `EMAIL_TIMEOUT_SECONDS`: for a whole conversation with a provider.
+    pub timeout: std::time::Duration,
+    /// `EMAIL_MAX_ATTEMPTS`: then the mail is dead.
+    pub max_attempts: u32,
+    /// `EMAIL_FALLBACK_TO_CONSOLE`: print a dead mail's code on standard output.
+    pub fallback_to_console: bool,
+    /// `WORKER_CONCURRENCY`: mails sent at once by one process.
+    pub concurrency: usize,
+}
+
+/// A way to send mail.
+#[derive(Clone, Debug)]
+pub enum MailProviderConfig {
+    /// Prints the mail on the console and keeps it for the mailbox page.
+    Mock,
+    /// An SMTP server; `gmail` is one with its host filled in.
+    Smtp(SmtpConfig),
+}
+
+/// An SMTP server.
+#[derive(Clone, Debug)]
+pub struct SmtpConfig {
+    /// How the provider is called in logs and outbox rows: `gmail` or `smtp`.
+    pub name: &'static str,
+    /// `SMTP_HOST`.
+    pub host: String,
+    /// `SMTP_PORT`.
+    pub port: u16,
+    /// `SMTP_USERNAME` and `SMTP_PASSWORD`, or `GMAIL_USER` and `GMAIL_APP_PASSWORD`.
+    pub credentials: Option<(String, SecretString)>,
+    /// How the connection is encrypted.
+    pub encryption: SmtpEncryption,
+}
+
+/// How a connection to an SMTP server is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpEncryption {
+    /// TLS from the first byte (port 465).
+    Implicit,
+    /// STARTTLS, required.
+    StartTls,
+    /// None.
+    None,
+}
+
+/// What mails say.
+#[derive(Clone, Debug, Default)]
+pub struct TemplatesConfig {
+    /// `TEMPLATE_DIRECTORY`, if `USE_TEMPLATE_FILES` is on.
+    pub directory: Option<PathBuf>,
+    /// `SIGNUP_EMAIL_SUBJECT`, `SIGNUP_EMAIL_TEMPLATE`.
+    pub signup: TemplateOverride,
+    /// `LOGIN_EMAIL_SUBJECT`, `LOGIN_EMAIL_TEMPLATE`.
+    pub login: TemplateOverride,
+}
+
+/// Template text from the environment; wins over files.
+#[derive(Clone, Debug, Default)]
+pub struct TemplateOverride {
+    /// The subject.
+    pub subject: Option<String>,
+    /// The body: HTML if it has a tag, else plain text.
+    pub body: Option<String>,
+}
+
+/// What is logged, and where.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// `LOG_LEVEL`.
+    pub level: LogLevel,
+    /// `LOG_FORMAT`.
+    pub format: LogFormat,
+    /// `LOG_TO_CONSOLE`.
+    pub console: bool,
+    /// `LOG_FILE`, if `LOG_TO_FILE` is on.
+    pub file: Option<LogFileConfig>,
+    /// `SECURITY_LOG_FILE`, if `ENABLE_SECURITY_LOG` is on.
+    pub security_file: Option<LogFileConfig>,
+    /// `MASK_EMAILS_IN_LOGS`.
+    pub mask_emails: Masking,
+    /// `MASK_IP_IN_LOGS`.
+    pub mask_ips: Masking,
+    /// `LOG_REQUEST_ID`.
+    pub request_id: bool,
+}
+
+/// A log file that is rotated by size.
+#[derive(Clone, Debug)]
+pub struct LogFileConfig {
+    /// Where it is.
+    pub path: PathBuf,
+    /// `LOG_MAX_BYTES`: it is rotated when it would grow beyond.
+    pub max_bytes: usize,
+    /// `LOG_BACKUP_COUNT`: how many rotated files are kept.
+    pub backups: usize,
+}
+
+/// `LOG_LEVEL`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// For developers.
+    Debug,
+    /// What happened.
+    Info,
+    /// What may need a look.
+    Warning,
+    /// What went wrong.
+    Error,
+    /// What stops the service.
+    Critical,
+}
+
+/// `LOG_FORMAT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One bunyan object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// How personal data appears in logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Masking {
+    /// As it is.
+    Off,
+    /// Partly hidden.
+    Mask,
+    /// As a keyed hash, which still tells whether two are the same.
+    Hash,
+}

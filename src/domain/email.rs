@@ -1,0 +1,138 @@
+//! E-mail addresses in one canonical form.
+
+use std::fmt;
+
+use email_address::{EmailAddress as Syntax, Options};
+
+/// The longest address SMTP can carry (RFC 5321, 4.5.3.1.3, less the angle brackets).
+const MAX_BYTES: usize = 254;
+
+/// An address in canonical form: trimmed, lower-case, the domain in its ASCII form (IDNA).
+///
+/// Formatting it with `Debug` hides most of the local part; call [`as_str`](Self::as_str) where
+/// the address itself is meant.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EmailAddress(String);
+
+/// The text is not an address that mail could be sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid e-mail address")]
+pub struct InvalidEmail;
+
+impl EmailAddress {
+    /// Reads what a person typed.
+    ///
+    /// Refused are quoted local parts, address literals (`user@[192.0.2.1]`), control
+    /// characters, domains without a dot, and anything over 254 bytes.
+    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
+        let (local, domain) = text.trim().rsplit_once('@').ok_or(InvalidEmail)?;
+        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| InvalidEmail)?;
+        let canonical = format!("{}@{domain}", local.to_lowercase());
+        let options = Options::default()
+            .with_required_tld()
+            .without_domain_literal()
+            .without_display_text();
+        let valid = canonical.len() <= MAX_BYTES
+            && !local.contains('"')
+            && !canonical.chars().any(char::is_control)
+            && Syntax::parse_with_options(&canonical, options).is_ok();
+        valid.then_some(Self(canonical)).ok_or(InvalidEmail)
+    }
+
+    /// An address read back from where only canonical ones are written.
+    pub(crate) fn from_canonical(address: String) -> Self {
+        Self(address)
+    }
+
+    /// The address itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part before the `@`.
+    pub fn local_part(&self) -> &str {
+        self.0.split_once('@').map_or("", |(local, _)| local)
+    }
+
+    /// The address with most of its local part hidden: `a***@example.com`.
+    pub fn masked(&self) -> String {
+        mask(&self.0)
+    }
+}
+
+/// Hides most of the local part of an address; text that is no address is hidden entirely.
+pub fn mask(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((local, domain)) => {
+            let shown: String = local.chars().take(1).collect();
+            format!("{shown}***@{domain}")
+        }
+        None => "***".to_owned(),
+    }
+}
+
+impl fmt::Debug for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_person_has_one_spelling() {
+        for text in ["Ada@Example.COM", " ada@example.com ", "ADA@EXAMPLE.COM"] {
+            assert_eq!(
+                EmailAddress::parse(text).unwrap().as_str(),
+                "ada@example.com"
+            );
+        }
+        let international = EmailAddress::parse("ada@bücher.example").unwrap();
+        assert_eq!(international.as_str(), "ada@xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn what_no_mail_can_reach_is_refused() {
+        let long = format!("{}@example.com", "a".repeat(250));
+        for text in [
+            "",
+            "@",
+            "ada",
+            "ada@",
+            "@example.com",
+            "ada@localhost",
+            "ada@@example.com",
+            "ada @example.com",
+            "ada@exam ple.com",
+            "ada@[192.0.2.1]",
+            "\"a b\"@example.com",
+            "ada@example.com\r\nBcc: eve@example.com",
+            "Ada <ada@example.com>",
+            "a\0@example.com",
+            "ada@example..com",
+            "ada@-example.com",
+            &long,
+        ] {
+            assert_eq!(EmailAddress::parse(text), Err(InvalidEmail), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn formatting_hides_the_person() {
+        let email = EmailAddress::parse("ada.lovelace@example.com").unwrap();
+        assert_eq!(format!("{email:?}"), "a***@example.com");
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_is_stable(text in "\\PC{0,40}@?\\PC{0,20}(\\.com)?") {
+            if let Ok(email) = EmailAddress::parse(&text) {
+                prop_assert_eq!(EmailAddress::parse(email.as_str()), Ok(email));
+            }
+        }
+    }
+}

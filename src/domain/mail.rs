@@ -1,0 +1,241 @@
+//! Mails: their kinds, their states and when to try again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+
+use super::clock::Timestamp;
+use super::email::EmailAddress;
+use super::id::{MailId, UserId};
+
+/// What a mail is about. Its name is also that of its template folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MailKind {
+    /// The code that proves an address at sign-up.
+    SignupCode,
+    /// The code that signs an account in.
+    LoginCode,
+    /// Somebody tried to sign up with an address that has an account already.
+    AccountExists,
+    /// Somebody tried to log in with an address that has no account.
+    NoAccount,
+}
+
+impl MailKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [
+        Self::SignupCode,
+        Self::LoginCode,
+        Self::AccountExists,
+        Self::NoAccount,
+    ];
+
+    /// The name used in the database and for the template folder.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SignupCode => "signup_code",
+            Self::LoginCode => "login_code",
+            Self::AccountExists => "account_exists",
+            Self::NoAccount => "no_account",
+        }
+    }
+}
+
+impl fmt::Display for MailKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The name is none of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown {what} {name:?}")]
+pub struct UnknownName {
+    /// The set of names that was searched.
+    pub what: &'static str,
+    /// What was not found there.
+    pub name: String,
+}
+
+impl FromStr for MailKind {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| UnknownName {
+                what: "mail kind",
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// Where a mail is on its way. A leased mail is `Pending` with a lease in the future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailState {
+    /// To be sent, now or at its next attempt.
+    Pending,
+    /// Taken over by a provider.
+    Sent,
+    /// Given up after the last attempt; kept for an operator.
+    Dead,
+    /// Its code died before it could be sent.
+    Cancelled,
+}
+
+impl MailState {
+    const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Dead, Self::Cancelled];
+
+    /// The name used in the database and by the commands.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for MailState {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| UnknownName {
+                what: "mail state",
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// What a mail says besides its secret; kept in the outbox row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailParams {
+    /// The name of the person addressed, where known.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// A mail of the outbox, held for sending.
+#[derive(Clone, Debug)]
+pub struct OutboxMail {
+    /// The row, and the source of its `Message-ID`.
+    pub id: MailId,
+    /// What it is about.
+    pub kind: MailKind,
+    /// Where it goes.
+    pub recipient: EmailAddress,
+    /// The account it concerns, if there is one.
+    pub user_id: Option<UserId>,
+    /// The code whose secret it carries.
+    pub refers_to: Option<uuid::Uuid>,
+    /// What else it says.
+    pub params: MailParams,
+    /// How many tries have begun, this one included.
+    pub attempts: u32,
+    /// When it was written.
+    pub created_at: Timestamp,
+}
+
+/// The values a template may use, those of one mail.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MailContext {
+    /// The code, in the clear: never logged, never stored.
+    pub code: Option<Code>,
+    /// The name of the person addressed, or the empty text.
+    pub name: String,
+    /// The address it goes to.
+    pub email: String,
+    /// The life of the code in minutes, counted from its creation.
+    pub expiry_minutes: Option<i64>,
+}
+
+/// A mail ready to be handed to a provider. Its text may hold a secret, so `Debug` shows neither
+/// subject nor text.
+#[derive(Clone)]
+pub struct RenderedMail {
+    /// The outbox row.
+    pub id: MailId,
+    /// What it is about.
+    pub kind: MailKind,
+    /// Where it goes.
+    pub to: EmailAddress,
+    /// One line, without control characters.
+    pub subject: String,
+    /// The plain text.
+    pub text: String,
+    /// The HTML text.
+    pub html: String,
+    /// The code or link it carries, to show where mail is only pretended to be sent.
+    pub code: Option<Code>,
+}
+
+impl fmt::Debug for RenderedMail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RenderedMail")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+use super::code::Code;
+
+/// The longest wait between two tries.
+const BACKOFF_MAX: Duration = Duration::hours(1);
+/// The wait after the first failed try, before jitter.
+const BACKOFF_FIRST: Duration = Duration::seconds(5);
+
+/// How long to wait after the `attempts`-th try failed: doubling from about 5 s to at most an
+/// hour. `jitter` is between 0 and 1 and moves the wait by up to 20 % either way, so that mails
+/// that failed together are not all tried together again.
+pub fn backoff(attempts: u32, jitter: f64) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    let wait = (BACKOFF_FIRST * 2_i32.pow(doublings)).min(BACKOFF_MAX);
+    let factor = 0.8 + 0.4 * jitter.clamp(0.0, 1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an hour in milliseconds fits"
+    )]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "an hour in milliseconds is exact"
+    )]
+    let millis = (wait.num_milliseconds() as f64 * factor) as i64;
+    Duration::milliseconds(millis).min(BACKOFF_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_from_seconds_to_an_hour() {
+        let seconds: Vec<i64> = (1..=12).map(|n| backoff(n, 0.5).num_seconds()).collect();
+        assert_eq!(
+            seconds,
+            [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+        );
+        assert_eq!(backoff(1, 0.0), Duration::seconds(4));
+        assert_eq!(backoff(1, 1.0), Duration::seconds(6));
+        assert_eq!(backoff(u32::MAX, 1.0), BACKOFF_MAX);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for kind in MailKind::ALL {
+            assert_eq!(kind.name().parse::<MailKind>().unwrap(), kind);
+        }
+        for state in MailState::ALL {
+            assert_eq!(state.name().parse::<MailState>().unwrap(), state);
+        }
+        assert!("nonsense".parse::<MailKind>().is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! The rules of accounts, as plain types and functions: no I/O, no async, no framework.
+
+pub mod client;
+pub mod clock;
+pub mod code;
+pub mod email;
+pub mod id;
+pub mod mail;
+pub mod mailbox;
+pub mod session;
+pub mod user;

@@ -1,0 +1,4 @@
+//! Gatelodge: accounts and teams behind one GraphQL endpoint.
+
+pub mod config;
+pub mod domain;
