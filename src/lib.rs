@@ -1,4 +1,5 @@
 //! Gatelodge: accounts and teams behind one GraphQL endpoint.
 
 pub mod config;
+pub mod db;
 pub mod domain;

@@ -86,11 +86,8 @@ impl CodeFormat {
         let mut rest = u128::from_be_bytes(mac);
         let mut text = String::with_capacity(self.length);
         for _ in 0..self.length {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "below the alphabet's length"
-            )]
-            text.push(char::from(alphabet[(rest % base) as usize]));
+            let index = usize::try_from(rest % base).unwrap_or_default();
+            text.push(char::from(alphabet[index]));
             rest /= base;
         }
         Code(text)

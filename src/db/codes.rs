@@ -1,0 +1,119 @@
+//! Queries on verification codes.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use super::entity::verification_codes::{ActiveModel, Column, Entity, Model};
+use super::{DbError, Executor, Tx, changed, from_column, to_column};
+use crate::domain::clock::Timestamp;
+use crate::domain::code::{Purpose, VerificationCode};
+use crate::domain::email::EmailAddress;
+use crate::domain::id::CodeId;
+
+/// Adds a code in the place of the one that is open for the same purpose and address, if any.
+/// [`DbError::Conflict`] if another request did the same in this moment.
+pub async fn supersede(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> {
+    Entity::update_many()
+        .col_expr(Column::SupersededAt, code.created_at.into())
+        .filter(Column::Purpose.eq(code.purpose.name()))
+        .filter(Column::Email.eq(code.email.as_str()))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::SupersededAt.is_null())
+        .exec(tx.connection())
+        .await?;
+    let row = ActiveModel {
+        id: Set(code.id.into()),
+        purpose: Set(code.purpose.name().to_owned()),
+        email: Set(code.email.as_str().to_owned()),
+        user_id: Set(code.user_id.map(Into::into)),
+        nonce: Set(code.nonce.clone()),
+        pending_profile: Set(code
+            .pending_profile
+            .as_ref()
+            .map(|profile| serde_json::json!(profile))),
+        attempts: Set(to_column(code.attempts)),
+        expires_at: Set(code.expires_at),
+        used_at: Set(code.used_at),
+        superseded_at: Set(code.superseded_at),
+        created_at: Set(code.created_at),
+    };
+    row.insert(tx.connection()).await?;
+    Ok(())
+}
+
+/// The code with this identifier.
+pub async fn find(db: &impl Executor, id: CodeId) -> Result<Option<VerificationCode>, DbError> {
+    let row = Entity::find_by_id(id).one(db.connection()).await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The newest code for a purpose and address, whatever became of it.
+pub async fn find_newest(
+    db: &impl Executor,
+    purpose: Purpose,
+    email: &EmailAddress,
+) -> Result<Option<VerificationCode>, DbError> {
+    let row = Entity::find()
+        .filter(Column::Purpose.eq(purpose.name()))
+        .filter(Column::Email.eq(email.as_str()))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
+        .one(db.connection())
+        .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Counts an answer before it is compared. `false` if the budget of `max` is spent: then it must
+/// not be compared.
+pub async fn count_attempt(db: &impl Executor, id: CodeId, max: u32) -> Result<bool, DbError> {
+    let result = Entity::update_many()
+        .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Attempts.lt(to_column(max)))
+        .exec(db.connection())
+        .await?;
+    Ok(changed(&result))
+}
+
+/// Uses a code up. `true` for exactly one caller, however many ask at once, and for none once
+/// the code is superseded or expired.
+pub async fn consume(db: &impl Executor, id: CodeId, now: Timestamp) -> Result<bool, DbError> {
+    let result = Entity::update_many()
+        .col_expr(Column::UsedAt, now.into())
+        .filter(Column::Id.eq(id))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::SupersededAt.is_null())
+        .filter(Column::ExpiresAt.gt(now))
+        .exec(db.connection())
+        .await?;
+    Ok(changed(&result))
+}
+
+impl TryFrom<Model> for VerificationCode {
+    type Error = DbError;
+
+    fn try_from(row: Model) -> Result<Self, DbError> {
+        let corrupt = |error: &dyn std::fmt::Display| {
+            DbError::Corrupt(format!("verification code {}: {error}", row.id))
+        };
+        Ok(Self {
+            id: row.id.into(),
+            purpose: row.purpose.parse().map_err(|error| corrupt(&error))?,
+            pending_profile: row
+                .pending_profile
+                .clone()
+                .map(serde_json::from_value)
+                .transpose()
+                .map_err(|error| corrupt(&error))?,
+            email: EmailAddress::from_canonical(row.email),
+            user_id: row.user_id.map(Into::into),
+            nonce: row.nonce,
+            attempts: from_column(row.attempts),
+            expires_at: row.expires_at,
+            used_at: row.used_at,
+            superseded_at: row.superseded_at,
+            created_at: row.created_at,
+        })
+    }
+}

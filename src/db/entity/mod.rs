@@ -1,0 +1,23 @@
+//! Tables as sea-orm sees them. Nothing outside `db` names these types.
+
+use sea_orm::Value;
+use uuid::Uuid;
+
+use crate::domain::id::{CodeId, MailId, SessionId, UserId};
+
+pub(super) mod outbox_mails;
+pub(super) mod sessions;
+pub(super) mod users;
+pub(super) mod verification_codes;
+
+macro_rules! ids_are_values {
+    ($($id:ty),+) => {$(
+        impl From<$id> for Value {
+            fn from(id: $id) -> Self {
+                Uuid::from(id).into()
+            }
+        }
+    )+};
+}
+
+ids_are_values!(CodeId, MailId, SessionId, UserId);

@@ -1,0 +1,181 @@
+//! Queries on the mails of the outbox.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::entity::outbox_mails::{ActiveModel, Column, Entity, Model};
+use super::{DbError, Executor, changed, from_column, to_column};
+use crate::domain::clock::Timestamp;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::MailId;
+use crate::domain::mail::{MailState, OutboxMail};
+
+/// Adds a mail that is due at once.
+pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<(), DbError> {
+    let row = ActiveModel {
+        id: Set(mail.id.into()),
+        kind: Set(mail.kind.name().to_owned()),
+        recipient: Set(mail.recipient.as_str().to_owned()),
+        user_id: Set(mail.user_id.map(Into::into)),
+        refers_to: Set(mail.refers_to),
+        params: Set(serde_json::json!(mail.params)),
+        state: Set(MailState::Pending.name().to_owned()),
+        attempts: Set(to_column(mail.attempts)),
+        next_attempt_at: Set(mail.created_at),
+        leased_until: Set(None),
+        provider: Set(None),
+        last_error: Set(None),
+        created_at: Set(mail.created_at),
+        sent_at: Set(None),
+    };
+    row.insert(db.connection()).await?;
+    Ok(())
+}
+
+/// Takes a due mail for sending until `until`, and counts the attempt. `None` if it is not due,
+/// is done, or somebody else holds it.
+pub async fn lease(
+    db: &impl Executor,
+    id: MailId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<OutboxMail>, DbError> {
+    let result = Entity::update_many()
+        .col_expr(Column::LeasedUntil, until.into())
+        .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        .filter(Column::Id.eq(id))
+        .filter(is_due(now))
+        .exec(db.connection())
+        .await?;
+    if !changed(&result) {
+        return Ok(None);
+    }
+    let row = Entity::find_by_id(id).one(db.connection()).await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Identifiers of due mails that nobody holds, the longest due first.
+pub async fn due(db: &impl Executor, now: Timestamp, limit: u64) -> Result<Vec<MailId>, DbError> {
+    let ids: Vec<Uuid> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(is_due(now))
+        .order_by_asc(Column::NextAttemptAt)
+        .limit(limit)
+        .into_tuple()
+        .all(db.connection())
+        .await?;
+    Ok(ids.into_iter().map(Into::into).collect())
+}
+
+/// What came of a leased mail.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// A provider took it.
+    Sent {
+        /// Which one.
+        provider: &'a str,
+    },
+    /// To be tried again.
+    Retry {
+        /// Which provider failed.
+        provider: &'a str,
+        /// What it said.
+        error: &'a str,
+        /// When to try.
+        at: Timestamp,
+    },
+    /// Given up.
+    Dead {
+        /// Which provider failed.
+        provider: &'a str,
+        /// What it said.
+        error: &'a str,
+    },
+    /// Not worth sending any more.
+    Cancelled,
+}
+
+/// Records what came of the `attempt`-th try and lets go of the lease. `false` if the lease had
+/// run out and somebody else took the mail since: then nothing is changed.
+pub async fn finish(
+    db: &impl Executor,
+    id: MailId,
+    attempt: u32,
+    now: Timestamp,
+    outcome: Outcome<'_>,
+) -> Result<bool, DbError> {
+    let mut row = ActiveModel {
+        leased_until: Set(None),
+        ..Default::default()
+    };
+    let state = match outcome {
+        Outcome::Sent { provider } => {
+            row.provider = Set(Some(provider.to_owned()));
+            row.sent_at = Set(Some(now));
+            row.last_error = Set(None);
+            MailState::Sent
+        }
+        Outcome::Retry {
+            provider,
+            error,
+            at,
+        } => {
+            row.provider = Set(Some(provider.to_owned()));
+            row.last_error = Set(Some(error.to_owned()));
+            row.next_attempt_at = Set(at);
+            MailState::Pending
+        }
+        Outcome::Dead { provider, error } => {
+            row.provider = Set(Some(provider.to_owned()));
+            row.last_error = Set(Some(error.to_owned()));
+            MailState::Dead
+        }
+        Outcome::Cancelled => MailState::Cancelled,
+    };
+    row.state = Set(state.name().to_owned());
+    let result = Entity::update_many()
+        .set(row)
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(MailState::Pending.name()))
+        .filter(Column::Attempts.eq(to_column(attempt)))
+        .exec(db.connection())
+        .await?;
+    Ok(changed(&result))
+}
+
+fn is_due(now: Timestamp) -> Condition {
+    Condition::all()
+        // In the text of the statement, not as a parameter, so that the partial index serves.
+        .add(Expr::col(Column::State).eq(Expr::cust(format!("'{}'", MailState::Pending.name()))))
+        .add(Column::NextAttemptAt.lte(now))
+        .add(
+            Condition::any()
+                .add(Column::LeasedUntil.is_null())
+                .add(Column::LeasedUntil.lte(now)),
+        )
+}
+
+impl TryFrom<Model> for OutboxMail {
+    type Error = DbError;
+
+    fn try_from(row: Model) -> Result<Self, DbError> {
+        let corrupt = |error: &dyn std::fmt::Display| {
+            DbError::Corrupt(format!("outbox mail {}: {error}", row.id))
+        };
+        Ok(Self {
+            id: row.id.into(),
+            kind: row.kind.parse().map_err(|error| corrupt(&error))?,
+            params: serde_json::from_value(row.params.clone()).map_err(|error| corrupt(&error))?,
+            recipient: EmailAddress::from_canonical(row.recipient),
+            user_id: row.user_id.map(Into::into),
+            refers_to: row.refers_to,
+            attempts: from_column(row.attempts),
+            created_at: row.created_at,
+        })
+    }
+}
