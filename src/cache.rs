@@ -1,0 +1,169 @@
+//! Short-lived answers: in Redis, shared by all processes, or in this one.
+//!
+//! What is kept here may vanish at any time, so each reader must be able to do without. Every
+//! call ends within [`PATIENCE`], also while Redis hangs.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::sync::Cache as MemoryCache;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{AsyncCommands, ExistenceCheck, RedisResult, SetExpiry, SetOptions};
+use secrecy::{ExposeSecret, SecretString};
+
+/// How long a caller waits for Redis before doing without.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How many entries are kept in the process.
+const MEMORY_ENTRIES: u64 = 100_000;
+const PREFIX: &str = "gatelodge:cache:";
+
+/// Redis is away or too slow.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// It answered with an error, or not at all.
+    #[error("Redis failed")]
+    Redis(#[from] redis::RedisError),
+    /// It took longer than [`PATIENCE`].
+    #[error("Redis took too long")]
+    TimedOut,
+}
+
+/// A cache of small texts. Clones share it.
+#[derive(Clone)]
+pub enum Cache {
+    /// Shared by all processes.
+    Redis(ConnectionManager),
+    /// For this process alone.
+    Memory(MemoryCache<String, Entry>),
+}
+
+/// A text and how long it is kept.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    value: String,
+    lifetime: Duration,
+}
+
+/// Keeps each entry for its own lifetime.
+struct PerEntry;
+
+impl Expiry<String, Entry> for PerEntry {
+    fn expire_after_create(&self, _: &String, entry: &Entry, _: Instant) -> Option<Duration> {
+        Some(entry.lifetime)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &String,
+        entry: &Entry,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(entry.lifetime)
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Redis(_) => "Cache::Redis",
+            Self::Memory(_) => "Cache::Memory",
+        })
+    }
+}
+
+impl Cache {
+    /// A cache in this process.
+    pub fn memory() -> Self {
+        Self::Memory(
+            MemoryCache::builder()
+                .max_capacity(MEMORY_ENTRIES)
+                .expire_after(PerEntry)
+                .build(),
+        )
+    }
+
+    /// A cache in Redis, which need not be there yet.
+    pub fn redis(url: &SecretString) -> Result<Self, CacheError> {
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let client = redis::Client::open(url.expose_secret())?;
+        Ok(Self::Redis(ConnectionManager::new_lazy_with_config(
+            client, config,
+        )?))
+    }
+
+    /// The text kept under `key`.
+    pub async fn get(&self, key: &str) -> Result<Option<String>, CacheError> {
+        match self {
+            Self::Redis(redis) => patiently(redis.clone().get(prefixed(key))).await,
+            Self::Memory(memory) => Ok(memory.get(key).map(|entry| entry.value)),
+        }
+    }
+
+    /// Keeps `value` under `key`, in place of what was there.
+    pub async fn put(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), CacheError> {
+        match self {
+            Self::Redis(redis) => {
+                patiently(
+                    redis
+                        .clone()
+                        .set_ex(prefixed(key), value, lifetime.as_secs()),
+                )
+                .await
+            }
+            Self::Memory(memory) => {
+                memory.insert(
+                    key.to_owned(),
+                    Entry {
+                        value: value.to_owned(),
+                        lifetime,
+                    },
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps `value` under `key` unless something is there already.
+    pub async fn put_if_absent(
+        &self,
+        key: &str,
+        value: &str,
+        lifetime: Duration,
+    ) -> Result<(), CacheError> {
+        match self {
+            Self::Redis(redis) => {
+                let options = SetOptions::default()
+                    .conditional_set(ExistenceCheck::NX)
+                    .with_expiration(SetExpiry::EX(lifetime.as_secs()));
+                let mut redis = redis.clone();
+                // Answers with nil where something was there.
+                let _: Option<String> =
+                    patiently(redis.set_options(prefixed(key), value, options)).await?;
+            }
+            Self::Memory(memory) => {
+                let entry = Entry {
+                    value: value.to_owned(),
+                    lifetime,
+                };
+                memory.entry_by_ref(key).or_insert(entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn prefixed(key: &str) -> String {
+    format!("{PREFIX}{key}")
+}
+
+async fn patiently<T>(call: impl Future<Output = RedisResult<T>>) -> Result<T, CacheError> {
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(CacheError::TimedOut),
+    }
+}

@@ -1,0 +1,150 @@
+//! Keys and what is made with them. Nothing made here is ever stored.
+
+use aws_lc_rs::{hkdf, hmac, rand};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::TokensConfig;
+use crate::domain::code::{Code, CodeFormat, VerificationCode};
+use crate::domain::id::{IdEntropy, SessionId};
+
+mod access_token;
+mod opaque_token;
+
+pub use access_token::{AccessClaims, AccessTokenError, AccessTokens};
+
+/// Bytes from the operating system's generator.
+///
+/// # Panics
+/// If the operating system has none to give: nothing safe could be done then.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    #[expect(
+        clippy::expect_used,
+        reason = "without randomness nothing safe can be done"
+    )]
+    rand::fill(&mut bytes).expect("the operating system gives randomness");
+    bytes
+}
+
+/// Randomness for one new identifier.
+pub fn id_entropy() -> IdEntropy {
+    random()
+}
+
+/// A fraction between 0 and 1.
+pub fn random_fraction() -> f64 {
+    f64::from(u32::from_be_bytes(random())) / f64::from(u32::MAX)
+}
+
+/// All keys of the installation, each derived from `JWT_SECRET_KEY` for one purpose
+/// (HKDF-SHA256, RFC 5869). Those of `JWT_SECRET_KEY_PREVIOUS` are still accepted.
+#[derive(Debug)]
+pub struct Keys {
+    current: KeySet,
+    previous: Option<KeySet>,
+}
+
+/// The keys derived from one secret.
+#[derive(Debug)]
+struct KeySet {
+    codes: hmac::Key,
+    refresh: hmac::Key,
+    subjects: hmac::Key,
+}
+
+impl KeySet {
+    fn derive(secret: &SecretString) -> Self {
+        Self {
+            codes: hmac_key(secret, "verification code"),
+            refresh: hmac_key(secret, "refresh token"),
+            subjects: hmac_key(secret, "limit subject"),
+        }
+    }
+}
+
+fn hmac_key(secret: &SecretString, purpose: &str) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &subkey(secret, purpose))
+}
+
+/// A key for one purpose.
+fn subkey(secret: &SecretString, purpose: &str) -> [u8; 32] {
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"gatelodge");
+    let mut key = [0; 32];
+    #[expect(clippy::expect_used, reason = "32 bytes are within what HKDF can give")]
+    salt.extract(secret.expose_secret().as_bytes())
+        .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut key))
+        .expect("HKDF gives 32 bytes");
+    key
+}
+
+/// The key that addresses are hashed with in logs.
+pub fn log_hash_key(config: &TokensConfig) -> [u8; 32] {
+    subkey(&config.secret_key, "log hash")
+}
+
+impl Keys {
+    /// Derives all keys.
+    pub fn new(config: &TokensConfig) -> Self {
+        Self {
+            current: KeySet::derive(&config.secret_key),
+            previous: config.secret_key_previous.as_ref().map(KeySet::derive),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &KeySet> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
+    /// The code that belongs to a row, the same each time.
+    pub fn code(&self, row: &VerificationCode, format: CodeFormat) -> Code {
+        derive_code(&self.current, row, format)
+    }
+
+    /// Whether `answer` is the code of a row, compared in constant time.
+    pub fn is_code(&self, row: &VerificationCode, format: CodeFormat, answer: &Code) -> bool {
+        self.all()
+            .map(|keys| derive_code(keys, row, format))
+            .map(|code| {
+                let (code, answer) = (code.expose().as_bytes(), answer.expose().as_bytes());
+                aws_lc_rs::constant_time::verify_slices_are_equal(code, answer).is_ok()
+            })
+            .fold(false, |found, equal| found | equal)
+    }
+
+    /// The refresh token of one generation of a session, the same each time.
+    pub fn refresh_token(&self, session: SessionId, generation: u32) -> String {
+        opaque_token::issue(
+            &self.current.refresh,
+            session.into(),
+            &generation.to_be_bytes(),
+        )
+    }
+
+    /// The session and generation that a refresh token is for; `None` if it is not one of ours.
+    pub fn read_refresh_token(&self, token: &str) -> Option<(SessionId, u32)> {
+        let (id, generation) = self
+            .all()
+            .find_map(|keys| opaque_token::read(&keys.refresh, token))?;
+        Some((id.into(), u32::from_be_bytes(generation)))
+    }
+
+    /// The name under which a subject (an address, a network) is counted: a keyed hash, so that
+    /// who reads Redis does not read whom it is about.
+    pub fn limit_subject(&self, subject: &str) -> String {
+        use base64::Engine;
+        let tag = hmac::sign(&self.current.subjects, subject.as_bytes());
+        base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&tag.as_ref()[..16])
+    }
+}
+
+fn derive_code(keys: &KeySet, row: &VerificationCode, format: CodeFormat) -> Code {
+    let mut context = hmac::Context::with_key(&keys.codes);
+    context.update(row.purpose.name().as_bytes());
+    context.update(uuid::Uuid::from(row.id).as_bytes());
+    context.update(&row.nonce);
+    let tag = context.sign();
+    let mut bits = [0; 16];
+    bits.copy_from_slice(&tag.as_ref()[..16]);
+    format.encode(bits)
+}
