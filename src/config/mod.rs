@@ -1,5 +1,20 @@
 //! Every setting, read once at start from the environment.
+//!
+//! `settings` is the table of what exists, with explanations and defaults; `load` turns what is
+//! set into a [`Config`]. A new setting is a line in the table, a field here, and a line in `load`.
 
+mod dotenv;
+mod load;
+mod mail;
+mod production;
+mod reader;
+mod secret_key;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod unknown;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -8,6 +23,26 @@ use secrecy::SecretString;
 
 use crate::domain::code::CodeFormat;
 use crate::domain::email::EmailAddress;
+
+pub use load::load;
+pub use reader::{EffectiveSetting, Problem, Problems};
+pub use settings::env_example;
+
+/// Environment variables by name.
+pub type Variables = BTreeMap<String, String>;
+
+/// Settings that can be started with.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// What is probably not meant, or not safe. Holds no secrets.
+    pub warnings: Vec<String>,
+    /// What is good to know and needs no change. Holds no secrets.
+    pub notes: Vec<String>,
+    /// Each setting as it holds, secrets hidden.
+    pub effective: Vec<EffectiveSetting>,
+}
 
 /// All settings, checked.
 #[derive(Clone, Debug)]

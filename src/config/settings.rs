@@ -1,0 +1,227 @@
+//! The table of all settings: what exists, what each means, and what holds when it is not set.
+
+use std::fmt::Write;
+use std::iter;
+
+/// One environment variable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting<'a> {
+    pub(super) name: &'static str,
+    /// Lines for `.env.example`.
+    pub(super) about: &'static str,
+    /// What is read when the variable is not set.
+    pub(super) default: Option<&'a str>,
+    /// Says what the default follows, where it is not the same for everybody.
+    follows: Option<&'static str>,
+    /// Never shown, and can be read from the file that `NAME_FILE` names.
+    pub(super) secret: bool,
+}
+
+impl<'a> Setting<'a> {
+    /// The same setting with a default that became known while reading others.
+    pub(super) fn or(self, default: &'a str) -> Self {
+        Self {
+            default: Some(default),
+            ..self
+        }
+    }
+
+    /// The variable that names a file to read a secret from.
+    pub(super) fn file_twin(&self) -> Option<String> {
+        self.secret.then(|| format!("{}_FILE", self.name))
+    }
+
+    const fn secret(self) -> Self {
+        Self {
+            secret: true,
+            ..self
+        }
+    }
+}
+
+const NO_DEFAULT: Setting<'static> = Setting {
+    name: "",
+    about: "",
+    default: None,
+    follows: None,
+    secret: false,
+};
+
+const fn default(text: &'static str) -> Setting<'static> {
+    Setting {
+        default: Some(text),
+        ..NO_DEFAULT
+    }
+}
+
+const fn follows(what: &'static str) -> Setting<'static> {
+    Setting {
+        follows: Some(what),
+        ..NO_DEFAULT
+    }
+}
+
+/// Settings that belong together.
+pub(super) struct Section {
+    title: &'static str,
+    pub(super) settings: &'static [Setting<'static>],
+}
+
+/// Makes a constant of each setting, and `SECTIONS` of all.
+macro_rules! settings {
+    ($($title:literal { $($name:ident = $kind:expr, $about:literal;)* })*) => {
+        $($(
+            pub(super) const $name: Setting<'static> = Setting {
+                name: stringify!($name),
+                about: $about,
+                ..$kind
+            };
+        )*)*
+
+        pub(super) const SECTIONS: &[Section] = &[
+            $(Section { title: $title, settings: &[$($name),*] }),*
+        ];
+    };
+}
+
+settings! {
+    "Application" {
+        APP_ENV = default("development"),
+            "development, or production, which refuses insecure defaults.";
+        APP_NAME = default("Gatelodge"), "What mails call the application.";
+        APP_URL = default("http://localhost:8000"),
+            "Where the application is found; links in mails begin with it. https:// in production.";
+        SUPPORT_EMAIL = NO_DEFAULT, "Where users get help; shown in mails.";
+    }
+    "Listener" {
+        HOST = default("127.0.0.1"), "The address to listen on; 0.0.0.0 is every IPv4 interface.";
+        PORT = default("8000"), "The port to listen on; 0 takes a free one.";
+        CORS_ALLOWED_ORIGINS = follows("APP_URL in development, none in production"),
+            "Origins whose pages may call the API: a comma list, no wildcard.";
+        GRAPHIQL_ENABLED = follows("true in development, false in production"),
+            "Serve the GraphiQL page.";
+        INTROSPECTION_ENABLED = follows("true in development, false in production"),
+            "Let clients read the schema.";
+    }
+    "Database and Redis" {
+        DATABASE_URL = default("sqlite://data/gatelodge.db?mode=rwc").secret(),
+            "sqlite://path?mode=rwc or postgres://user:password@host/database.";
+        DATABASE_MAX_CONNECTIONS = default("10"), "Size of the connection pool, 1 to 1000.";
+        RUN_MIGRATIONS = default("true"),
+            "Bring the schema up to date at start; safe when several processes start at once.";
+        REDIS_URL = NO_DEFAULT.secret(),
+            "redis://host or rediss://host: queue, cache and rate limits are shared there.\n\
+             Without it they live in the process.";
+    }
+    "Codes" {
+        CODE_LENGTH = default("6"), "Characters of a code, 4 to 8.";
+        CODE_TYPE = default("numeric"),
+            "numeric, or alphanumeric (no look-alike characters, case does not matter).";
+        CODE_EXPIRATION_MINUTES = default("15"), "Life of a code, 1 to 60 minutes.";
+        MAX_VERIFICATION_ATTEMPTS = default("5"), "Answers accepted per code, 1 to 100.";
+        ACCOUNT_EXISTENCE_HINTS = default("true"),
+            "Tell whoever asks that an address has an account, or has none.\n\
+             false: the answer is always the same, and the truth goes by mail.";
+    }
+    "Limits" {
+        MAX_CODE_REQUESTS_PER_HOUR = default("5"), "Codes sent per address.";
+        MAX_CODE_REQUESTS_PER_HOUR_PER_IP = default("30"), "Codes sent per client IP.";
+        MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP = default("50"),
+            "Wrong codes per client IP, over all addresses.";
+    }
+    "Tokens" {
+        JWT_SECRET_KEY = follows("in development, one is made and kept in data/secret.key").secret(),
+            "At least 32 bytes; codes, tokens and signatures are derived from it.\n\
+             Make one with: openssl rand -base64 48";
+        JWT_SECRET_KEY_PREVIOUS = NO_DEFAULT.secret(),
+            "The key before this one: still accepted, never used to sign.";
+        JWT_ISSUER = follows("APP_URL"), "Who tokens say issued them.";
+        JWT_AUDIENCE = follows("APP_NAME"), "Whom tokens say they are for.";
+        JWT_EXPIRATION_MINUTES = default("43200"),
+            "Life of an access token. Where other services verify tokens offline, set 15 and refresh.";
+        REFRESH_TOKEN_EXPIRATION_MINUTES = default("86400"),
+            "Life of a session without use; longer than JWT_EXPIRATION_MINUTES.";
+        REFRESH_GRACE_SECONDS = default("10"),
+            "A refresh repeated within this time gets the same answer, 0 to 300.";
+    }
+    "Mail" {
+        EMAIL_SERVICE = follows("gmail if GMAIL_USER is set, else mock"),
+            "gmail, smtp or mock; a comma list is an order of failover.\n\
+             mock prints mails on the console and is refused in production.";
+        EMAIL_FROM_ADDRESS = follows("GMAIL_USER; smtp needs one to be set"),
+            "The sender's address.";
+        EMAIL_FROM_NAME = follows("APP_NAME"), "The sender's name.";
+        GMAIL_USER = NO_DEFAULT, "The Gmail address to log in with.";
+        GMAIL_APP_PASSWORD = NO_DEFAULT.secret(),
+            "An app password of that account: 16 letters, spaces do not matter.";
+        SMTP_HOST = follows("smtp.gmail.com for gmail; smtp needs one to be set"),
+            "The mail server.";
+        SMTP_PORT = default("587"), "465 is TLS from the first byte, any other port STARTTLS.";
+        SMTP_USERNAME = NO_DEFAULT, "The name to log in with, if the server wants one.";
+        SMTP_PASSWORD = NO_DEFAULT.secret(), "The password to log in with.";
+        SMTP_USE_TLS = default("true"), "false sends in the clear: for a server on this machine only.";
+        EMAIL_TIMEOUT_SECONDS = default("15"),
+            "For the whole conversation with a provider, 1 to 120.";
+        EMAIL_MAX_ATTEMPTS = default("8"), "Tries before a mail is given up, 1 to 50.";
+        EMAIL_FALLBACK_TO_CONSOLE = follows("true in development, false in production"),
+            "Print the code of a mail that was given up on standard output.";
+        WORKER_CONCURRENCY = default("8"), "Mails sent at once by one process, 1 to 256.";
+    }
+    "Mail templates" {
+        USE_TEMPLATE_FILES = default("true"), "Read templates from files; a missing one is built in.";
+        TEMPLATE_DIRECTORY = default("templates"), "Where the files are.";
+        SIGNUP_EMAIL_SUBJECT = follows("from a file, or built in"),
+            "Placeholders: {code} {name} {email} {expiry_minutes} {app_name} {app_url} {support_email}";
+        SIGNUP_EMAIL_TEMPLATE = follows("from a file, or built in"), "The body: HTML if it has a tag.";
+        LOGIN_EMAIL_SUBJECT = follows("from a file, or built in"), "The same for login mails.";
+        LOGIN_EMAIL_TEMPLATE = follows("from a file, or built in"), "The same for login mails.";
+    }
+    "Logs" {
+        LOG_LEVEL = default("INFO"), "DEBUG, INFO, WARNING, ERROR or CRITICAL.";
+        LOG_FORMAT = follows("text in development, json in production"), "json or text.";
+        LOG_TO_CONSOLE = default("true"), "Log to standard output.";
+        LOG_TO_FILE = default("true"), "Log to LOG_FILE.";
+        LOG_FILE = default("logs/app.log"), "The log file.";
+        LOG_MAX_BYTES = default("10485760"), "A log file is rotated before it grows beyond.";
+        LOG_BACKUP_COUNT = default("5"), "Rotated files that are kept, 0 to 1000.";
+        MASK_EMAILS_IN_LOGS = default("false"),
+            "true hides most of an address; hash makes it a keyed hash that can still be compared.";
+        MASK_IP_IN_LOGS = default("false"), "The same for IP addresses: true, false or hash.";
+        ENABLE_SECURITY_LOG = default("false"), "Log security events to SECURITY_LOG_FILE too.";
+        SECURITY_LOG_FILE = default("logs/security.log"), "The security log.";
+        LOG_REQUEST_ID = default("true"), "Put the request's id on every line.";
+    }
+}
+
+/// The names of all variables that are read, `_FILE` twins included.
+pub(super) fn variable_names() -> impl Iterator<Item = String> {
+    let settings = SECTIONS.iter().flat_map(|section| section.settings);
+    settings.flat_map(|setting| iter::once(setting.name.to_owned()).chain(setting.file_twin()))
+}
+
+/// The text of `.env.example`: every setting with its explanation and default, commented out.
+pub fn env_example() -> String {
+    let mut text = String::from(
+        "# Every setting of Gatelodge, with its default. Copy this file to `.env` in the directory\n\
+         # where Gatelodge starts and remove the `#` before what you change. Variables of the real\n\
+         # environment win over the file. `gatelodge config check` says what holds.\n",
+    );
+    for section in SECTIONS {
+        let _ = write!(text, "\n\n## {} ##\n", section.title);
+        for setting in section.settings {
+            text.push('\n');
+            for line in setting.about.lines() {
+                let _ = writeln!(text, "# {line}");
+            }
+            if let Some(what) = setting.follows {
+                let _ = writeln!(text, "# Default: {what}.");
+            }
+            if let Some(twin) = setting.file_twin() {
+                let _ = writeln!(text, "# Or {twin}: a file to read it from.");
+            }
+            let default = setting.default.unwrap_or_default();
+            let _ = writeln!(text, "# {}={default}", setting.name);
+        }
+    }
+    text
+}
