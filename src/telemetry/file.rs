@@ -1,0 +1,312 @@
+//! A log file that is rotated by size.
+
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::config::LogFileConfig;
+
+/// Appends lines to a file. When a line would make it grow beyond its limit, `app.log` becomes
+/// `app.log.1`, that `app.log.2`, and so on; the oldest goes.
+///
+/// Several processes may write to one file: each notices when another has moved it away. Whatever
+/// fails costs lines at most, is told on standard error once, and is tried again with each line.
+pub(super) struct RotatingFile {
+    path: PathBuf,
+    max_bytes: u64,
+    backups: usize,
+    file: Option<File>,
+    /// Why the last rotation failed.
+    rotation_error: Option<io::Error>,
+    /// Whether something fails, and that was told.
+    failing: bool,
+    /// Whether the last line may have been written in part.
+    torn: bool,
+}
+
+impl RotatingFile {
+    /// Opens the file and makes its directory.
+    pub(super) fn new(config: &LogFileConfig) -> Self {
+        let mut file = Self {
+            path: config.path.clone(),
+            max_bytes: u64::try_from(config.max_bytes).unwrap_or(u64::MAX),
+            backups: config.backups,
+            file: None,
+            rotation_error: None,
+            failing: false,
+            torn: false,
+        };
+        let opened = file.file_for(0).map(|_| ());
+        file.tell(opened);
+        file
+    }
+
+    /// The file to append `bytes` to: opened, moved or followed as needed.
+    fn file_for(&mut self, bytes: u64) -> io::Result<&mut File> {
+        let is_same = match (&self.file, fs::metadata(&self.path)) {
+            (Some(file), Ok(on_disk)) => is_same_file(&file.metadata()?, &on_disk),
+            _ => false,
+        };
+        let mut file = match self.file.take() {
+            Some(file) if is_same => file,
+            _ => open(&self.path)?,
+        };
+        let size = file.metadata()?.len();
+        self.rotation_error = None;
+        if size > 0 && size.saturating_add(bytes) > self.max_bytes {
+            match self.rotate(&file) {
+                Ok(()) => file = open(&self.path)?,
+                // A file that is too long is better than no log.
+                Err(error) => self.rotation_error = Some(error),
+            }
+        }
+        Ok(self.file.insert(file))
+    }
+
+    /// Moves the files on, unless another process is doing it.
+    fn rotate(&self, file: &File) -> io::Result<()> {
+        match file.try_lock() {
+            Ok(()) => {
+                let moved = self.move_files(file);
+                file.unlock()?;
+                moved
+            }
+            Err(TryLockError::WouldBlock) => Ok(()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn move_files(&self, file: &File) -> io::Result<()> {
+        let on_disk = fs::symlink_metadata(&self.path)?;
+        if !on_disk.is_file() {
+            return Err(io::Error::other("a link or a device is not rotated"));
+        }
+        if !is_same_file(&file.metadata()?, &on_disk) {
+            // Another process has just done it.
+            return Ok(());
+        }
+        for number in (1..self.backups).rev() {
+            match fs::rename(self.backup(number), self.backup(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        if self.backups == 0 {
+            fs::remove_file(&self.path)
+        } else {
+            fs::rename(&self.path, self.backup(1))
+        }
+    }
+
+    fn backup(&self, number: usize) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let torn = self.torn;
+        let file = self.file_for(u64::try_from(line.len()).unwrap_or(u64::MAX))?;
+        if torn {
+            file.write_all(b"\n")?;
+        }
+        file.write_all(line)
+    }
+
+    /// Tells on standard error when something begins to fail: the log itself cannot say it.
+    fn tell(&mut self, written: io::Result<()>) {
+        let path = self.path.display();
+        let problem = match (written, &self.rotation_error) {
+            (Err(error), _) => format!("cannot write to {path}, log lines are lost: {error}"),
+            (Ok(()), Some(error)) => format!("cannot rotate {path}, it grows on: {error}"),
+            (Ok(()), None) => {
+                self.failing = false;
+                return;
+            }
+        };
+        if !self.failing {
+            // There is nobody left to tell when standard error is closed.
+            let _ = writeln!(io::stderr(), "{problem}");
+        }
+        self.failing = true;
+    }
+}
+
+impl Write for RotatingFile {
+    /// Takes a whole line, or loses it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = self.append(line);
+        self.torn = written.is_err() && self.file.is_some();
+        self.tell(written);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    // Logs hold personal data: not for every user of the machine.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Elsewhere the standard library cannot tell; there, one process writes to one file.
+#[cfg(not(unix))]
+fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(path: &Path, backups: usize) -> LogFileConfig {
+        LogFileConfig {
+            path: path.to_owned(),
+            max_bytes: 20,
+            backups,
+        }
+    }
+
+    fn log(file: &mut RotatingFile, line: &str) {
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn read(directory: &Path) -> Vec<(String, String)> {
+        let mut files: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let text = fs::read_to_string(entry.path()).unwrap();
+                (entry.file_name().into_string().unwrap(), text)
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// Lines stay whole, no file grows beyond its limit, the newest backups are kept.
+    #[test]
+    fn files_are_rotated_by_size() {
+        let directory = tempfile::tempdir().unwrap();
+        let logs = directory.path().join("made/on/demand");
+        let mut file = RotatingFile::new(&config(&logs.join("app.log"), 2));
+        for number in 1..=9 {
+            log(&mut file, &format!("line {number}"));
+        }
+        // A restart goes on where the last process stopped.
+        let mut file = RotatingFile::new(&config(&logs.join("app.log"), 2));
+        log(&mut file, "longer than the limit");
+        log(&mut file, "line 11");
+        let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        assert_eq!(
+            read(&logs),
+            [
+                text("app.log", "line 11\n"),
+                text("app.log.1", "longer than the limit\n"),
+                text("app.log.2", "line 9\n"),
+            ]
+        );
+    }
+
+    /// With no backups the file starts anew.
+    #[test]
+    fn no_backups_are_kept_if_none_are_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = RotatingFile::new(&config(&directory.path().join("app.log"), 0));
+        for number in 1..=3 {
+            log(&mut file, &format!("line {number}"));
+        }
+        let only = ("app.log".to_owned(), "line 3\n".to_owned());
+        assert_eq!(read(directory.path()), [only]);
+    }
+
+    /// Two processes that share a file neither lose a line nor rotate one another's fresh file.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_moved_by_another_process_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(&directory.path().join("app.log"), 5);
+        let (mut one, mut other) = (RotatingFile::new(&config), RotatingFile::new(&config));
+        for number in 0..5 {
+            log(&mut one, &format!("one {number}"));
+            log(&mut other, &format!("two {number}"));
+        }
+        let files = read(directory.path());
+        let mut lines: Vec<_> = files.iter().flat_map(|(_, text)| text.lines()).collect();
+        lines.sort_unstable();
+        assert_eq!(lines.len(), 10, "{files:?}");
+        assert_eq!(lines.first(), Some(&"one 0"));
+        assert!(files.iter().all(|(_, text)| text.len() <= 20), "{files:?}");
+        assert_eq!(files.len(), 4, "{files:?}");
+    }
+
+    /// A log file that cannot be written costs lines, not the process, and works again later.
+    #[test]
+    fn an_unwritable_file_is_survived() {
+        let directory = tempfile::tempdir().unwrap();
+        let obstacle = directory.path().join("logs");
+        fs::write(&obstacle, "a file where the directory should be").unwrap();
+        let mut file = RotatingFile::new(&config(&obstacle.join("app.log"), 1));
+        log(&mut file, "lost");
+        fs::remove_file(&obstacle).unwrap();
+        log(&mut file, "kept");
+        let only = ("app.log".to_owned(), "kept\n".to_owned());
+        assert_eq!(read(&obstacle), [only]);
+    }
+
+    /// The rest of a line that a full disk cut off does not spoil the next.
+    #[test]
+    fn a_torn_line_is_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = RotatingFile::new(&config(&directory.path().join("app.log"), 1));
+        file.write_all(b"half a l").unwrap();
+        file.torn = true;
+        log(&mut file, "next");
+        let only = ("app.log".to_owned(), "half a l\nnext\n".to_owned());
+        assert_eq!(read(directory.path()), [only]);
+    }
+
+    /// A file that cannot be moved grows on instead of losing lines.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_cannot_be_rotated_grows_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let (target, link) = (
+            directory.path().join("target"),
+            directory.path().join("app.log"),
+        );
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let mut file = RotatingFile::new(&config(&link, 1));
+        for number in 1..=9 {
+            log(&mut file, &format!("line {number}"));
+        }
+        assert!(file.failing);
+        assert_eq!(fs::read_to_string(&target).unwrap().lines().count(), 9);
+    }
+
+    /// The device that is always full.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_survived() {
+        let mut file = RotatingFile::new(&config(Path::new("/dev/full"), 1));
+        for _ in 0..3 {
+            log(&mut file, "lost");
+            assert!(file.failing);
+        }
+    }
+}

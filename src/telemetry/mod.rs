@@ -1,0 +1,221 @@
+//! Logs: events from one table, as JSON or text, on the console and in files.
+//!
+//! `Event::…emit(Facts { … })` is the only way this crate logs. What an event looks like is
+//! decided here: names and levels in `event`, fields in `facts`, hiding of personal data in
+//! `masking`, lines in `json` and `text`, rotation in `file`.
+
+mod event;
+mod facts;
+mod file;
+mod json;
+mod masking;
+mod text;
+
+use std::backtrace::Backtrace;
+use std::io::{self, Write};
+use std::panic;
+
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
+use tracing::{Metadata, Span, Subscriber};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_bunyan_formatter::JsonStorageLayer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+
+use crate::config::{LogConfig, LogFormat, LogLevel};
+use file::RotatingFile;
+use json::JsonLayer;
+use masking::Masker;
+use text::TextLayer;
+
+pub use event::{Event, event_table_markdown};
+pub use facts::Facts;
+
+/// The target of our own events and spans.
+const TARGET: &str = "gatelodge";
+/// The name in the metadata of critical events: tracing's highest level is ERROR.
+const CRITICAL: &str = "critical";
+/// The field that marks security events.
+const SECURITY: &str = "security";
+/// The field that the request span gives to every line inside.
+const REQUEST_ID: &str = "request_id";
+/// Lines that may wait for a slow disk or terminal; those beyond are dropped and counted.
+const WAITING_LINES_MAX: usize = 16_384;
+
+/// Where lines go.
+#[derive(Clone, Debug)]
+pub struct Outputs<W> {
+    /// Standard output.
+    pub console: Option<W>,
+    /// The log file.
+    pub file: Option<W>,
+    /// The security log.
+    pub security_file: Option<W>,
+}
+
+/// Logs cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("logging is set up already")]
+pub struct InitError(#[from] SetGlobalDefaultError);
+
+/// Keeps the log going. When dropped, it writes what is still waiting, for up to a second.
+#[derive(Default)]
+#[must_use = "lines are lost when the guard is dropped"]
+pub struct Guard {
+    writers: Vec<(WorkerGuard, ErrorCounter)>,
+}
+
+impl Guard {
+    /// Moves writing to a thread of its own, so that no request waits for a disk or a terminal.
+    fn in_background(&mut self, name: &str, writer: impl Write + Send + 'static) -> NonBlocking {
+        let (writer, guard) = NonBlockingBuilder::default()
+            .buffered_lines_limit(WAITING_LINES_MAX)
+            .thread_name(name)
+            .finish(writer);
+        self.writers.push((guard, writer.error_counter()));
+        writer
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        for (_, dropped) in &self.writers {
+            let lines = dropped.dropped_lines();
+            if lines > 0 {
+                // There is nobody left to tell when standard error is closed.
+                let _ = writeln!(
+                    io::stderr(),
+                    "{lines} log lines were dropped: too slow an output"
+                );
+            }
+        }
+    }
+}
+
+/// Starts logging for the whole process. A log file that cannot be written is told on standard
+/// error and otherwise survived. Panics are logged too, before whatever else they do.
+///
+/// `hash_key` is the key of the hashes that stand for personal data if the settings say `hash`.
+pub fn init(config: &LogConfig, hash_key: [u8; 32]) -> Result<Guard, InitError> {
+    let mut guard = Guard::default();
+    let outputs = Outputs {
+        console: config
+            .console
+            .then(|| guard.in_background("log-console", io::stdout())),
+        file: config
+            .file
+            .as_ref()
+            .map(|file| guard.in_background("log-file", RotatingFile::new(file))),
+        security_file: config
+            .security_file
+            .as_ref()
+            .map(|file| guard.in_background("log-security", RotatingFile::new(file))),
+    };
+    set_global_default(subscriber(config, hash_key, outputs))?;
+    log_panics();
+    Ok(guard)
+}
+
+/// What [`init`] installs, writing to `outputs` whatever `config` says of console and files.
+pub fn subscriber<W>(
+    config: &LogConfig,
+    hash_key: [u8; 32],
+    outputs: Outputs<W>,
+) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let level = config.level;
+    let has_security = outputs.security_file.is_some();
+    let layers: Vec<_> = [outputs.console, outputs.file]
+        .into_iter()
+        .flatten()
+        .map(|writer| lines(config, writer, move |meta| is_shown(meta, level)))
+        .chain(
+            outputs
+                .security_file
+                .map(|writer| lines(config, writer, is_security)),
+        )
+        .collect();
+    Registry::default()
+        .with(Masker::new(config, &hash_key))
+        .with(JsonStorageLayer)
+        .with(layers)
+        .with(filter_fn(move |meta| {
+            is_shown(meta, level) || has_security && is_security(meta)
+        }))
+}
+
+/// One output in the configured format.
+fn lines<S, W>(
+    config: &LogConfig,
+    writer: W,
+    filter: impl Fn(&Metadata<'_>) -> bool + Send + Sync + 'static,
+) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = filter_fn(filter);
+    match config.format {
+        LogFormat::Json => JsonLayer::new(writer, config.request_id)
+            .with_filter(filter)
+            .boxed(),
+        LogFormat::Text => TextLayer::new(writer, config.request_id)
+            .with_filter(filter)
+            .boxed(),
+    }
+}
+
+/// Whether something is urgent enough for `LOG_LEVEL`.
+///
+/// Our own spans always are, for the request id. Other crates may warn and no more, because what
+/// they say below that holds statements, headers and addresses; only the queue's, whose jobs are
+/// bare ids, may say more at DEBUG.
+fn is_shown(meta: &Metadata<'_>, level: LogLevel) -> bool {
+    let is_ours = meta.target() == TARGET;
+    let max = match level {
+        LogLevel::Critical if is_ours && meta.name() == CRITICAL => LevelFilter::ERROR,
+        LogLevel::Critical => LevelFilter::OFF,
+        // What ends a worker is logged by its supervisor.
+        _ if meta.target().starts_with("apalis_core") && level != LogLevel::Debug => {
+            LevelFilter::OFF
+        }
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Info if is_ours => LevelFilter::INFO,
+        LogLevel::Debug if is_ours || meta.target().starts_with("apalis") => LevelFilter::DEBUG,
+        LogLevel::Warning | LogLevel::Info | LogLevel::Debug => LevelFilter::WARN,
+    };
+    *meta.level() <= max || is_ours && meta.is_span()
+}
+
+/// Whether something belongs in the security log: security events of any level, and the request
+/// they happen in.
+fn is_security(meta: &Metadata<'_>) -> bool {
+    meta.target() == TARGET && (meta.is_span() || meta.fields().field(SECURITY).is_some())
+}
+
+/// The span of a request: every line inside has its `request_id`.
+pub fn request_span(request_id: &str) -> Span {
+    tracing::info_span!(target: TARGET, "request", request_id)
+}
+
+fn log_panics() {
+    let next = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let stack_trace = Backtrace::force_capture().to_string();
+        Event::Panicked.emit(Facts {
+            detail: Some(&panic.to_string()),
+            stack_trace: Some(&stack_trace),
+            ..Facts::default()
+        });
+        next(panic);
+    }));
+}
+
+#[cfg(test)]
+mod tests;
