@@ -1,0 +1,202 @@
+//! Mail: what it says, and how it leaves the house.
+
+pub mod templates;
+
+mod message;
+mod mock;
+mod smtp;
+
+use std::time::Duration;
+
+use crate::config::{MailConfig, MailProviderConfig};
+use crate::domain::clock::Clock;
+use crate::domain::code::Code;
+use crate::domain::mail::RenderedMail;
+use crate::domain::mailbox::Mailbox;
+use mock::MockProvider;
+use smtp::SmtpProvider;
+
+/// The longest message about a failure, in characters.
+const MESSAGE_MAX_CHARS: usize = 300;
+
+/// Sends mail through the configured providers, in their order.
+#[derive(Debug)]
+pub struct Mailer {
+    providers: Vec<Provider>,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Provider {
+    Mock(MockProvider),
+    Smtp(Box<SmtpProvider>),
+}
+
+/// A provider's settings cannot work.
+#[derive(Debug, thiserror::Error)]
+#[error("mail provider {provider}: {message}")]
+pub struct MailerError {
+    /// Its name: `gmail`, `smtp`.
+    pub provider: &'static str,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A provider took the mail over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its name: `gmail`, `smtp`, `mock`.
+    pub provider: &'static str,
+}
+
+/// No provider took the mail.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SendError {
+    /// The provider that was tried last.
+    pub provider: &'static str,
+    /// Whether trying again is useless: every provider refused for good.
+    pub permanent: bool,
+    /// What every provider answered: at most 300 characters on one line, without the mail's code
+    /// and the provider's password.
+    pub message: String,
+}
+
+/// One provider's refusal.
+struct Refusal {
+    permanent: bool,
+    message: String,
+}
+
+impl Refusal {
+    fn transient(message: impl Into<String>) -> Self {
+        Self {
+            permanent: false,
+            message: message.into(),
+        }
+    }
+
+    fn permanent(message: impl Into<String>) -> Self {
+        Self {
+            permanent: true,
+            message: message.into(),
+        }
+    }
+}
+
+impl Mailer {
+    /// Sets the providers up; none is contacted yet. Reads the system's certificates.
+    ///
+    /// `mailbox` receives what the mock provider takes.
+    pub fn new(config: &MailConfig, mailbox: &Mailbox, clock: &Clock) -> Result<Self, MailerError> {
+        let providers = config.providers.iter().map(|provider| match provider {
+            MailProviderConfig::Mock => Ok(Provider::Mock(MockProvider::new(
+                mailbox.clone(),
+                clock.clone(),
+            ))),
+            MailProviderConfig::Smtp(smtp) => SmtpProvider::new(smtp, config, clock.clone())
+                .map(|smtp| Provider::Smtp(Box::new(smtp)))
+                .map_err(|message| MailerError {
+                    provider: smtp.name,
+                    message,
+                }),
+        });
+        Ok(Self {
+            providers: providers.collect::<Result<_, _>>()?,
+            timeout: config.timeout,
+        })
+    }
+
+    /// Hands a mail to the first provider that takes it.
+    ///
+    /// Whatever one answers, the next is tried; each has the configured timeout for its whole
+    /// conversation, so this takes at most the timeout times the number of providers. A mail may
+    /// have been taken although this fails, if the answer was lost or came too late; its
+    /// `Message-ID` is the same at the next try.
+    pub async fn send(&self, mail: &RenderedMail) -> Result<Sent, SendError> {
+        let mut last = "none";
+        let mut permanent = !self.providers.is_empty();
+        let mut messages = Vec::new();
+        for provider in &self.providers {
+            last = provider.name();
+            let sent = tokio::time::timeout(self.timeout, provider.send(mail)).await;
+            let refusal = match sent {
+                Ok(Ok(())) => return Ok(Sent { provider: last }),
+                Ok(Err(refusal)) => refusal,
+                Err(_) => {
+                    Refusal::transient(format!("no answer within {} s", self.timeout.as_secs_f32()))
+                }
+            };
+            permanent &= refusal.permanent;
+            messages.push(format!("{last}: {}", refusal.message));
+        }
+        let secret = mail.code.as_ref().map(Code::expose);
+        Err(SendError {
+            provider: last,
+            permanent,
+            message: presentable(&messages.join("; "), secret.as_slice()),
+        })
+    }
+}
+
+impl Provider {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Mock(_) => mock::NAME,
+            Self::Smtp(smtp) => smtp.name(),
+        }
+    }
+
+    async fn send(&self, mail: &RenderedMail) -> Result<(), Refusal> {
+        match self {
+            Self::Mock(mock) => {
+                mock.send(mail);
+                Ok(())
+            }
+            Self::Smtp(smtp) => smtp.send(mail).await,
+        }
+    }
+}
+
+/// A server's words made fit for logs and the outbox: one line, bounded, and without secrets,
+/// whatever it echoes.
+fn presentable(text: &str, secrets: &[&str]) -> String {
+    let mut line = one_line(text);
+    // Before cutting, which could leave half a secret that is not recognised any more.
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        line = line.replace(secret, "***");
+    }
+    line.chars().take(MESSAGE_MAX_CHARS).collect()
+}
+
+/// Text without control characters, marks that change the order of reading, and white space
+/// other than single spaces.
+fn one_line(text: &str) -> String {
+    let cleaned: String = text
+        .chars()
+        .filter(|c| !is_direction_mark(*c))
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    cleaned.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_one_short_line_without_secrets() {
+        let text = "550\r\n rejected:\u{1b}[31m \"your code is 483920\" 483920\n";
+        assert_eq!(
+            presentable(text, &["483920", ""]),
+            "550 rejected: [31m \"your code is ***\" ***"
+        );
+        let long = format!("{}483920", "x".repeat(MESSAGE_MAX_CHARS - 3));
+        assert!(!presentable(&long, &["483920"]).contains("48"));
+        assert_eq!(presentable(&"é".repeat(999), &[]).chars().count(), 300);
+    }
+}

@@ -1,0 +1,199 @@
+//! Where the text of a template comes from: the environment, files, or what is built in.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::{Part, TemplateError};
+use crate::config::{TemplateOverride, TemplatesConfig};
+use crate::domain::mail::MailKind;
+
+/// HTML that the bodies build upon. Files of these names in the template directory win.
+pub(super) const SHARED: [&str; 2] = [LAYOUT, PLAIN];
+/// The frame of every HTML body.
+pub(super) const LAYOUT: &str = "layout.html";
+/// The body made of a plain text.
+pub(super) const PLAIN: &str = "plain.html";
+
+/// The text of one template.
+pub(super) struct Source {
+    /// Its name among the templates: `login_code/body.html`.
+    pub(super) name: String,
+    /// What an operator knows it by: a path, a variable, or that it is built in.
+    pub(super) origin: String,
+    pub(super) text: String,
+}
+
+/// The text of a shared template.
+pub(super) fn shared(config: &TemplatesConfig, file: &str) -> Result<Source, TemplateError> {
+    let built_in = match file {
+        LAYOUT => include_str!("../../../templates/layout.html"),
+        _ => include_str!("../../../templates/plain.html"),
+    };
+    from_files(config, &[file.to_owned()], file, built_in)
+}
+
+/// The text of one part of a mail, or `None` for HTML that is to be made of the plain text.
+pub(super) fn of_part(
+    config: &TemplatesConfig,
+    kind: MailKind,
+    part: Part,
+) -> Result<Option<Source>, TemplateError> {
+    let name = part.template(kind);
+    if let Some((variable, own)) = environment(config, kind) {
+        let text = match part {
+            Part::Subject => own.subject.as_ref(),
+            Part::Text => own.body.as_ref().filter(|body| !is_html(body)),
+            Part::Html => match &own.body {
+                Some(body) if !is_html(body) => return Ok(None),
+                body => body.as_ref(),
+            },
+        };
+        if let Some(text) = text {
+            let origin = match part {
+                Part::Subject => format!("{variable}_SUBJECT"),
+                Part::Text | Part::Html => format!("{variable}_TEMPLATE"),
+            };
+            return Ok(Some(Source {
+                name,
+                origin,
+                text: text.clone(),
+            }));
+        }
+    }
+    let mut files = vec![name.clone()];
+    files.extend(alias(kind, part).map(str::to_owned));
+    from_files(config, &files, &name, built_in(kind, part)).map(Some)
+}
+
+fn environment(
+    config: &TemplatesConfig,
+    kind: MailKind,
+) -> Option<(&'static str, &TemplateOverride)> {
+    match kind {
+        MailKind::SignupCode => Some(("SIGNUP_EMAIL", &config.signup)),
+        MailKind::LoginCode => Some(("LOGIN_EMAIL", &config.login)),
+        MailKind::AccountExists | MailKind::NoAccount => None,
+    }
+}
+
+/// A second name under which a body's file is looked for, at the top of the directory.
+fn alias(kind: MailKind, part: Part) -> Option<&'static str> {
+    match (kind, part) {
+        (MailKind::SignupCode, Part::Text) => Some("signup_email.txt"),
+        (MailKind::SignupCode, Part::Html) => Some("signup_email.html"),
+        (MailKind::LoginCode, Part::Text) => Some("login_email.txt"),
+        (MailKind::LoginCode, Part::Html) => Some("login_email.html"),
+        _ => None,
+    }
+}
+
+/// The first of `files` that exists, else the built-in text.
+fn from_files(
+    config: &TemplatesConfig,
+    files: &[String],
+    name: &str,
+    built_in: &str,
+) -> Result<Source, TemplateError> {
+    let paths = config
+        .directory
+        .iter()
+        .flat_map(|directory| files.iter().map(|file| directory.join(file)));
+    for path in paths {
+        if let Some(text) = read(&path)? {
+            return Ok(Source {
+                name: name.to_owned(),
+                origin: path.display().to_string(),
+                text,
+            });
+        }
+    }
+    Ok(Source {
+        name: name.to_owned(),
+        origin: format!("built-in {name}"),
+        text: built_in.to_owned(),
+    })
+}
+
+/// The text of a file, without a byte order mark; `None` if there is no such file.
+fn read(path: &Path) -> Result<Option<String>, TemplateError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim_start_matches('\u{feff}').to_owned())),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(TemplateError {
+            origin: path.display().to_string(),
+            line: None,
+            message: error.to_string(),
+        }),
+    }
+}
+
+/// Whether a text has an HTML tag. An address in angle brackets is none.
+fn is_html(text: &str) -> bool {
+    text.match_indices('<').any(|(at, _)| {
+        let tag = &text[at + 1..];
+        let tag = tag.strip_prefix('/').unwrap_or(tag);
+        let name = tag.len()
+            - tag
+                .trim_start_matches(|c: char| c.is_ascii_alphanumeric())
+                .len();
+        let after = &tag[name..];
+        tag.starts_with("!--")
+            || tag
+                .get(..8)
+                .is_some_and(|start| start.eq_ignore_ascii_case("!doctype"))
+            || (tag.starts_with(|c: char| c.is_ascii_alphabetic())
+                && after.starts_with(|c: char| c.is_whitespace() || c == '/' || c == '>')
+                && after.contains('>'))
+    })
+}
+
+macro_rules! built_in_of {
+    ($folder:literal, $part:expr) => {
+        match $part {
+            Part::Subject => include_str!(concat!("../../../templates/", $folder, "/subject.txt")),
+            Part::Text => include_str!(concat!("../../../templates/", $folder, "/body.txt")),
+            Part::Html => include_str!(concat!("../../../templates/", $folder, "/body.html")),
+        }
+    };
+}
+
+fn built_in(kind: MailKind, part: Part) -> &'static str {
+    match kind {
+        MailKind::SignupCode => built_in_of!("signup_code", part),
+        MailKind::LoginCode => built_in_of!("login_code", part),
+        MailKind::AccountExists => built_in_of!("account_exists", part),
+        MailKind::NoAccount => built_in_of!("no_account", part),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_with_a_tag_is_html() {
+        for text in [
+            "<p>Hi</p>",
+            "Hi<br>",
+            "x <br/> y",
+            "<!DOCTYPE html>",
+            "<a\nhref='x'>",
+            "</p>",
+        ] {
+            assert!(is_html(text), "{text}");
+        }
+        for text in [
+            "Hi",
+            "1 < 2 > 0",
+            "Ada <ada@example.com>",
+            "a <b",
+            "<https://x.example>",
+            "<>",
+        ] {
+            assert!(!is_html(text), "{text}");
+        }
+    }
+}
