@@ -1,0 +1,272 @@
+//! One try to deliver one mail: lease, render, send, record.
+
+use std::any::Any;
+use std::future::Future;
+use std::io::Write;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::MailConfig;
+use crate::domain::id::MailId;
+use crate::domain::mail::RenderedMail;
+use crate::mail::Mailer;
+use crate::mail::templates::Templates;
+use crate::queue::{Bell, Queue};
+use crate::service::{AfterFailure, LeasedMail, MailFailure, ServiceError, Services};
+use crate::telemetry::{Event, Facts};
+
+/// What a provider may need beyond the time of its conversations.
+const SLACK: Duration = Duration::from_secs(2);
+/// How often recording is tried: a mail that was sent and not recorded is sent twice.
+const RECORD_TRIES: u32 = 5;
+/// The wait before recording is tried again; it doubles each time.
+const RECORD_PAUSE: Duration = Duration::from_millis(200);
+/// Named where no provider was reached.
+const NO_PROVIDER: &str = "none";
+
+/// Delivers mails, a bounded number at once.
+pub(super) struct Delivery {
+    queue: Queue,
+    services: Services,
+    templates: Arc<Templates>,
+    mailer: Arc<Mailer>,
+    /// One for each mail that may be on its way at once.
+    places: Semaphore,
+    concurrency: usize,
+    deadline: Duration,
+    fallback_to_console: bool,
+    /// Every send there is, whether or not the one who asked for it still waits.
+    pub(super) sends: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+/// Why a try failed.
+struct Failure {
+    provider: &'static str,
+    message: String,
+    permanent: bool,
+}
+
+impl Delivery {
+    pub(super) fn new(
+        queue: Queue,
+        services: Services,
+        templates: Arc<Templates>,
+        mailer: Arc<Mailer>,
+        config: &MailConfig,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let deadline = services.send_deadline() + SLACK;
+        Self {
+            queue,
+            services,
+            templates,
+            mailer,
+            places: Semaphore::new(config.concurrency),
+            concurrency: config.concurrency,
+            deadline,
+            fallback_to_console: config.fallback_to_console,
+            sends: TaskTracker::new(),
+            shutdown,
+        }
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.places.available_permits() == self.concurrency
+    }
+
+    /// The apalis handler. It has no error to give: the outbox row says what is next.
+    pub(super) async fn on_bell(self: Arc<Self>, bell: Bell) {
+        let id = self.queue.answer(bell);
+        self.deliver(id).await;
+    }
+
+    /// Tries to deliver a mail, unless it is done, held by another, or not due. The try runs in a
+    /// task of its own: it goes on if this future is dropped, as apalis does when Redis fails.
+    pub(super) async fn deliver(self: &Arc<Self>, id: MailId) {
+        let this = Arc::clone(self);
+        let send = self.sends.spawn(async move { this.take_place(id).await });
+        // A panic was logged by the panic hook; the mail is tried again when its lease ends.
+        let _ = send.await;
+    }
+
+    /// Waits for its turn. Who has none yet when the worker stops leaves the mail to others.
+    async fn take_place(&self, id: MailId) {
+        let place = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return,
+            place = self.places.acquire() => place,
+        };
+        if place.is_err() {
+            return;
+        }
+        match self.services.lease_mail(id).await {
+            Ok(Some(leased)) => self.deliver_leased(&leased).await,
+            Ok(None) => {}
+            Err(error) => Event::InternalError.emit(Facts {
+                mail_id: Some(id),
+                error: Some(&error),
+                reason: Some("cannot lease the mail"),
+                ..Facts::default()
+            }),
+        }
+    }
+
+    async fn deliver_leased(&self, leased: &LeasedMail) {
+        let attempt = AssertUnwindSafe(self.attempt(leased)).catch_unwind();
+        let outcome = match timeout(self.deadline, attempt).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => Err(Failure {
+                provider: NO_PROVIDER,
+                message: format!("panicked: {}", panic_message(&*panic)),
+                permanent: false,
+            }),
+            Err(_) => Err(Failure {
+                provider: NO_PROVIDER,
+                message: format!("not sent within {} s", self.deadline.as_secs()),
+                permanent: false,
+            }),
+        };
+        match outcome {
+            Ok(provider) => self.record_sent(leased, provider).await,
+            Err(failure) => self.record_failure(leased, &failure).await,
+        }
+    }
+
+    /// Renders and sends; the name of the provider that took it.
+    async fn attempt(&self, leased: &LeasedMail) -> Result<&'static str, Failure> {
+        let LeasedMail { mail, context } = leased;
+        let rendered = self
+            .templates
+            .render(mail.kind, context)
+            .map_err(|error| Failure {
+                provider: NO_PROVIDER,
+                message: error.to_string(),
+                permanent: true,
+            })?;
+        let sent = self
+            .mailer
+            .send(&RenderedMail {
+                id: mail.id,
+                kind: mail.kind,
+                to: mail.recipient.clone(),
+                subject: rendered.subject,
+                text: rendered.text,
+                html: rendered.html,
+                code: context.code.clone(),
+            })
+            .await
+            .map_err(|error| Failure {
+                provider: error.provider,
+                message: error.message,
+                permanent: error.permanent,
+            })?;
+        Ok(sent.provider)
+    }
+
+    async fn record_sent(&self, leased: &LeasedMail, provider: &'static str) {
+        Event::EmailSent.emit(Facts {
+            provider: Some(provider),
+            ..facts(leased)
+        });
+        if let Err(error) = persist(|| self.services.mail_sent(leased, provider)).await {
+            Event::InternalError.emit(Facts {
+                error: Some(&error),
+                reason: Some("mail sent, but not recorded: it will be sent again"),
+                ..facts(leased)
+            });
+        }
+    }
+
+    async fn record_failure(&self, leased: &LeasedMail, failure: &Failure) {
+        let failed = MailFailure {
+            provider: failure.provider,
+            message: &failure.message,
+            permanent: failure.permanent,
+        };
+        let recorded = persist(|| self.services.mail_failed(leased, &failed)).await;
+        let facts = Facts {
+            provider: Some(failure.provider),
+            detail: Some(&failure.message),
+            ..facts(leased)
+        };
+        match recorded {
+            Ok(AfterFailure::Retry { after }) => Event::EmailSendFailed.emit(Facts {
+                retry_after_seconds: Some(after.num_seconds()),
+                ..facts
+            }),
+            Ok(AfterFailure::Dead) => {
+                Event::EmailDead.emit(facts);
+                if self.fallback_to_console {
+                    print_code(leased);
+                }
+            }
+            Err(error) => Event::InternalError.emit(Facts {
+                error: Some(&error),
+                reason: Some("mail not sent, and not recorded: tried again when its lease ends"),
+                ..facts
+            }),
+        }
+    }
+}
+
+/// What the log says about a try.
+fn facts(leased: &LeasedMail) -> Facts<'_> {
+    let mail = &leased.mail;
+    Facts {
+        mail_id: Some(mail.id),
+        kind: Some(mail.kind.name()),
+        email: Some(&mail.recipient),
+        user_id: mail.user_id,
+        attempt: Some(mail.attempts),
+        ..Facts::default()
+    }
+}
+
+/// Records an outcome, again if the database fails.
+async fn persist<T, F: Future<Output = Result<T, ServiceError>>>(
+    record: impl Fn() -> F,
+) -> Result<T, ServiceError> {
+    let mut pause = RECORD_PAUSE;
+    for _ in 1..RECORD_TRIES {
+        if let Ok(recorded) = record().await {
+            return Ok(recorded);
+        }
+        sleep(pause).await;
+        pause *= 2;
+    }
+    record().await
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+/// Shows the code of a dead mail to whoever sits at the console. Never through the logger: log
+/// files and log services keep no codes.
+fn print_code(leased: &LeasedMail) {
+    let Some(code) = &leased.context.code else {
+        return;
+    };
+    let rule = "=".repeat(64);
+    // Standard output may be closed; then there is nobody to show it to.
+    let _ = writeln!(
+        std::io::stdout().lock(),
+        "{rule}\n  MAIL NOT SENT ({})\n  To:   {}\n  Code: {}\n{rule}",
+        leased.mail.kind,
+        leased.mail.recipient.as_str(),
+        code.expose(),
+    );
+}

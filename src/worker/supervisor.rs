@@ -1,0 +1,106 @@
+//! Keeps an apalis worker alive: any error of Redis ends one for good.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use apalis::layers::WorkerBuilderExt;
+use apalis_core::monitor::{Monitor, MonitorError};
+use apalis_core::task::task_id::RandomId;
+use apalis_core::worker::builder::WorkerBuilder;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::delivery::Delivery;
+use crate::queue::{Bell, Queue, Source};
+use crate::telemetry::{Event, Facts};
+
+/// The wait before a worker is started again; it doubles while workers die young.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+/// The longest wait.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A worker that lived this long did not die young.
+const HEALTHY: Duration = Duration::from_secs(30);
+
+/// Runs a worker that handles `concurrency` bells at once, and another when it ends, until
+/// `shutdown`; then lets it finish what it has taken.
+pub(super) async fn supervise(
+    queue: Queue,
+    delivery: Arc<Delivery>,
+    concurrency: usize,
+    shutdown: CancellationToken,
+) {
+    let mut pause = PAUSE_MIN;
+    let mut worker = new_name();
+    Event::WorkerStarted.emit(Facts {
+        detail: Some(&worker),
+        ..Facts::default()
+    });
+    loop {
+        let started = Instant::now();
+        let ended = run(&queue, &delivery, &worker, concurrency, &shutdown).await;
+        if shutdown.is_cancelled() {
+            return;
+        }
+        if started.elapsed() >= HEALTHY {
+            pause = PAUSE_MIN;
+        }
+        worker = new_name();
+        // Of the lines apalis makes of it, the last has the cause.
+        let report = ended.err().map(|error| error.to_string());
+        let cause = report.as_deref().and_then(|report| report.lines().last());
+        Event::WorkerRestarted.emit(Facts {
+            detail: Some(&worker),
+            reason: cause.map(|line| line.trim_start_matches([' ', '-'])),
+            ..Facts::default()
+        });
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = sleep(pause) => {}
+        }
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// Two live workers of one name hide each other's orphaned jobs, so no name is used twice.
+fn new_name() -> String {
+    format!("mail-{}", RandomId::default())
+}
+
+/// Runs one worker to its end.
+async fn run(
+    queue: &Queue,
+    delivery: &Arc<Delivery>,
+    name: &str,
+    concurrency: usize,
+    shutdown: &CancellationToken,
+) -> Result<(), MonitorError> {
+    let monitor = register(queue, delivery, name.to_owned(), concurrency);
+    let context = monitor.context();
+    let running = monitor.run();
+    tokio::pin!(running);
+    tokio::select! {
+        ended = &mut running => return ended,
+        () = shutdown.cancelled() => {}
+    }
+    context.shutdown()?;
+    running.await
+}
+
+fn register(queue: &Queue, delivery: &Arc<Delivery>, name: String, concurrency: usize) -> Monitor {
+    let delivery = Arc::clone(delivery);
+    let answer = move |bell: Bell| Arc::clone(&delivery).on_bell(bell);
+    match queue.source() {
+        Source::Memory(source) => Monitor::new().register(move |_| {
+            WorkerBuilder::new(name.clone())
+                .backend(source.clone())
+                .concurrency(concurrency)
+                .build(answer.clone())
+        }),
+        Source::Redis(source) => Monitor::new().register(move |_| {
+            WorkerBuilder::new(name.clone())
+                .backend(source.as_ref().clone())
+                .concurrency(concurrency)
+                .build(answer.clone())
+        }),
+    }
+}

@@ -1,0 +1,127 @@
+//! Rings again for every mail that is due and that nobody holds; delivers them itself while the
+//! queue is away or stuck.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::delivery::Delivery;
+use crate::domain::id::MailId;
+use crate::queue::{Queue, QueueError, WAITING_MAX};
+use crate::service::Services;
+use crate::telemetry::{Event, Facts};
+
+/// The time between two sweeps.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// The time until the next, where there may be more to deliver.
+const BREATH: Duration = Duration::from_millis(50);
+/// Mails delivered without the queue before it is asked again whether it is back.
+const DIRECT_BATCH: u64 = 32;
+
+/// Sweeps in a loop. Any number of processes may do so at once: leases keep them apart.
+pub(super) struct Sweeper {
+    queue: Queue,
+    services: Services,
+    delivery: Arc<Delivery>,
+    queue_is_away: bool,
+}
+
+impl Sweeper {
+    pub(super) fn new(queue: Queue, services: Services, delivery: Arc<Delivery>) -> Self {
+        Self {
+            queue,
+            services,
+            delivery,
+            queue_is_away: false,
+        }
+    }
+
+    /// Sweeps at once and then every two seconds until `shutdown`. Sends it began go on.
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        let sweeping = async {
+            loop {
+                // The panic hook has logged it.
+                let swept = AssertUnwindSafe(self.sweep()).catch_unwind().await;
+                sleep(swept.unwrap_or(INTERVAL)).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = sweeping => {}
+        }
+    }
+
+    /// Sweeps once, and says when to sweep again.
+    async fn sweep(&mut self) -> Duration {
+        match self.ring_due().await {
+            // As many bells as may wait, yet nothing is on its way: nobody answers them.
+            Ok(waiting) if waiting >= WAITING_MAX && self.delivery.is_idle() => {
+                self.deliver_due().await
+            }
+            Ok(_) => {
+                if std::mem::take(&mut self.queue_is_away) {
+                    Event::QueueAvailable.emit(Facts::default());
+                }
+                INTERVAL
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.queue_is_away, true) {
+                    Event::QueueUnavailable.emit(Facts {
+                        error: Some(&error),
+                        ..Facts::default()
+                    });
+                }
+                self.deliver_due().await
+            }
+        }
+    }
+
+    /// Rings for due mails, as many as the queue may hold, and says how many waited before.
+    async fn ring_due(&self) -> Result<usize, QueueError> {
+        let waiting = self.queue.waiting().await?;
+        let room = WAITING_MAX.saturating_sub(waiting);
+        if room > 0 {
+            // An empty queue holds no bell, whatever this process remembers of ringing.
+            let silent = self
+                .due(WAITING_MAX as u64)
+                .await
+                .into_iter()
+                .filter(|id| waiting == 0 || !self.queue.is_unanswered(*id));
+            for id in silent.take(room) {
+                self.queue.ring(id).await?;
+            }
+        }
+        self.queue.trim().await?;
+        Ok(waiting)
+    }
+
+    /// Delivers due mails without the queue; there may be more if it took as many as it may.
+    async fn deliver_due(&self) -> Duration {
+        let due = self.due(DIRECT_BATCH).await;
+        join_all(due.iter().map(|id| self.delivery.deliver(*id))).await;
+        if due.len() as u64 == DIRECT_BATCH {
+            BREATH
+        } else {
+            INTERVAL
+        }
+    }
+
+    async fn due(&self, limit: u64) -> Vec<MailId> {
+        self.services
+            .due_mails(limit)
+            .await
+            .inspect_err(|error| {
+                Event::InternalError.emit(Facts {
+                    error: Some(error),
+                    reason: Some("cannot read the outbox"),
+                    ..Facts::default()
+                });
+            })
+            .unwrap_or_default()
+    }
+}
