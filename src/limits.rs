@@ -48,6 +48,30 @@ pub struct Rule {
     pub max: u32,
     /// How long a window is.
     pub window: Duration,
+    /// The same in words, for logs.
+    pub period: &'static str,
+}
+
+impl Rule {
+    /// A rule with windows of an hour.
+    pub const fn per_hour(name: &'static str, max: u32) -> Self {
+        Self {
+            name,
+            max,
+            window: Duration::hours(1),
+            period: "1 hour",
+        }
+    }
+
+    /// A rule with windows of 15 minutes.
+    pub const fn per_15_minutes(name: &'static str, max: u32) -> Self {
+        Self {
+            name,
+            max,
+            window: Duration::minutes(15),
+            period: "15 minutes",
+        }
+    }
 }
 
 /// The maximum of a rule is reached.
@@ -58,6 +82,11 @@ pub struct Exceeded {
     /// How long until its window is over.
     pub retry_after: Duration,
 }
+
+/// The address of Redis cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct LimiterError(#[from] redis::RedisError);
 
 /// What came of a hit.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +130,7 @@ impl Limiter {
     }
 
     /// A limiter in Redis, which need not be there yet.
-    pub fn redis(url: &SecretString) -> Result<Self, redis::RedisError> {
+    pub fn redis(url: &SecretString) -> Result<Self, LimiterError> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_connection_timeout(Some(PATIENCE))
@@ -199,11 +228,7 @@ mod tests {
     use super::*;
     use crate::domain::clock::Clock;
 
-    const RULE: Rule = Rule {
-        name: "test",
-        max: 2,
-        window: Duration::minutes(1),
-    };
+    const RULE: Rule = Rule::per_hour("test", 2);
 
     #[tokio::test]
     async fn a_window_lets_its_maximum_through() {
@@ -211,12 +236,12 @@ mod tests {
         let begin = clock.now();
         let hit = async |at| limiter.hit(RULE, "ada", at).await.allowed;
         assert_eq!(hit(begin).await, Ok(()));
-        assert_eq!(hit(begin + Duration::seconds(50)).await, Ok(()));
+        assert_eq!(hit(begin + Duration::minutes(50)).await, Ok(()));
         let exceeded = Exceeded {
             rule: RULE,
-            retry_after: Duration::seconds(10),
+            retry_after: Duration::minutes(10),
         };
-        assert_eq!(hit(begin + Duration::seconds(50)).await, Err(exceeded));
+        assert_eq!(hit(begin + Duration::minutes(50)).await, Err(exceeded));
         assert_eq!(limiter.hit(RULE, "grace", begin).await.allowed, Ok(()));
         assert_eq!(hit(begin + RULE.window).await, Ok(()));
     }

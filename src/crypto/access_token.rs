@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::subkey;
 use crate::config::TokensConfig;
 use crate::domain::clock::Timestamp;
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::{SessionId, TokenId, UserId};
 
 /// The `typ` of our tokens; no other is accepted.
 const TOKEN_TYPE: &str = "at+jwt";
@@ -31,7 +31,7 @@ pub struct AccessClaims {
     /// The session.
     pub sid: SessionId,
     /// Unique to this token.
-    pub jti: uuid::Uuid,
+    pub jti: TokenId,
     /// Who issued it.
     pub iss: String,
     /// For whom.
@@ -160,7 +160,7 @@ impl AccessTokens {
             teams: Vec::new(),
             roles: Vec::new(),
             sid: uuid::Uuid::nil().into(),
-            jti: uuid::Uuid::nil(),
+            jti: uuid::Uuid::nil().into(),
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             iat: now.timestamp(),

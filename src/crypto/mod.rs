@@ -10,7 +10,7 @@ use crate::domain::id::{IdEntropy, SessionId};
 mod access_token;
 mod opaque_token;
 
-pub use access_token::{AccessClaims, AccessTokenError, AccessTokens};
+pub use access_token::{AccessClaims, AccessTokenError, AccessTokens, SigningFailed};
 
 /// Bytes from the operating system's generator.
 ///

@@ -85,6 +85,7 @@ impl From<Model> for User {
                 phone: row.phone,
                 company: row.company,
             },
+            has_password: row.password_hash.is_some(),
             is_active: row.is_active,
             is_superuser: row.is_superuser,
             email_verified_at: row.email_verified_at,

@@ -62,4 +62,8 @@ ids! {
     SessionId,
     /// A mail in the outbox.
     MailId,
+    /// A request that came without a name of its own.
+    RequestUuid,
+    /// An access token, its `jti`.
+    TokenId,
 }

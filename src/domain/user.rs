@@ -20,6 +20,8 @@ pub struct User {
     pub email: EmailAddress,
     /// What it says about itself.
     pub profile: Profile,
+    /// Whether it can log in with a password.
+    pub has_password: bool,
     /// Whether it may be used.
     pub is_active: bool,
     /// Whether it may see and do everything.

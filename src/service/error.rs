@@ -1,0 +1,163 @@
+//! What a use case answers with when it cannot do what was asked.
+
+use chrono::Duration;
+
+use crate::crypto::SigningFailed;
+use crate::db::DbError;
+use crate::domain::email::InvalidEmail;
+use crate::domain::user::InvalidField;
+use crate::limits::Exceeded;
+
+/// Why a use case did not do what was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// What the person can mend, one entry per mistake.
+    Refused(Vec<UserError>),
+    /// What they cannot.
+    Internal(ServiceError),
+}
+
+/// Something that must not happen did: the database is away, or a row is unreadable.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// A query failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// A token could not be signed.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+}
+
+/// Something a person can mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserError {
+    /// What is wrong.
+    pub reason: Reason,
+    /// The field of the input that is to blame, as the contract spells it.
+    pub field: Option<&'static str>,
+}
+
+/// What a person can mend. `Display` is the text shown to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// `INVALID_EMAIL`
+    #[error("This is not a valid e-mail address.")]
+    InvalidEmail,
+    /// `INVALID_NAME`
+    #[error("A name has 1 to {max_chars} characters.")]
+    InvalidName {
+        /// The longest it may be.
+        max_chars: usize,
+    },
+    /// `INVALID_INPUT`
+    #[error("This may have at most {max_chars} characters.")]
+    InvalidInput {
+        /// The longest it may be.
+        max_chars: usize,
+    },
+    /// `EMAIL_TAKEN`
+    #[error("There is an account with this address already. Log in instead.")]
+    EmailTaken,
+    /// `ACCOUNT_NOT_FOUND`
+    #[error("There is no account with this address. Sign up first.")]
+    AccountNotFound,
+    /// `ACCOUNT_DISABLED`
+    #[error("This account is disabled.")]
+    AccountDisabled,
+    /// `INVALID_CODE`
+    #[error("This code is not right, or none is waiting for this address.")]
+    InvalidCode {
+        /// How many answers the code still takes.
+        attempts_remaining: u32,
+    },
+    /// `CODE_EXPIRED`
+    #[error("This code has expired. Ask for a new one.")]
+    CodeExpired,
+    /// `TOO_MANY_ATTEMPTS`
+    #[error("There were too many wrong codes. Ask for a new one.")]
+    TooManyAttempts,
+    /// `RATE_LIMITED`
+    #[error("Too many requests. Try again later.")]
+    RateLimited {
+        /// Seconds until it is worth trying again.
+        retry_after_seconds: i64,
+    },
+    /// `INVALID_TOKEN`
+    #[error("This token is unknown, used, revoked or expired.")]
+    InvalidToken,
+}
+
+impl Reason {
+    /// The error that blames `field` for this.
+    pub fn at(self, field: &'static str) -> UserError {
+        UserError {
+            reason: self,
+            field: Some(field),
+        }
+    }
+}
+
+impl From<Reason> for UserError {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            field: None,
+        }
+    }
+}
+
+impl<E: Into<UserError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Refused(vec![error.into()])
+    }
+}
+
+impl From<InvalidEmail> for UserError {
+    fn from(_: InvalidEmail) -> Self {
+        Reason::InvalidEmail.at("email")
+    }
+}
+
+impl From<InvalidField> for UserError {
+    fn from(InvalidField { field, max_chars }: InvalidField) -> Self {
+        match field {
+            "name" => Reason::InvalidName { max_chars }.at(field),
+            _ => Reason::InvalidInput { max_chars }.at(field),
+        }
+    }
+}
+
+impl From<Vec<InvalidField>> for Failure {
+    fn from(fields: Vec<InvalidField>) -> Self {
+        Self::Refused(fields.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<Exceeded> for UserError {
+    fn from(exceeded: Exceeded) -> Self {
+        // Rounded up, so that whoever waits that long is let through.
+        let wait = exceeded.retry_after + Duration::milliseconds(999);
+        Reason::RateLimited {
+            retry_after_seconds: wait.num_seconds().max(1),
+        }
+        .into()
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::Internal(error)
+    }
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<SigningFailed> for Failure {
+    fn from(error: SigningFailed) -> Self {
+        Self::Internal(error.into())
+    }
+}

@@ -1,0 +1,85 @@
+//! The named rules of the limiter, and counting by them.
+
+use super::Services;
+use crate::domain::client::Client;
+use crate::domain::email::EmailAddress;
+use crate::limits::{Exceeded, Rule};
+use crate::telemetry::{Event, Facts};
+
+/// What a rule counts by.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// Everything done about one address, whoever does it.
+    Email(&'a EmailAddress),
+    /// Everything one network does.
+    Network(&'a Client),
+}
+
+impl Services {
+    /// Codes sent to one address.
+    pub(super) fn code_requests_per_address(&self) -> Rule {
+        Rule::per_hour("code_requests", self.0.limits.code_requests_per_hour)
+    }
+
+    /// Codes one network asks for.
+    pub(super) fn code_requests_per_network(&self) -> Rule {
+        Rule::per_hour(
+            "code_requests_per_ip",
+            self.0.limits.code_requests_per_hour_per_ip,
+        )
+    }
+
+    /// Wrong codes from one network, over all addresses.
+    pub(super) fn wrong_codes_per_network(&self) -> Rule {
+        let max = self.0.limits.verifications_per_15_minutes_per_ip;
+        Rule::per_15_minutes("wrong_codes_per_ip", max)
+    }
+
+    /// Counts a hit.
+    pub(super) async fn hit(
+        &self,
+        rule: Rule,
+        subject: Subject<'_>,
+        client: &Client,
+    ) -> Result<(), Exceeded> {
+        let verdict = self
+            .0
+            .limiter
+            .hit(rule, &self.limit_subject(subject), self.now())
+            .await;
+        if verdict.degraded {
+            self.0
+                .outages
+                .report(Event::LimiterDegraded, None, self.now());
+        }
+        verdict.allowed.inspect_err(|exceeded| {
+            Event::RateLimitExceeded.emit(Facts {
+                email: match subject {
+                    Subject::Email(email) => Some(email),
+                    Subject::Network(_) => None,
+                },
+                ip_address: Some(client.ip),
+                reason: Some(rule.name),
+                limit: Some(rule.max),
+                period: Some(rule.period),
+                retry_after_seconds: Some(exceeded.retry_after.num_seconds()),
+                ..Facts::default()
+            });
+        })
+    }
+
+    /// Gives a hit back.
+    pub(super) async fn refund(&self, rule: Rule, subject: Subject<'_>) {
+        self.0
+            .limiter
+            .refund(rule, &self.limit_subject(subject), self.now())
+            .await;
+    }
+
+    fn limit_subject(&self, subject: Subject<'_>) -> String {
+        match subject {
+            Subject::Email(email) => self.0.keys.limit_subject(email.as_str()),
+            Subject::Network(client) => self.0.keys.limit_subject(&client.network().to_string()),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The use cases, one public function each. Whoever calls them has looked at nothing yet: every
+//! rule and every limit is applied here.
+
+use std::sync::Arc;
+
+use crate::cache::Cache;
+use crate::config::{CodesConfig, LimitsConfig, MailConfig, TokensConfig};
+use crate::crypto::{self, AccessTokens, Keys};
+use crate::db::Db;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::id::{IdEntropy, RequestUuid};
+use crate::limits::Limiter;
+use crate::queue::Queue;
+
+mod codes;
+mod error;
+mod limits;
+mod outages;
+mod outbox;
+mod profile;
+mod sessions;
+
+pub use codes::CodeChallenge;
+pub use error::{Failure, Reason, ServiceError, UserError};
+pub use outages::Outages;
+pub use outbox::{AfterFailure, LeasedMail, MailFailure};
+pub use sessions::{AuthenticationError, Rejection};
+
+/// Everything the use cases need. Clones share it.
+#[derive(Clone)]
+pub struct Services(Arc<Parts>);
+
+/// What [`Services`] is made of.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// Answers worth keeping for a moment.
+    pub cache: Cache,
+    /// The one limiter.
+    pub limiter: Limiter,
+    /// The bell that calls a worker.
+    pub queue: Queue,
+    /// The time.
+    pub clock: Clock,
+    /// The keys that codes and opaque tokens are derived with.
+    pub keys: Keys,
+    /// The keys of access tokens.
+    pub access_tokens: AccessTokens,
+    /// Verification codes.
+    pub codes: CodesConfig,
+    /// How often something may be done.
+    pub limits: LimitsConfig,
+    /// The life of tokens.
+    pub tokens: TokensConfig,
+    /// How long and how often sending is tried.
+    pub mail: MailConfig,
+    /// What was last said about parts that are away.
+    pub outages: Outages,
+}
+
+/// Which parts answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Readiness {
+    /// The database: nothing can be done without it.
+    pub database: bool,
+    /// Redis, where it is used.
+    pub cache: bool,
+}
+
+impl Services {
+    /// Bundles the parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// A new identifier.
+    fn new_id<T: From<(Timestamp, IdEntropy)>>(&self) -> T {
+        T::from((self.now(), crypto::id_entropy()))
+    }
+
+    /// A name for a request that came without one.
+    pub fn new_request_id(&self) -> String {
+        self.new_id::<RequestUuid>().to_string()
+    }
+
+    /// Which parts answer.
+    pub async fn readiness(&self) -> Readiness {
+        let cache = self.0.cache.get("readiness").await;
+        Readiness {
+            database: self.0.db.ping().await.is_ok(),
+            cache: cache.is_ok(),
+        }
+    }
+
+    /// How codes look and how long they live, for clients to draw their forms.
+    pub fn codes(&self) -> &CodesConfig {
+        &self.0.codes
+    }
+}
