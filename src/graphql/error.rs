@@ -1,0 +1,365 @@
+//! Errors as clients see them: those in payloads, and those at the top of an answer.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextValidation,
+};
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{
+    Enum, ErrorExtensionValues, Interface, Response, ServerError, ServerResult, SimpleObject,
+    ValidationResult, Variables,
+};
+
+use super::caller::{Caller, RequestId};
+use crate::service::{Reason, Rejection, ServiceError, UserError};
+use crate::telemetry::{Event, Facts};
+
+/// What kind of mistake a person can mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum ErrorCode {
+    /// Not an e-mail address that mail can be sent to.
+    InvalidEmail,
+    /// A name that is empty or too long.
+    InvalidName,
+    /// Another field that is empty, too long or malformed.
+    InvalidInput,
+    /// A password that is too short, too common, or says who its owner is.
+    WeakPassword,
+    /// The address has an account already.
+    EmailTaken,
+    /// The address has no account.
+    AccountNotFound,
+    /// The account was disabled by an operator.
+    AccountDisabled,
+    /// Wrong address or password.
+    InvalidCredentials,
+    /// Wrong code, or no code is waiting for this address.
+    InvalidCode,
+    /// The code was right once, but its time is over.
+    CodeExpired,
+    /// The wrong-code budget of this code is spent; a new code is needed.
+    TooManyAttempts,
+    /// Too often in too short a time.
+    RateLimited,
+    /// A reset, invitation or refresh token that is unknown, used, revoked or expired.
+    InvalidToken,
+    /// The account must prove its address first.
+    EmailNotVerified,
+    /// There is no such thing, or it is not for the caller to see.
+    NotFound,
+    /// Only an admin of the team may do this.
+    NotTeamAdmin,
+    /// The person is a member of the team already.
+    AlreadyMember,
+    /// The team would be left without an admin.
+    LastAdmin,
+    /// The invitation is for another address than that of the signed-in account.
+    InvitationEmailMismatch,
+}
+
+/// Something a person can mend. Subtypes add facts; `code` and `message` need no fragment.
+#[derive(Interface)]
+#[graphql(
+    name = "UserError",
+    field(name = "code", ty = "&ErrorCode", desc = "What kind of mistake it is."),
+    field(
+        name = "message",
+        ty = "&String",
+        desc = "A sentence for people, in English."
+    ),
+    field(
+        name = "field",
+        ty = "&Option<Vec<String>>",
+        desc = "The path inside the input, such as `[\"email\"]`; null when none applies."
+    )
+)]
+pub(super) enum PayloadError {
+    Input(InputError),
+    InvalidCode(InvalidCodeError),
+    RateLimited(RateLimitedError),
+}
+
+/// A mistake without further facts.
+#[derive(SimpleObject)]
+pub(super) struct InputError {
+    /// What kind of mistake it is.
+    code: ErrorCode,
+    /// A sentence for people, in English.
+    message: String,
+    /// The path inside the input, such as `["email"]`; null when none applies.
+    field: Option<Vec<String>>,
+}
+
+/// A wrong code.
+#[derive(SimpleObject)]
+pub(super) struct InvalidCodeError {
+    /// What kind of mistake it is.
+    code: ErrorCode,
+    /// A sentence for people, in English.
+    message: String,
+    /// The path inside the input, such as `["code"]`; null when none applies.
+    field: Option<Vec<String>>,
+    /// How many more answers the waiting code takes; 0 when none is waiting.
+    attempts_remaining: u32,
+}
+
+/// Too often in too short a time.
+#[derive(SimpleObject)]
+pub(super) struct RateLimitedError {
+    /// What kind of mistake it is.
+    code: ErrorCode,
+    /// A sentence for people, in English.
+    message: String,
+    /// The path inside the input; null when none applies.
+    field: Option<Vec<String>>,
+    /// Whole seconds until it is worth trying again.
+    retry_after_seconds: i64,
+}
+
+impl From<UserError> for PayloadError {
+    fn from(error: UserError) -> Self {
+        let message = error.reason.to_string();
+        let field = error.field.map(|field| vec![field.to_owned()]);
+        let code = match error.reason {
+            Reason::InvalidCode { attempts_remaining } => {
+                let code = ErrorCode::InvalidCode;
+                return Self::InvalidCode(InvalidCodeError {
+                    code,
+                    message,
+                    field,
+                    attempts_remaining,
+                });
+            }
+            Reason::RateLimited {
+                retry_after_seconds,
+            } => {
+                let code = ErrorCode::RateLimited;
+                return Self::RateLimited(RateLimitedError {
+                    code,
+                    message,
+                    field,
+                    retry_after_seconds,
+                });
+            }
+            Reason::InvalidEmail => ErrorCode::InvalidEmail,
+            Reason::InvalidName { .. } => ErrorCode::InvalidName,
+            Reason::InvalidInput { .. } => ErrorCode::InvalidInput,
+            Reason::EmailTaken => ErrorCode::EmailTaken,
+            Reason::AccountNotFound => ErrorCode::AccountNotFound,
+            Reason::AccountDisabled => ErrorCode::AccountDisabled,
+            Reason::CodeExpired => ErrorCode::CodeExpired,
+            Reason::TooManyAttempts => ErrorCode::TooManyAttempts,
+            Reason::InvalidToken => ErrorCode::InvalidToken,
+        };
+        Self::Input(InputError {
+            code,
+            message,
+            field,
+        })
+    }
+}
+
+/// Why a caller is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unauthenticated {
+    /// There was no access token.
+    Missing,
+    /// The access token was of no use.
+    Rejected(Rejection),
+}
+
+impl Unauthenticated {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "MISSING",
+            Self::Rejected(Rejection::Invalid) => "INVALID",
+            Self::Rejected(Rejection::Expired) => "EXPIRED",
+            Self::Rejected(Rejection::Revoked) => "REVOKED",
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::Missing => "Sign in first.",
+            Self::Rejected(Rejection::Invalid) => "The access token is not valid.",
+            Self::Rejected(Rejection::Expired) => "The access token has expired.",
+            Self::Rejected(Rejection::Revoked) => "The session of this access token has ended.",
+        }
+    }
+}
+
+/// The errors at the top of an answer that resolvers raise.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    #[error("{}", .0.message())]
+    Unauthenticated(Unauthenticated),
+    #[error("{INTERNAL_MESSAGE}")]
+    Internal(#[source] Arc<ServiceError>),
+}
+
+impl From<ServiceError> for ApiError {
+    fn from(error: ServiceError) -> Self {
+        Self::Internal(Arc::new(error))
+    }
+}
+
+const INTERNAL_MESSAGE: &str = "Something went wrong on our side.";
+
+/// A request that is answered without being run.
+#[derive(Clone, Debug)]
+pub enum RequestError {
+    /// The access token is of no use.
+    Unauthenticated(Unauthenticated),
+    /// The request is not what GraphQL over HTTP asks for.
+    BadUserInput(String),
+    /// The document is not GraphQL.
+    ParseFailed(String),
+    /// The document asks for more than is allowed.
+    TooComplex(String),
+    /// The request names a document by its hash, which this server does not keep.
+    PersistedQueryNotSupported,
+    /// Nobody could tell.
+    Internal,
+}
+
+impl From<RequestError> for ServerError {
+    fn from(error: RequestError) -> Self {
+        let (code, message) = match error {
+            RequestError::Unauthenticated(why) => return unauthenticated(why),
+            RequestError::BadUserInput(message) => ("BAD_USER_INPUT", message),
+            RequestError::ParseFailed(message) => ("GRAPHQL_PARSE_FAILED", message),
+            RequestError::TooComplex(message) => ("QUERY_TOO_COMPLEX", message),
+            RequestError::PersistedQueryNotSupported => (
+                "PERSISTED_QUERY_NOT_SUPPORTED",
+                "PersistedQueryNotSupported".to_owned(),
+            ),
+            RequestError::Internal => ("INTERNAL", INTERNAL_MESSAGE.to_owned()),
+        };
+        with_code(ServerError::new(message, None), code)
+    }
+}
+
+fn unauthenticated(why: Unauthenticated) -> ServerError {
+    let mut error = with_code(ServerError::new(why.message(), None), "UNAUTHENTICATED");
+    error
+        .extensions
+        .get_or_insert_default()
+        .set("reason", why.reason());
+    error
+}
+
+fn with_code(mut error: ServerError, code: &str) -> ServerError {
+    error.extensions.get_or_insert_default().set("code", code);
+    error
+}
+
+fn has_code(error: &ServerError) -> bool {
+    error
+        .extensions
+        .as_ref()
+        .is_some_and(|extensions| extensions.get("code").is_some())
+}
+
+/// Names the request in every error of its answer.
+pub fn set_request_id(response: &mut Response, request_id: &RequestId) {
+    for error in &mut response.errors {
+        let extensions = error
+            .extensions
+            .get_or_insert_with(ErrorExtensionValues::default);
+        extensions.set("requestId", request_id.0.as_str());
+    }
+}
+
+/// Gives every error at the top of an answer its code, and lets nothing of the inside out.
+pub(super) struct ErrorCodes;
+
+impl ExtensionFactory for ErrorCodes {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for ErrorCodes {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        let mut response = next.run(ctx).await;
+        response.errors = response.errors.into_iter().map(classify).collect();
+        if let Ok(caller) = ctx.data::<Caller>() {
+            set_request_id(&mut response, &caller.request_id);
+        }
+        response
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        next.run(ctx, query, variables)
+            .await
+            .map_err(|error| with_code(error, "GRAPHQL_PARSE_FAILED"))
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        next.run(ctx).await.map_err(|errors| {
+            let code = |error: &ServerError| match error.message.as_str() {
+                "Query is too complex." | "Query is nested too deep." => "QUERY_TOO_COMPLEX",
+                _ => "GRAPHQL_VALIDATION_FAILED",
+            };
+            errors
+                .into_iter()
+                .map(|error| {
+                    let code = code(&error);
+                    with_code(error, code)
+                })
+                .collect()
+        })
+    }
+}
+
+/// What raised the error says what it is: one of ours, something unforeseen (which has a source),
+/// or async-graphql itself, which refuses values that do not fit their type.
+fn classify(error: ServerError) -> ServerError {
+    if has_code(&error) {
+        return error;
+    }
+    let told = match (error.source::<ApiError>(), &error.source) {
+        (Some(ApiError::Unauthenticated(why)), _) => unauthenticated(*why),
+        (Some(ApiError::Internal(cause)), _) => return internal(&error, cause.as_ref()),
+        (None, Some(_)) => return internal(&error, &Unforeseen(error.message.clone())),
+        (None, None) => with_code(
+            ServerError::new(error.message.clone(), None),
+            "BAD_USER_INPUT",
+        ),
+    };
+    ServerError {
+        locations: error.locations,
+        path: error.path,
+        ..told
+    }
+}
+
+/// An error of a kind that no resolver should let through.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unforeseen(String);
+
+fn internal(error: &ServerError, cause: &(dyn Error + 'static)) -> ServerError {
+    Event::InternalError.emit(Facts {
+        error: Some(cause),
+        ..Facts::default()
+    });
+    ServerError {
+        locations: error.locations.clone(),
+        path: error.path.clone(),
+        ..RequestError::Internal.into()
+    }
+}

@@ -1,0 +1,10 @@
+//! The root of all mutations, joined from one part per noun.
+
+use async_graphql::MergedObject;
+
+use super::code::CodeMutation;
+use super::session::SessionMutation;
+
+/// Everything that changes something.
+#[derive(MergedObject, Default)]
+pub struct Mutation(CodeMutation, SessionMutation);
