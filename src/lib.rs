@@ -1,8 +1,60 @@
 //! Gatelodge: accounts and teams behind one GraphQL endpoint.
+//!
+//! The noun of a thing gives the file, the kind of its lines gives the module: the SQL for
+//! sessions is in `db`, what a refresh token means is in `domain`, what happens when one is
+//! presented is in `service`.
+//!
+//! A module imports from lower layers only, and only what this table says:
+//!
+//! | layer | module | may import |
+//! |---|---|---|
+//! | 0 | `domain` | nothing |
+//! | 0 | `config` | `domain` |
+//! | 0 | `telemetry` | `domain`, `config` |
+//! | 1 | `db` | `domain`, `config`, `telemetry` |
+//! | 1 | `cache` | `domain`, `config`, `telemetry` |
+//! | 1 | `limits` | `domain`, `config`, `telemetry` |
+//! | 1 | `crypto` | `domain`, `config`, `telemetry` |
+//! | 1 | `queue` | `domain`, `config`, `telemetry` |
+//! | 1 | `mail` | `domain`, `config`, `telemetry` |
+//! | 2 | `service` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue` |
+//! | 3 | `graphql` | `domain`, `telemetry`, `service` |
+//! | 3 | `worker` | `domain`, `config`, `telemetry`, `service`, `queue`, `mail` |
+//! | 4 | `http` | `domain`, `config`, `telemetry`, `service`, `graphql` |
+//! | 5 | `app` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`, `mail`, `service`, `graphql`, `worker`, `http` |
+//! | 5 | `main` | `config`, `app` |
+//!
+//! `service` does not see `mail`: a request never sends mail, it writes what is to be sent into
+//! the outbox. Some external crates are fenced in as well, so that the rest does not depend on
+//! them:
+//!
+//! | crate | named in |
+//! |---|---|
+//! | `migration` | `db` |
+//! | `sea_orm` | `db` |
+//! | `sqlx` | `db` |
+//! | `redis` | `cache`, `limits`, `queue` |
+//! | `apalis` | `queue`, `worker`, `app` |
+//! | `apalis_core` | `queue`, `worker`, `app` |
+//! | `apalis_redis` | `queue`, `worker`, `app` |
+//! | `lettre` | `mail` |
+//! | `minijinja` | `mail` |
+//! | `async_graphql` | `graphql`, `http` |
+//! | `poem` | `http`, `app` |
+//!
+//! A test reads the sources and holds both tables.
 
+pub mod app;
 pub mod cache;
 pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod domain;
+pub mod graphql;
+pub mod http;
 pub mod limits;
+pub mod mail;
+pub mod queue;
+pub mod service;
+pub mod telemetry;
+pub mod worker;

@@ -1,0 +1,131 @@
+//! What the other commands of the binary do.
+
+use std::io::{self, Write};
+
+use crate::config::{self, Config, Loaded, Problems};
+use crate::db::{Db, DbError};
+use crate::graphql;
+use crate::telemetry;
+
+/// How long `healthcheck` waits for an answer.
+const HEALTHCHECK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The database did not do as told.
+    #[error("the database failed")]
+    Db(#[from] DbError),
+    /// Standard output is closed, or the server does not answer.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The server answers with something else than 200.
+    #[error("the server is not well: {0}")]
+    Unwell(String),
+}
+
+/// Prints the GraphQL schema.
+pub fn print_schema() -> Result<(), CommandError> {
+    Ok(io::stdout().write_all(graphql::sdl().as_bytes())?)
+}
+
+/// Prints an example of all settings.
+pub fn config_example() -> Result<(), CommandError> {
+    Ok(io::stdout().write_all(config::env_example().as_bytes())?)
+}
+
+/// Prints the table of all log events, as in `docs/events.md`.
+pub fn print_events() -> Result<(), CommandError> {
+    Ok(io::stdout().write_all(telemetry::event_table_markdown().as_bytes())?)
+}
+
+/// Prints the settings as they hold, secrets hidden, or all that is wrong with them.
+pub fn config_check(loaded: &Result<Loaded, Problems>, json: bool) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    match loaded {
+        Ok(loaded) if json => {
+            let report = serde_json::json!({
+                "ok": true,
+                "settings": loaded.effective,
+                "warnings": loaded.warnings,
+                "notes": loaded.notes,
+            });
+            writeln!(out, "{report:#}")?;
+        }
+        Ok(loaded) => {
+            for setting in &loaded.effective {
+                let origin = if setting.set { "" } else { "  (default)" };
+                let value = setting.value.as_deref().unwrap_or("none");
+                writeln!(out, "{} = {value}{origin}", setting.name)?;
+            }
+            for warning in &loaded.warnings {
+                writeln!(out, "warning: {warning}")?;
+            }
+            for note in &loaded.notes {
+                writeln!(out, "note: {note}")?;
+            }
+        }
+        Err(problems) if json => {
+            let report = serde_json::json!({ "ok": false, "problems": problems.0 });
+            writeln!(out, "{report:#}")?;
+        }
+        Err(problems) => writeln!(io::stderr(), "{problems}")?,
+    }
+    Ok(())
+}
+
+/// Brings the schema of the database up to date.
+pub async fn migrate_up(config: &Config) -> Result<(), CommandError> {
+    let db = Db::connect(&config.database).await?;
+    db.migrate_up().await?;
+    Ok(db.close().await?)
+}
+
+/// Takes the last migrations back, with the data of their tables.
+pub async fn migrate_down(config: &Config, steps: u32) -> Result<(), CommandError> {
+    let db = Db::connect(&config.database).await?;
+    db.migrate_down(steps).await?;
+    Ok(db.close().await?)
+}
+
+/// Prints every migration and whether it was applied.
+pub async fn migration_status(config: &Config, json: bool) -> Result<(), CommandError> {
+    let db = Db::connect(&config.database).await?;
+    let states = db.migration_status().await?;
+    db.close().await?;
+    let mut out = io::stdout().lock();
+    if json {
+        let list: Vec<_> = states
+            .iter()
+            .map(|state| serde_json::json!({ "name": state.name, "applied": state.applied }))
+            .collect();
+        writeln!(out, "{:#}", serde_json::Value::from(list))?;
+    } else {
+        for state in states {
+            let word = if state.applied { "applied" } else { "pending" };
+            writeln!(out, "{word}  {}", state.name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks the server on this machine whether it is alive.
+pub async fn healthcheck(config: &Config) -> Result<(), CommandError> {
+    let asked = tokio::time::timeout(HEALTHCHECK_PATIENCE, ask_health(config.http.port)).await;
+    let status = asked.map_err(io::Error::from)??;
+    if status.contains(" 200 ") {
+        Ok(())
+    } else {
+        Err(CommandError::Unwell(status))
+    }
+}
+
+async fn ask_health(port: u16) -> io::Result<String> {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await?;
+    let mut status = String::new();
+    BufReader::new(stream).read_line(&mut status).await?;
+    Ok(status.trim().to_owned())
+}

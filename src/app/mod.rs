@@ -1,0 +1,284 @@
+//! The composition root: puts the parts together, for the binary and for the tests alike.
+
+use std::io;
+use std::sync::Arc;
+
+use poem::listener::{Acceptor, AcceptorExt, BoxAcceptor, Listener, TcpListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::{Cache, CacheError};
+use crate::config::{Config, Loaded, MailProviderConfig};
+use crate::crypto::{self, AccessTokens, Keys, SigningFailed};
+use crate::db::{Db, DbError};
+use crate::domain::clock::Clock;
+use crate::domain::mailbox::Mailbox;
+use crate::graphql::{self, AppInfo};
+use crate::http::{self, Edge};
+use crate::limits::{Limiter, LimiterError};
+use crate::mail::templates::{TemplateErrors, Templates};
+use crate::mail::{Mailer, MailerError};
+use crate::queue::{Queue, QueueError};
+use crate::service::{Outages, Parts, Services};
+use crate::telemetry::{self, Event, Facts};
+use crate::worker::Worker;
+
+mod commands;
+
+pub use commands::{
+    CommandError, config_check, config_example, healthcheck, migrate_down, migrate_up,
+    migration_status, print_events, print_schema,
+};
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Answers requests and sends mail.
+    ServeAndWork,
+    /// Answers requests.
+    Serve,
+    /// Sends mail.
+    Work,
+}
+
+/// Why a process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database is away, or its schema cannot be brought up to date.
+    #[error("the database cannot be used")]
+    Db(#[from] DbError),
+    /// `REDIS_URL` cannot be used for the cache.
+    #[error("the cache cannot be used")]
+    Cache(#[from] CacheError),
+    /// `REDIS_URL` cannot be used for the queue.
+    #[error("the queue cannot be used")]
+    Queue(#[from] QueueError),
+    /// `REDIS_URL` cannot be used for limits.
+    #[error("the limiter cannot be used")]
+    Limiter(#[from] LimiterError),
+    /// A token that was signed cannot be read again.
+    #[error("tokens cannot be signed")]
+    Signing(#[from] SigningFailed),
+    /// A template is broken.
+    #[error(transparent)]
+    Templates(#[from] TemplateErrors),
+    /// A mail provider's settings cannot work.
+    #[error(transparent)]
+    Mailer(#[from] MailerError),
+    /// The address to listen on is taken or not ours.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address and port.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Logging was set up before.
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::InitError),
+}
+
+/// A process that is ready to run.
+pub struct App {
+    services: Services,
+    db: Db,
+    mailbox: Mailbox,
+    server: Option<(Edge, BoxAcceptor)>,
+    worker: Option<Worker>,
+    port: u16,
+}
+
+/// Starts logging; the guard is to be kept until the end of the process.
+pub fn init_telemetry(config: &Config) -> Result<telemetry::Guard, StartError> {
+    Ok(telemetry::init(
+        &config.log,
+        crypto::log_hash_key(&config.tokens),
+    )?)
+}
+
+/// Tells the log that the process starts, and what is to be said about its settings.
+pub fn announce(loaded: &Loaded) {
+    for note in &loaded.notes {
+        Event::ConfigNote.emit(Facts {
+            detail: Some(note),
+            ..Facts::default()
+        });
+    }
+    for warning in &loaded.warnings {
+        Event::ConfigWarning.emit(Facts {
+            detail: Some(warning),
+            ..Facts::default()
+        });
+    }
+}
+
+/// Tells the log why the process does not start.
+pub fn report_failed_start(error: &StartError) {
+    Event::StartFailed.emit(Facts {
+        error: Some(error),
+        ..Facts::default()
+    });
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn stop_signal() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}
+
+impl App {
+    /// Connects, brings the schema up to date if told so, checks all templates and takes the
+    /// port. Redis and the mail servers need not be there yet.
+    pub async fn build(config: Config, role: Role) -> Result<Self, StartError> {
+        Self::build_with_clock(config, role, Clock::default()).await
+    }
+
+    /// The same with a clock that can be moved.
+    pub async fn build_with_clock(
+        config: Config,
+        role: Role,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let db = Db::connect(&config.database).await?;
+        if config.database.run_migrations {
+            db.migrate_up().await?;
+        }
+        let (cache, limiter, queue) = match &config.redis_url {
+            Some(url) => (Cache::redis(url)?, Limiter::redis(url)?, Queue::redis(url)?),
+            None => (Cache::memory(), Limiter::memory(), Queue::memory()),
+        };
+        let templates = Templates::load(&config.app, &config.templates)?;
+        let mailbox = Mailbox::default();
+        let mailer = Mailer::new(&config.mail, &mailbox, &clock)?;
+        let services = Services::new(Parts {
+            db: db.clone(),
+            cache,
+            limiter,
+            queue: queue.clone(),
+            clock,
+            keys: Keys::new(&config.tokens),
+            access_tokens: AccessTokens::new(&config.tokens)?,
+            codes: config.codes.clone(),
+            limits: config.limits.clone(),
+            tokens: config.tokens.clone(),
+            mail: config.mail.clone(),
+            outages: Outages::default(),
+        });
+        let worker = (role != Role::Serve).then(|| {
+            let (templates, mailer) = (Arc::new(templates), Arc::new(mailer));
+            Worker::new(queue, services.clone(), templates, mailer, &config.mail)
+        });
+        let (server, port) = if role == Role::Work {
+            (None, 0)
+        } else {
+            let (acceptor, port) = listen(&config).await?;
+            (
+                Some((edge(config, services.clone(), mailbox.clone()), acceptor)),
+                port,
+            )
+        };
+        Ok(Self {
+            services,
+            db,
+            mailbox,
+            server,
+            worker,
+            port,
+        })
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The mails that were only pretended to be sent.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// The use cases.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Serves and works until told to stop, then lets requests and mails in flight end within a
+    /// bounded time.
+    pub async fn run_until(self, stop: CancellationToken) -> io::Result<()> {
+        let address = self
+            .server
+            .as_ref()
+            .map(|(edge, _)| format!("{} on port {}", edge.app.url, self.port));
+        Event::ServerStarted.emit(Facts {
+            detail: address.as_deref(),
+            ..Facts::default()
+        });
+        let working = async {
+            if let Some(worker) = self.worker {
+                worker.run(stop.clone()).await;
+            }
+        };
+        let serving = async {
+            let served = match self.server {
+                Some((edge, acceptor)) => {
+                    http::serve(edge, acceptor, stop.clone().cancelled_owned()).await
+                }
+                None => Ok(()),
+            };
+            // A server that cannot go on takes the worker with it.
+            if served.is_err() {
+                stop.cancel();
+            }
+            served
+        };
+        let telling = async {
+            stop.cancelled().await;
+            Event::ServerStopping.emit(Facts::default());
+        };
+        let (served, (), ()) = tokio::join!(serving, working, telling);
+        if let Err(error) = self.db.close().await {
+            Event::DatabaseUnavailable.emit(Facts {
+                error: Some(&error),
+                ..Facts::default()
+            });
+        }
+        Event::ServerStopped.emit(Facts::default());
+        served
+    }
+}
+
+async fn listen(config: &Config) -> Result<(BoxAcceptor, u16), StartError> {
+    let address = format!("{}:{}", config.http.host, config.http.port);
+    let taken = |source| StartError::Listen {
+        address: address.clone(),
+        source,
+    };
+    let acceptor = TcpListener::bind((config.http.host.to_string(), config.http.port))
+        .into_acceptor()
+        .await
+        .map_err(taken)?;
+    let local = acceptor.local_addr();
+    let port = local
+        .first()
+        .and_then(|address| address.as_socket_addr())
+        .map_or(config.http.port, std::net::SocketAddr::port);
+    Ok((acceptor.boxed(), port))
+}
+
+fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {
+    let info = AppInfo {
+        name: config.app.name.clone(),
+        support_email: config.app.support_email.clone(),
+    };
+    let is_mock = |provider: &MailProviderConfig| matches!(provider, MailProviderConfig::Mock);
+    Edge {
+        schema: graphql::schema(services.clone(), info, config.http.introspection),
+        services,
+        mailbox: config.mail.providers.iter().any(is_mock).then_some(mailbox),
+        app: config.app,
+        http: config.http,
+    }
+}

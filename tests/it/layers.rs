@@ -1,0 +1,307 @@
+//! Reads the sources and checks who imports whom. The two tables below are the law; the crate
+//! documentation in `src/lib.rs` shows the same ones to readers.
+
+mod paths;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use self::paths::{NamedPath, Target};
+
+/// A module at the top of the crate.
+struct Module {
+    layer: u8,
+    name: &'static str,
+    may_import: &'static [&'static str],
+}
+
+/// Every module, from the bottom up: each imports only from rows above its own.
+#[rustfmt::skip]
+const MODULES: &[Module] = &[
+    Module { layer: 0, name: "domain",    may_import: &[] },
+    Module { layer: 0, name: "config",    may_import: &["domain"] },
+    Module { layer: 0, name: "telemetry", may_import: &["domain", "config"] },
+    Module { layer: 1, name: "db",        may_import: &["domain", "config", "telemetry"] },
+    Module { layer: 1, name: "cache",     may_import: &["domain", "config", "telemetry"] },
+    Module { layer: 1, name: "limits",    may_import: &["domain", "config", "telemetry"] },
+    Module { layer: 1, name: "crypto",    may_import: &["domain", "config", "telemetry"] },
+    Module { layer: 1, name: "queue",     may_import: &["domain", "config", "telemetry"] },
+    // A request never sends mail: nothing between here and `worker` may import `mail`.
+    Module { layer: 1, name: "mail",      may_import: &["domain", "config", "telemetry"] },
+    Module { layer: 2, name: "service",   may_import: &["domain", "config", "telemetry", "db", "cache", "limits", "crypto", "queue"] },
+    Module { layer: 3, name: "graphql",   may_import: &["domain", "telemetry", "service"] },
+    Module { layer: 3, name: "worker",    may_import: &["domain", "config", "telemetry", "service", "queue", "mail"] },
+    Module { layer: 4, name: "http",      may_import: &["domain", "config", "telemetry", "service", "graphql"] },
+    Module { layer: 5, name: "app",       may_import: &["domain", "config", "telemetry", "db", "cache", "limits", "crypto", "queue", "mail", "service", "graphql", "worker", "http"] },
+    Module { layer: 5, name: "main",      may_import: &["config", "app"] },
+];
+
+/// External crates that only some modules may name. Any other crate is free for all.
+const FENCES: &[(&str, &[&str])] = &[
+    ("migration", &["db"]),
+    ("sea_orm", &["db"]),
+    ("sqlx", &["db"]),
+    ("redis", &["cache", "limits", "queue"]),
+    ("apalis", &["queue", "worker", "app"]),
+    ("apalis_core", &["queue", "worker", "app"]),
+    ("apalis_redis", &["queue", "worker", "app"]),
+    ("lettre", &["mail"]),
+    ("minijinja", &["mail"]),
+    ("async_graphql", &["graphql", "http"]),
+    ("poem", &["http", "app"]),
+];
+
+#[test]
+fn every_import_keeps_to_the_tables() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut broken = Vec::new();
+    for file in rust_files(&root.join("src")) {
+        let source = fs::read_to_string(&file).unwrap();
+        let file = file.strip_prefix(root).unwrap();
+        broken.extend(check(&file.to_string_lossy(), &source));
+    }
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn the_table_lists_exactly_the_modules_there_are() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let there: BTreeSet<_> = rust_files(&source)
+        .iter()
+        .map(|file| module_path(&file.strip_prefix(&source).unwrap().to_string_lossy()))
+        .filter_map(|path| path.into_iter().next())
+        .collect();
+    let listed: BTreeSet<_> = MODULES.iter().map(|row| row.name.to_owned()).collect();
+    let unlisted: Vec<_> = there.difference(&listed).collect();
+    let missing: Vec<_> = listed.difference(&there).collect();
+    assert!(unlisted.is_empty(), "not in the table: {unlisted:?}");
+    assert!(missing.is_empty(), "in the table, not in src: {missing:?}");
+}
+
+#[test]
+fn the_tables_are_sound() {
+    for (row, module) in MODULES.iter().enumerate() {
+        for import in module.may_import {
+            let below = MODULES[..row].iter().any(|other| other.name == *import);
+            assert!(below, "{}: {import} is not a row above it", module.name);
+        }
+    }
+    let manifest = include_str!("../../Cargo.toml").replace('-', "_");
+    for (name, modules) in FENCES {
+        let key = format!("\n{name} = ");
+        assert!(manifest.contains(&key), "{name}: no such dependency");
+        for module in *modules {
+            assert!(is_module(module), "{name}: no such module as {module}");
+        }
+    }
+}
+
+/// A reader of the crate documentation sees the rules that hold.
+#[test]
+fn the_crate_documentation_shows_the_tables() {
+    let modules = MODULES
+        .iter()
+        .map(|row| (row.layer.to_string(), row.name, row.may_import))
+        .map(|(layer, name, may)| format!("//! | {layer} | `{name}` | {} |", quoted(may)));
+    let fences = FENCES
+        .iter()
+        .map(|(name, modules)| format!("//! | `{name}` | {} |", quoted(modules)));
+    let documentation = include_str!("../../src/lib.rs");
+    for line in modules.chain(fences) {
+        assert!(
+            documentation.lines().any(|shown| shown == line),
+            "src/lib.rs lacks this line:\n{line}"
+        );
+    }
+}
+
+#[test]
+fn finds_every_way_to_name_a_module() {
+    let found = [
+        ("src/http/mod.rs", "use crate::db::users;"),
+        ("src/http/mod.rs", "pub(crate) use crate::db as store;"),
+        ("src/http/mod.rs", "use crate::{domain::email, db::{self}};"),
+        ("src/http/mod.rs", "use {crate::{db}};"),
+        ("src/http/mod.rs", "use super::db;"),
+        ("src/http/mod.rs", "use super::*;"),
+        ("src/http/mod.rs", "use crate::*;"),
+        ("src/http/pages.rs", "use super::super::db::users;"),
+        (
+            "src/http/pages.rs",
+            "mod a { use super::super::super::db; }",
+        ),
+        ("src/http.rs", "mod tests { use super::super::{db, http}; }"),
+        ("src/http/mod.rs", "fn f() { crate::db::users::find(); }"),
+        ("src/http/mod.rs", "fn f(_: &[crate::db::Pool]) {}"),
+        ("src/http/mod.rs", "fn f() { g::<crate::db::Pool>() }"),
+        ("src/http/mod.rs", "fn f() { crate::db::find::<Row>() }"),
+        (
+            "src/http/mod.rs",
+            "fn f() { log!(\"{}\", crate::db::COUNT) }",
+        ),
+        (
+            "src/http/mod.rs",
+            "macro_rules! m { () => { $crate::db::f() } }",
+        ),
+        ("src/main.rs", "fn main() { gatelodge::db::connect(); }"),
+        ("src/lib.rs", "pub use db::Pool;"),
+        ("src/cellar/mod.rs", "use crate::domain::email;"),
+        ("src/http/mod.rs", "use crate::cellar::wine;"),
+    ];
+    for (file, source) in found {
+        assert_eq!(check(file, source).len(), 1, "{file}: {source}");
+    }
+}
+
+#[test]
+fn finds_every_way_to_name_a_fenced_crate() {
+    let found = [
+        "use sea_orm::DbErr;",
+        "use sea_orm as orm;",
+        "use ::sea_orm::{DbErr, EntityTrait};",
+        "pub use {serde::Serialize, sea_orm};",
+        "extern crate sea_orm;",
+        "fn f() -> Result<(), sea_orm::DbErr> { Ok(()) }",
+        "fn f() -> ::sea_orm::DbErr { g() }",
+        "#[derive(sea_orm::FromQueryResult)] struct Row;",
+        "fn f() { vec![sea_orm::Value::from(1)]; }",
+        "#[cfg(test)] mod tests { use sea_orm::MockDatabase; }",
+    ];
+    for source in found {
+        assert_eq!(check("src/http/mod.rs", source).len(), 1, "{source}");
+        assert_eq!(check("src/db/mod.rs", source), [""; 0], "{source}");
+    }
+}
+
+#[test]
+fn leaves_alone_what_is_allowed_or_only_looks_like_an_import() {
+    let fine = [
+        ("src/http/mod.rs", "use crate::{domain::email, service};"),
+        (
+            "src/http/mod.rs",
+            "//! See [`crate::db::users`] and `sea_orm::DbErr`.",
+        ),
+        (
+            "src/http/mod.rs",
+            "const S: &str = \"crate::db::users\"; // crate::db",
+        ),
+        ("src/http/mod.rs", "mod tests { use super::*; }"),
+        (
+            "src/http/mod.rs",
+            "use self::pages::db; use super::service;",
+        ),
+        (
+            "src/http/mod.rs",
+            "fn f() { let redis = a.redis(); Self::redis(redis) }",
+        ),
+        (
+            "src/http/mod.rs",
+            "pub(in crate::http) struct S { sqlx: u8 }",
+        ),
+        (
+            "src/http/pages.rs",
+            "use super::super::domain; use super::db;",
+        ),
+        ("src/db/mod.rs", "use std::fmt; mod users; use users::find;"),
+        ("src/app.rs", "use crate::{db, http, mail, worker};"),
+        ("src/main.rs", "use gatelodge::app::App;"),
+        ("src/lib.rs", "//! Text.\npub mod config;\npub mod db;"),
+    ];
+    for (file, source) in fine {
+        assert_eq!(check(file, source), [""; 0], "{file}: {source}");
+    }
+}
+
+#[test]
+fn a_finding_names_file_line_and_rule() {
+    let source = "use std::fmt;\nuse crate::{\n    domain,\n    mail,\n};\nuse lettre::Message;\n";
+    let rules = [
+        "src/service/codes.rs:4: `service` may not import `mail`, only \
+         `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`",
+        "src/service/codes.rs:6: `service` may not name the crate `lettre`; it belongs to `mail`",
+    ];
+    assert_eq!(check("src/service/codes.rs", source), rules);
+}
+
+/// What `source`, the text of `file`, names against the rules: one line each.
+fn check(file: &str, source: &str) -> Vec<String> {
+    let module = module_path(file.strip_prefix("src/").unwrap_or(file));
+    let from = module.first().map_or("lib", String::as_str);
+    // The binary is a crate of its own: its paths start at its own root.
+    let here = if from == "main" {
+        &[]
+    } else {
+        module.as_slice()
+    };
+    let paths = match paths::find(source, here) {
+        Ok(paths) => paths,
+        Err(error) => panic!("{file}: {error}"),
+    };
+    let mut findings: Vec<_> = paths
+        .iter()
+        .filter_map(|path| Some((path.line, broken_rule(from, path)?)))
+        .map(|(line, rule)| format!("{file}:{line}: {rule}"))
+        .collect();
+    findings.dedup();
+    findings
+}
+
+/// The rule that a path in module `from` breaks, if any.
+fn broken_rule(from: &str, path: &NamedPath) -> Option<String> {
+    match path.target(is_module)? {
+        Target::Module(to) if to == from => None,
+        Target::Module(to) => match MODULES.iter().find(|row| row.name == from) {
+            Some(row) if row.may_import.contains(&to) => None,
+            Some(row) => Some(format!(
+                "`{from}` may not import `{to}`, only {}",
+                quoted(row.may_import)
+            )),
+            None if from == "lib" => Some(format!("lib.rs lists modules and does not use `{to}`")),
+            None => Some(format!("`{from}` is not in the table of modules")),
+        },
+        Target::Crate(name) => {
+            let (_, owners) = FENCES.iter().find(|(fenced, _)| *fenced == name)?;
+            (!owners.contains(&from)).then(|| {
+                let owners = quoted(owners);
+                format!("`{from}` may not name the crate `{name}`; it belongs to {owners}")
+            })
+        }
+    }
+}
+
+fn is_module(name: &str) -> bool {
+    MODULES.iter().any(|row| row.name == name)
+}
+
+fn quoted(names: &[&str]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        names => format!("`{}`", names.join("`, `")),
+    }
+}
+
+/// The module that a file below `src` is, from the crate's root.
+fn module_path(file: &str) -> Vec<String> {
+    file.trim_end_matches(".rs")
+        .split('/')
+        .filter(|part| !matches!(*part, "lib" | "mod"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        panic!("{} cannot be read", folder.display());
+    };
+    let mut files = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}

@@ -1,0 +1,333 @@
+//! Mail reaches a real SMTP server, and its refusals are understood.
+
+use std::process::Command;
+use std::time::Duration;
+
+use gatelodge::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
+use gatelodge::domain::clock::Clock;
+use gatelodge::domain::code::{CodeFormat, CodeType};
+use gatelodge::domain::email::EmailAddress;
+use gatelodge::domain::mail::{MailKind, RenderedMail};
+use gatelodge::domain::mailbox::Mailbox;
+use gatelodge::mail::{Mailer, SendError};
+
+use crate::support::smtp::{SmtpOptions, SmtpServer, Tls};
+
+const CODE: &str = "483920";
+const PASSWORD: &str = "swordfish-77";
+
+fn smtp(port: u16) -> SmtpConfig {
+    SmtpConfig {
+        name: "smtp",
+        host: "localhost".to_owned(),
+        port,
+        credentials: None,
+        encryption: SmtpEncryption::None,
+    }
+}
+
+fn with_login(config: SmtpConfig, password: &str) -> SmtpConfig {
+    SmtpConfig {
+        credentials: Some(("ada".to_owned(), password.to_owned().into())),
+        ..config
+    }
+}
+
+fn config(providers: Vec<MailProviderConfig>, timeout: Duration) -> MailConfig {
+    MailConfig {
+        providers,
+        from_address: EmailAddress::parse("no-reply@gatelodge.example").unwrap(),
+        from_name: "Ship, Shore & Söhne <x>".to_owned(),
+        timeout,
+        max_attempts: 8,
+        fallback_to_console: false,
+        concurrency: 8,
+    }
+}
+
+fn mailer(smtp: SmtpConfig) -> Mailer {
+    mailer_within(smtp, Duration::from_secs(20))
+}
+
+fn mailer_within(smtp: SmtpConfig, timeout: Duration) -> Mailer {
+    let config = config(vec![MailProviderConfig::Smtp(smtp)], timeout);
+    Mailer::new(&config, &Mailbox::default(), &Clock::default()).unwrap()
+}
+
+fn mail(to: &str) -> RenderedMail {
+    let format = CodeFormat {
+        length: 6,
+        code_type: CodeType::Numeric,
+    };
+    RenderedMail {
+        id: uuid::Uuid::from_u128(7).into(),
+        kind: MailKind::LoginCode,
+        to: EmailAddress::parse(&format!("{to}@example.com")).unwrap(),
+        subject: "Your code for Söhne".to_owned(),
+        text: format!("Grüße, 日本\n.\nyour code: {CODE}\n"),
+        html: format!("<p>Grüße</p>\n.\n<b>{CODE}</b>"),
+        code: format.parse(CODE),
+    }
+}
+
+async fn refusal(mailer: &Mailer, to: &str) -> SendError {
+    let error = mailer.send(&mail(to)).await.unwrap_err();
+    for secret in [CODE, PASSWORD] {
+        assert!(!format!("{error:?}").contains(secret), "{error:?}");
+    }
+    error
+}
+
+/// The whole mail arrives as written, with the headers that were promised.
+#[tokio::test]
+async fn a_mail_arrives_whole() {
+    let server = SmtpServer::start(SmtpOptions::default());
+    let sent = mailer(smtp(server.port())).send(&mail("ada")).await;
+    assert_eq!(sent.unwrap().provider, "smtp");
+    let received = server.wait_for(1).remove(0);
+    assert_eq!(received.from, "no-reply@gatelodge.example");
+    assert_eq!(received.to, ["ada@example.com"]);
+    assert_eq!(received.text.trim_end(), mail("ada").text.trim_end());
+    assert_eq!(received.html.trim_end(), mail("ada").html);
+    assert_eq!(
+        received.message_id,
+        "<00000000-0000-0000-0000-000000000007@gatelodge.example>"
+    );
+    for (name, value) in [
+        ("To", "ada@example.com"),
+        ("Subject", "Your code for Söhne"),
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Auto-Response-Suppress", "All"),
+    ] {
+        assert_eq!(received.header(name), [value]);
+    }
+    let from = received.header("From");
+    assert!(from[0].contains("Ship, Shore & Söhne <x>"), "{from:?}");
+    assert!(
+        from[0].ends_with("<no-reply@gatelodge.example>"),
+        "{from:?}"
+    );
+    assert_eq!(received.header("Date").len(), 1);
+    assert!(received.header("Content-Type")[0].starts_with("multipart/alternative"));
+    assert!(received.raw.is_ascii());
+}
+
+/// No value can end its header line and begin another.
+#[tokio::test]
+async fn line_breaks_add_no_header() {
+    let server = SmtpServer::start(SmtpOptions::default());
+    let mut config = config(
+        vec![MailProviderConfig::Smtp(smtp(server.port()))],
+        Duration::from_secs(20),
+    );
+    config.from_name = "Eve\r\nBcc: a@example.com".to_owned();
+    let mailer = Mailer::new(&config, &Mailbox::default(), &Clock::default()).unwrap();
+    let mut mail = mail("ada");
+    mail.subject = "Hi\r\nBcc: b@example.com\r\n\r\nbody".to_owned();
+    mailer.send(&mail).await.unwrap();
+    let received = server.wait_for(1).remove(0);
+    assert_eq!(received.to, ["ada@example.com"]);
+    assert!(received.header("Bcc").is_empty(), "{}", received.raw);
+    assert_eq!(received.text.trim_end(), mail.text.trim_end());
+}
+
+/// Mails that follow each other share a connection, and one that the server closed meanwhile is
+/// replaced without a failure.
+#[tokio::test]
+async fn connections_are_reused_and_replaced() {
+    let mut server = SmtpServer::start(SmtpOptions::default());
+    let mailer = mailer(smtp(server.port()));
+    for _ in 0..2 {
+        mailer.send(&mail("ada")).await.unwrap();
+    }
+    let connections: Vec<u32> = server.wait_for(2).iter().map(|m| m.connection).collect();
+    assert_eq!(connections, [1, 1]);
+    server.stop();
+    let error = refusal(&mailer, "ada").await;
+    assert!(!error.permanent, "{error:?}");
+    server.start_again();
+    mailer.send(&mail("ada")).await.unwrap();
+    server.wait_for(3);
+    server.stop();
+    server.start_again();
+    mailer.send(&mail("ada")).await.unwrap();
+    server.wait_for(4);
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    let server = SmtpServer::start(SmtpOptions::default());
+    let mailer = mailer(smtp(server.port()));
+    for (to, permanent, words) in [
+        ("reject550", true, "550): 5.1.1 no such mailbox"),
+        ("rejectdata", true, "your code: ***"),
+        ("defer451", false, "451): 4.3.0 try again later"),
+        ("close", false, "smtp: "),
+        ("ädä", true, "ASCII addresses only"),
+    ] {
+        let error = refusal(&mailer, to).await;
+        assert_eq!(error.permanent, permanent, "{error:?}");
+        assert!(error.message.contains(words), "{error:?}");
+        assert_eq!(error.provider, "smtp");
+        // A refusal is no reason not to take the next mail.
+        mailer.send(&mail("ada")).await.unwrap();
+    }
+    assert_eq!(server.wait_for(5).len(), 5);
+}
+
+#[tokio::test]
+async fn addresses_beyond_ascii_reach_a_server_that_takes_them() {
+    let server = SmtpServer::start(SmtpOptions {
+        smtputf8: true,
+        ..SmtpOptions::default()
+    });
+    mailer(smtp(server.port()))
+        .send(&mail("ädä"))
+        .await
+        .unwrap();
+    assert_eq!(server.wait_for(1)[0].to, ["ädä@example.com"]);
+}
+
+#[tokio::test]
+async fn a_login_works_and_a_wrong_password_can_be_mended() {
+    let server = SmtpServer::start(SmtpOptions {
+        login: Some(("ada".to_owned(), PASSWORD.to_owned())),
+        ..SmtpOptions::default()
+    });
+    let right = with_login(smtp(server.port()), PASSWORD);
+    mailer(right).send(&mail("ada")).await.unwrap();
+    assert_eq!(server.wait_for(1)[0].user.as_deref(), Some("ada"));
+    for config in [
+        with_login(smtp(server.port()), "wrong"),
+        smtp(server.port()),
+    ] {
+        let error = refusal(&mailer(config), "ada").await;
+        assert!(!error.permanent, "{error:?}");
+        assert!(error.message.contains("53"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_at_the_deadline() {
+    let server = SmtpServer::start(SmtpOptions::default());
+    let mailer = mailer_within(smtp(server.port()), Duration::from_millis(500));
+    let error = refusal(&mailer, "silent").await;
+    assert!(!error.permanent);
+    assert_eq!(error.message, "smtp: no answer within 0.5 s");
+}
+
+/// An answer that comes after its mail was given up is not taken for that of the next mail.
+#[tokio::test]
+async fn a_late_answer_counts_for_no_other_mail() {
+    let server = SmtpServer::start(SmtpOptions {
+        late: Duration::from_secs(1),
+        ..SmtpOptions::default()
+    });
+    let mailer = mailer_within(smtp(server.port()), Duration::from_millis(700));
+    mailer.send(&mail("ada")).await.unwrap();
+    assert!(!refusal(&mailer, "late").await.permanent);
+    assert!(refusal(&mailer, "rejectdata").await.permanent);
+    mailer.send(&mail("ada")).await.unwrap();
+    let connections: Vec<u32> = server.wait_for(2).iter().map(|m| m.connection).collect();
+    assert!(connections[0] < *connections.last().unwrap());
+}
+
+/// Providers are tried in their order; a failure is permanent only if all of them say so.
+#[tokio::test]
+async fn the_next_provider_is_tried() {
+    let mut first = SmtpServer::start(SmtpOptions::default());
+    let second = SmtpServer::start(SmtpOptions::default());
+    let providers = [("gmail", first.port()), ("smtp", second.port())];
+    let config = config(
+        providers
+            .map(|(name, port)| MailProviderConfig::Smtp(SmtpConfig { name, ..smtp(port) }))
+            .to_vec(),
+        Duration::from_secs(20),
+    );
+    let mailer = Mailer::new(&config, &Mailbox::default(), &Clock::default()).unwrap();
+    assert_eq!(mailer.send(&mail("ada")).await.unwrap().provider, "gmail");
+    let error = refusal(&mailer, "reject550").await;
+    assert!(error.permanent && error.provider == "smtp", "{error:?}");
+    assert!(error.message.contains("gmail: ") && error.message.contains("; smtp: "));
+    first.stop();
+    assert_eq!(mailer.send(&mail("ada")).await.unwrap().provider, "smtp");
+    assert!(!refusal(&mailer, "reject550").await.permanent);
+    assert_eq!((first.wait_for(1).len(), second.wait_for(1).len()), (1, 1));
+}
+
+/// What the mock takes is kept, and it can stand behind a server that fails.
+#[tokio::test]
+async fn the_mock_keeps_what_it_takes() {
+    let mut server = SmtpServer::start(SmtpOptions::default());
+    server.stop();
+    let providers = vec![
+        MailProviderConfig::Smtp(smtp(server.port())),
+        MailProviderConfig::Mock,
+    ];
+    let mailbox = Mailbox::default();
+    let config = config(providers, Duration::from_secs(20));
+    let mailer = Mailer::new(&config, &mailbox, &Clock::default()).unwrap();
+    assert_eq!(mailer.send(&mail("ada")).await.unwrap().provider, "mock");
+    assert!(mailbox.find(mail("ada").id).is_some());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_trusted_gets_nothing() {
+    for (tls, encryption) in [
+        (Tls::Upgraded, SmtpEncryption::StartTls),
+        (Tls::Implicit, SmtpEncryption::Implicit),
+        (Tls::None, SmtpEncryption::StartTls),
+    ] {
+        let server = SmtpServer::start(SmtpOptions {
+            tls,
+            ..SmtpOptions::default()
+        });
+        let config = SmtpConfig {
+            encryption,
+            ..with_login(smtp(server.port()), PASSWORD)
+        };
+        let error = refusal(&mailer(config), "ada").await;
+        assert!(!error.permanent, "{error:?}");
+        assert!(server.mails().is_empty());
+    }
+}
+
+/// The port and kind of the server that `trusted_child` sends to.
+const CHILD_SERVER: &str = "GATELODGE_TEST_SMTP_SERVER";
+
+/// A certificate signed by an authority of `SSL_CERT_FILE` is accepted, with both kinds of TLS.
+/// The variable counts for a whole process, so the sending is done in one of its own.
+#[test]
+fn a_trusted_server_gets_mail_and_login() {
+    for tls in [Tls::Upgraded, Tls::Implicit] {
+        let server = SmtpServer::start(SmtpOptions {
+            tls,
+            login: Some(("ada".to_owned(), PASSWORD.to_owned())),
+            ..SmtpOptions::default()
+        });
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "smtp::trusted_child", "--ignored"])
+            .env("SSL_CERT_FILE", server.ca().unwrap())
+            .env(CHILD_SERVER, format!("{} {tls:?}", server.port()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{tls:?}: {output:?}");
+        let mail = server.wait_for(1).remove(0);
+        assert!(mail.tls && mail.user.as_deref() == Some("ada"), "{mail:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by a_trusted_server_gets_mail_and_login"]
+async fn trusted_child() {
+    let server = std::env::var(CHILD_SERVER).unwrap();
+    let (port, tls) = server.split_once(' ').unwrap();
+    let config = SmtpConfig {
+        encryption: match tls {
+            "Upgraded" => SmtpEncryption::StartTls,
+            _ => SmtpEncryption::Implicit,
+        },
+        ..with_login(smtp(port.parse().unwrap()), PASSWORD)
+    };
+    mailer(config).send(&mail("ada")).await.unwrap();
+}

@@ -1,0 +1,200 @@
+//! A mail server to send to: `smtp_server.py` in a process of its own.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+const SCRIPT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/it/support/smtp_server.py"
+);
+/// Debian's Python, which has Debian's aiosmtpd.
+const PYTHON: &str = "/usr/bin/python3";
+const WAIT: Duration = Duration::from_secs(20);
+
+/// How the server encrypts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tls {
+    #[default]
+    None,
+    /// STARTTLS, required.
+    Upgraded,
+    Implicit,
+}
+
+/// How the server is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SmtpOptions {
+    pub(crate) tls: Tls,
+    /// The login it asks for.
+    pub(crate) login: Option<(String, String)>,
+    /// Whether it takes addresses beyond ASCII.
+    pub smtputf8: bool,
+    /// How long it thinks about every mail.
+    pub(crate) delay: Duration,
+    /// How late it answers a mail to `late@…`.
+    pub(crate) late: Duration,
+}
+
+/// A mail the server took.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ReceivedMail {
+    pub(crate) from: String,
+    pub(crate) to: Vec<String>,
+    /// Names and decoded values, in order.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) message_id: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
+    pub(crate) raw: String,
+    /// Counted from 1 since the server was started.
+    pub(crate) connection: u32,
+    pub(crate) tls: bool,
+    /// Who was logged in.
+    pub(crate) user: Option<String>,
+}
+
+impl ReceivedMail {
+    /// The values of every header of a name.
+    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
+        let named = self
+            .headers
+            .iter()
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+}
+
+/// A running mail server; it is killed when dropped.
+pub(crate) struct SmtpServer {
+    options: SmtpOptions,
+    directory: TempDir,
+    port: u16,
+    ca: Option<PathBuf>,
+    child: Option<Child>,
+    received: Arc<Received>,
+}
+
+#[derive(Default)]
+struct Received {
+    mails: Mutex<Vec<ReceivedMail>>,
+    changed: Condvar,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    port: u16,
+    ca: Option<PathBuf>,
+}
+
+impl SmtpServer {
+    /// Starts a server on a free port of 127.0.0.1 and waits until it listens.
+    pub(crate) fn start(options: SmtpOptions) -> Self {
+        let mut server = Self {
+            options,
+            directory: TempDir::new().unwrap(),
+            port: 0,
+            ca: None,
+            child: None,
+            received: Arc::default(),
+        };
+        server.start_again();
+        server
+    }
+
+    /// Starts a stopped server on the port it had. Mails it took before are kept.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.child.is_none(), "the server is running");
+        let mut child = self
+            .command()
+            .spawn()
+            .expect("python3 and python3-aiosmtpd are needed");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        self.child = Some(child);
+        let line = lines.next().expect("python3-aiosmtpd is needed").unwrap();
+        let ready: Ready = serde_json::from_str(&line).unwrap();
+        self.port = ready.port;
+        self.ca = ready.ca;
+        let received = self.received.clone();
+        std::thread::spawn(move || received.read(lines));
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(PYTHON);
+        command
+            .arg(SCRIPT)
+            .arg("--directory")
+            .arg(self.directory.path());
+        command.args(["--port", &self.port.to_string()]);
+        command.args(["--delay", &self.options.delay.as_secs_f64().to_string()]);
+        command.args(["--late", &self.options.late.as_secs_f64().to_string()]);
+        match self.options.tls {
+            Tls::None => {}
+            Tls::Upgraded => drop(command.arg("--starttls")),
+            Tls::Implicit => drop(command.arg("--implicit-tls")),
+        }
+        if let Some((user, password)) = &self.options.login {
+            command.args(["--user", user, "--password", password]);
+        }
+        if self.options.smtputf8 {
+            command.arg("--smtputf8");
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+    }
+
+    /// Kills the server: its connections end, and nothing listens any more.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The certificate to trust, as `SSL_CERT_FILE`.
+    pub(crate) fn ca(&self) -> Option<&PathBuf> {
+        self.ca.as_ref()
+    }
+
+    /// Every mail it took, in order.
+    pub(crate) fn mails(&self) -> Vec<ReceivedMail> {
+        self.received.mails.lock().unwrap().clone()
+    }
+
+    /// Waits until it took so many mails, and gives them all. Blocks the thread.
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<ReceivedMail> {
+        let deadline = Instant::now() + WAIT;
+        let mut mails = self.received.mails.lock().unwrap();
+        while mails.len() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{} mails instead of {count}", mails.len());
+            mails = self.received.changed.wait_timeout(mails, left).unwrap().0;
+        }
+        mails.clone()
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Received {
+    fn read(&self, lines: Lines<BufReader<ChildStdout>>) {
+        for line in lines.map_while(Result::ok) {
+            let mail = serde_json::from_str(&line).unwrap();
+            self.mails.lock().unwrap().push(mail);
+            self.changed.notify_all();
+        }
+    }
+}
