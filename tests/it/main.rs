@@ -1,7 +1,8 @@
 //! Integration tests: one binary, one file per noun.
 
+#![cfg(test)]
+
+mod codes;
 mod layers;
-#[cfg(test)]
 mod smtp;
-#[cfg(test)]
 mod support;

@@ -1,3 +1,56 @@
-//! What tests share.
+//! What tests share: the app on both kinds of deployment, as part of the test or as a process of
+//! its own, and a client that speaks its language.
 
+pub(crate) mod app;
+pub(crate) mod client;
+pub(crate) mod deployment;
+pub(crate) mod process;
+pub(crate) mod redis;
 pub(crate) mod smtp;
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks `look` until it finds something; fails if that takes too long.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Makes two tests of each function: one on SQLite alone, one on PostgreSQL with Redis.
+macro_rules! on_both_deployments {
+    ($($(#[$meta:meta])* async fn $name:ident($deployment:ident: Deployment) $body:block)+) => {$(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            async fn promise($deployment: Deployment) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn embedded() {
+                promise(Deployment::embedded().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn clustered() {
+                promise(Deployment::clustered().await).await;
+            }
+        }
+    )+};
+}
+
+pub(crate) use on_both_deployments;

@@ -1,0 +1,138 @@
+//! The app as part of a test.
+
+use std::collections::HashSet;
+use std::ops::Deref;
+use std::sync::Mutex;
+
+use gatelodge::app::App;
+use gatelodge::domain::clock::Clock;
+use gatelodge::domain::id::MailId;
+use gatelodge::domain::mail::{MailKind, RenderedMail};
+use gatelodge::domain::mailbox::Mailbox;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, Tokens};
+use super::eventually;
+
+/// A running app, its mails and its clock. It is a [`Client`] without a token.
+///
+/// Every mail it sends must be read by the test, or [forgiven](Self::forgive_unread_mail).
+pub(crate) struct TestApp {
+    pub(crate) clock: Clock,
+    client: Client,
+    mailbox: Mailbox,
+    read: Mutex<HashSet<MailId>>,
+    stop: CancellationToken,
+    running: Option<JoinHandle<std::io::Result<()>>>,
+    forgiving: bool,
+}
+
+impl Deref for TestApp {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl TestApp {
+    pub(crate) fn run(app: App, clock: Clock) -> Self {
+        let stop = CancellationToken::new();
+        Self {
+            clock,
+            client: Client::new(&format!("http://127.0.0.1:{}", app.port())),
+            mailbox: app.mailbox().clone(),
+            read: Mutex::default(),
+            running: Some(tokio::spawn(app.run_until(stop.clone()))),
+            stop,
+            forgiving: false,
+        }
+    }
+
+    /// Does not mind if mails are left unread.
+    pub(crate) fn forgive_unread_mail(mut self) -> Self {
+        self.forgiving = true;
+        self
+    }
+
+    /// Stops it as SIGTERM would and waits until it has ended.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(running) = self.running.take() {
+            running.await.unwrap().unwrap();
+        }
+    }
+
+    /// The oldest unread mail of a kind to an address; waits for it.
+    pub(crate) async fn mail(&self, kind: MailKind, email: &str) -> RenderedMail {
+        eventually(&format!("{kind} to {email}"), async || {
+            let mut read = self.read.lock().unwrap();
+            let mails = self
+                .mailbox
+                .mails()
+                .into_iter()
+                .map(|delivered| delivered.mail);
+            let found = mails.into_iter().find(|mail| {
+                mail.kind == kind && mail.to.as_str() == email && !read.contains(&mail.id)
+            })?;
+            read.insert(found.id);
+            Some(found)
+        })
+        .await
+    }
+
+    /// The code in the oldest unread mail of a kind to an address; waits for it.
+    pub(crate) async fn code(&self, kind: MailKind, email: &str) -> String {
+        let mail = self.mail(kind, email).await;
+        mail.code
+            .expect("this kind of mail carries a code")
+            .expose()
+            .to_owned()
+    }
+
+    /// All mails delivered so far, read or not.
+    pub(crate) fn mails(&self) -> Vec<RenderedMail> {
+        self.mailbox
+            .mails()
+            .into_iter()
+            .map(|delivered| delivered.mail)
+            .collect()
+    }
+
+    /// A new account, signed in.
+    pub(crate) async fn sign_up(&self, email: &str) -> Tokens {
+        let requested = self.request_signup_code(email, "Ada Lovelace").await;
+        assert_eq!(requested["errors"], Value::Array(Vec::new()), "{requested}");
+        let code = self.code(MailKind::SignupCode, email).await;
+        Tokens::of(&self.verify_signup_code(email, &code).await["session"])
+    }
+
+    /// Another session of an account.
+    pub(crate) async fn log_in(&self, email: &str) -> Tokens {
+        let requested = self.request_login_code(email).await;
+        assert_eq!(requested["errors"], Value::Array(Vec::new()), "{requested}");
+        let code = self.code(MailKind::LoginCode, email).await;
+        Tokens::of(&self.verify_login_code(email, &code).await["session"])
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if std::thread::panicking() || self.forgiving {
+            return;
+        }
+        let read = self.read.lock().unwrap();
+        let unread: Vec<_> = self
+            .mails()
+            .into_iter()
+            .filter(|m| !read.contains(&m.id))
+            .collect();
+        assert!(
+            unread.is_empty(),
+            "mails that the test did not read: {unread:?}"
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! A client that speaks GraphQL over real HTTP.
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+/// Talks to one server, with an access token or without.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<String>,
+}
+
+/// What a client keeps after signing in.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+    pub(crate) user_id: String,
+}
+
+impl Tokens {
+    /// Those of an `AuthSession`.
+    pub(crate) fn of(session: &Value) -> Self {
+        let text = |value: &Value| value.as_str().expect("a session was asked for").to_owned();
+        Self {
+            access: text(&session["accessToken"]),
+            refresh: text(&session["refreshToken"]),
+            user_id: text(&session["user"]["id"]),
+        }
+    }
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("the server answers");
+        Self {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.expect("the whole answer arrives"),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// `extensions.code` of the first error at the top.
+    pub(crate) fn code(&self) -> String {
+        self.json()["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+impl Client {
+    pub(crate) fn new(url: &str) -> Self {
+        let http = reqwest::Client::builder()
+            .user_agent("gatelodge-tests")
+            .build()
+            .unwrap();
+        Self {
+            http,
+            url: url.to_owned(),
+            token: None,
+        }
+    }
+
+    /// The same client with an access token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// A bare request to a path, for what a GraphQL client would not send.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Runs a document and gives the answer as it came.
+    pub(crate) async fn post(&self, query: &str, variables: Value) -> Answer {
+        let body = json!({ "query": query, "variables": variables });
+        Answer::of(self.request(Method::POST, "/graphql").json(&body)).await
+    }
+
+    /// Runs a document that must have no errors at the top; its `data`.
+    pub(crate) async fn run(&self, query: &str, variables: Value) -> Value {
+        let answer = self.post(query, variables).await.json();
+        assert_eq!(answer["errors"], Value::Null, "{answer}");
+        answer["data"].clone()
+    }
+
+    /// Runs one mutation with an input; its payload. `selection` is what is asked of the payload
+    /// besides its errors.
+    pub(crate) async fn mutate(&self, mutation: &str, input: Value, selection: &str) -> Value {
+        let type_name = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
+        let query = format!(
+            "mutation($input: {type_name}!) {{ {mutation}(input: $input) {{ {selection} {ERRORS} }} }}"
+        );
+        self.run(&query, json!({ "input": input })).await[mutation].clone()
+    }
+
+    pub(crate) async fn request_signup_code(&self, email: &str, name: &str) -> Value {
+        let input = json!({ "email": email, "name": name });
+        self.mutate("requestSignupCode", input, CHALLENGE).await
+    }
+
+    pub(crate) async fn verify_signup_code(&self, email: &str, code: &str) -> Value {
+        let input = json!({ "email": email, "code": code });
+        self.mutate("verifySignupCode", input, SESSION).await
+    }
+
+    pub(crate) async fn request_login_code(&self, email: &str) -> Value {
+        self.mutate("requestLoginCode", json!({ "email": email }), CHALLENGE)
+            .await
+    }
+
+    pub(crate) async fn verify_login_code(&self, email: &str, code: &str) -> Value {
+        let input = json!({ "email": email, "code": code });
+        self.mutate("verifyLoginCode", input, SESSION).await
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Value {
+        self.mutate("refreshSession", json!({ "refreshToken": token }), SESSION)
+            .await
+    }
+
+    /// The signed-in user, or null.
+    pub(crate) async fn me(&self) -> Value {
+        self.run("{ me { id email name } }", json!({})).await["me"].clone()
+    }
+}
+
+/// The codes of a payload's errors.
+pub(crate) fn error_codes(payload: &Value) -> Vec<&str> {
+    let errors = payload["errors"].as_array().expect("errors were asked for");
+    errors
+        .iter()
+        .map(|error| error["code"].as_str().unwrap())
+        .collect()
+}
+
+pub(crate) const ERRORS: &str = "errors { __typename code message field \
+    ... on InvalidCodeError { attemptsRemaining } \
+    ... on RateLimitedError { retryAfterSeconds } }";
+pub(crate) const CHALLENGE: &str = "challenge { email codeLength expiresAt }";
+pub(crate) const SESSION: &str = "session { accessToken accessTokenExpiresAt refreshToken \
+    refreshTokenExpiresAt user { id email name firstName lastName phone company createdAt \
+    emailVerified hasPassword isActive isSuperuser updatedAt lastLoginAt } }";

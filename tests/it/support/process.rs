@@ -1,0 +1,132 @@
+//! The real binary, as a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::ops::Deref;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use gatelodge::config::Variables;
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::eventually;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_gatelodge");
+
+/// A process in a working directory of its own. Where it serves, it is a [`Client`] too.
+pub(crate) struct Process {
+    child: Child,
+    output: Arc<Mutex<String>>,
+    client: Option<Client>,
+    pub(crate) directory: TempDir,
+}
+
+impl Deref for Process {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client.as_ref().expect("the process serves")
+    }
+}
+
+/// The binary with nothing but these variables, in a directory.
+pub(crate) fn command(directory: &Path, variables: &Variables) -> Command {
+    let mut command = Command::new(BINARY);
+    command.current_dir(directory).env_clear().envs(variables);
+    command
+}
+
+impl Process {
+    /// Starts the binary and waits until it says that it has started.
+    pub(crate) async fn spawn(arguments: &[&str], variables: Variables) -> Self {
+        let directory = TempDir::new().unwrap();
+        let mut child = command(directory.path(), &variables)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let output = Arc::new(Mutex::new(String::new()));
+        let (stdout, sink) = (child.stdout.take().unwrap(), Arc::clone(&output));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let mut output = sink.lock().unwrap();
+                output.push_str(&line);
+                output.push('\n');
+            }
+        });
+        let mut process = Self {
+            child,
+            output,
+            client: None,
+            directory,
+        };
+        let started = eventually("the process", async || {
+            process
+                .output()
+                .lines()
+                .find(|line| line.contains("server_started"))
+                .map(str::to_owned)
+        })
+        .await;
+        process.client = started
+            .split_once(" on port ")
+            .map(|(_, rest)| {
+                rest.chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>()
+            })
+            .map(|port| Client::new(&format!("http://127.0.0.1:{port}")));
+        process
+    }
+
+    /// What it has written to standard output so far.
+    pub(crate) fn output(&self) -> String {
+        self.output.lock().unwrap().clone()
+    }
+
+    /// The code in the newest mail that the mock provider printed for an address; waits for it.
+    pub(crate) async fn code(&self, email: &str) -> String {
+        eventually(&format!("a code for {email}"), async || {
+            let output = self.output();
+            let (_, mail) = output.rsplit_once(&format!("To:      {email}"))?;
+            let (_, code) = mail.split_once("Code:    ")?;
+            Some(code.lines().next()?.trim().to_owned())
+        })
+        .await
+    }
+
+    /// SIGTERM; how it ended.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        eventually("the process to end", async || {
+            self.child.try_wait().unwrap()
+        })
+        .await
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([format!("-{signal}"), id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
