@@ -1,21 +1,21 @@
-//! Short-lived answers: in Redis, shared by all processes, or in this one.
+//! Short-lived answers in Redis, shared by all processes.
 //!
 //! What is kept here may vanish at any time, so each reader must be able to do without. Every
 //! call ends within [`PATIENCE`], also while Redis hangs.
+//!
+//! Without Redis nothing is kept. A cache in the process would not hear what another process on
+//! the same database changes, such as `gatelodge user disable`, and asking a database on the same
+//! machine costs little.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use moka::Expiry;
-use moka::sync::Cache as MemoryCache;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands, ExistenceCheck, RedisResult, SetExpiry, SetOptions};
 use secrecy::{ExposeSecret, SecretString};
 
 /// How long a caller waits for Redis before doing without.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// How many entries are kept in the process.
-const MEMORY_ENTRIES: u64 = 100_000;
 const PREFIX: &str = "gatelodge:cache:";
 
 /// Redis is away or too slow.
@@ -34,56 +34,20 @@ pub enum CacheError {
 pub enum Cache {
     /// Shared by all processes.
     Redis(ConnectionManager),
-    /// For this process alone.
-    Memory(MemoryCache<String, Entry>),
-}
-
-/// A text and how long it is kept.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    value: String,
-    lifetime: Duration,
-}
-
-/// Keeps each entry for its own lifetime.
-struct PerEntry;
-
-impl Expiry<String, Entry> for PerEntry {
-    fn expire_after_create(&self, _: &String, entry: &Entry, _: Instant) -> Option<Duration> {
-        Some(entry.lifetime)
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &String,
-        entry: &Entry,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(entry.lifetime)
-    }
+    /// Keeps nothing.
+    None,
 }
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Redis(_) => "Cache::Redis",
-            Self::Memory(_) => "Cache::Memory",
+            Self::None => "Cache::None",
         })
     }
 }
 
 impl Cache {
-    /// A cache in this process.
-    pub fn memory() -> Self {
-        Self::Memory(
-            MemoryCache::builder()
-                .max_capacity(MEMORY_ENTRIES)
-                .expire_after(PerEntry)
-                .build(),
-        )
-    }
-
     /// A cache in Redis, which need not be there yet.
     pub fn redis(url: &SecretString) -> Result<Self, CacheError> {
         let config = ConnectionManagerConfig::new()
@@ -100,7 +64,7 @@ impl Cache {
     pub async fn get(&self, key: &str) -> Result<Option<String>, CacheError> {
         match self {
             Self::Redis(redis) => patiently(redis.clone().get(prefixed(key))).await,
-            Self::Memory(memory) => Ok(memory.get(key).map(|entry| entry.value)),
+            Self::None => Ok(None),
         }
     }
 
@@ -115,16 +79,7 @@ impl Cache {
                 )
                 .await
             }
-            Self::Memory(memory) => {
-                memory.insert(
-                    key.to_owned(),
-                    Entry {
-                        value: value.to_owned(),
-                        lifetime,
-                    },
-                );
-                Ok(())
-            }
+            Self::None => Ok(()),
         }
     }
 
@@ -145,13 +100,7 @@ impl Cache {
                 let _: Option<String> =
                     patiently(redis.set_options(prefixed(key), value, options)).await?;
             }
-            Self::Memory(memory) => {
-                let entry = Entry {
-                    value: value.to_owned(),
-                    lifetime,
-                };
-                memory.entry_by_ref(key).or_insert(entry);
-            }
+            Self::None => {}
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gatelodge::app::{self, App, Role};
+use gatelodge::app::{self, AccountAction, App, Role};
 use gatelodge::config::{Config, Loaded};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,9 @@ enum Command {
     /// Bring the database's schema up to date, or back
     #[command(subcommand)]
     Migrate(Migrate),
+    /// Make and manage accounts
+    #[command(subcommand)]
+    User(User),
     /// Print the GraphQL schema
     Schema,
     /// Print the table of log events
@@ -62,6 +65,49 @@ enum Migrate {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Make an account whose address needs no proof; it logs in by code
+    Create {
+        email: String,
+        /// The display name
+        #[arg(long)]
+        name: String,
+    },
+    /// Make an account a superuser; its sessions end
+    Promote { email: String },
+    /// Make a superuser an ordinary account again; its sessions end
+    Demote { email: String },
+    /// Disable an account; its sessions end at once
+    Disable { email: String },
+    /// Enable a disabled account
+    Enable { email: String },
+}
+
+impl From<User> for AccountAction {
+    fn from(command: User) -> Self {
+        match command {
+            User::Create { email, name } => Self::Create { email, name },
+            User::Promote { email } => Self::SetSuperuser {
+                email,
+                is_superuser: true,
+            },
+            User::Demote { email } => Self::SetSuperuser {
+                email,
+                is_superuser: false,
+            },
+            User::Disable { email } => Self::SetActive {
+                email,
+                is_active: false,
+            },
+            User::Enable { email } => Self::SetActive {
+                email,
+                is_active: true,
+            },
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -112,6 +158,7 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
         Command::Migrate(Migrate::Status { json }) => {
             exit(app::migration_status(&loaded.config, json).await)
         }
+        Command::User(command) => exit(app::account(loaded.config, command.into()).await),
         Command::Healthcheck => exit(app::healthcheck(&loaded.config).await),
         Command::Worker => start(loaded, Role::Work).await,
         Command::Serve(Serve { no_worker: true }) => start(loaded, Role::Serve).await,

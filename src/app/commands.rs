@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use super::StartError;
 use crate::config::{self, Config, Loaded, Problems};
 use crate::db::{Db, DbError};
 use crate::graphql;
+use crate::service::ServiceError;
 use crate::telemetry;
 
 /// How long `healthcheck` waits for an answer.
@@ -16,6 +18,15 @@ pub enum CommandError {
     /// The database did not do as told.
     #[error("the database failed")]
     Db(#[from] DbError),
+    /// The parts cannot be put together.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The command was refused.
+    #[error("{0}")]
+    Refused(String),
+    /// A use case failed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// Standard output is closed, or the server does not answer.
     #[error(transparent)]
     Io(#[from] io::Error),

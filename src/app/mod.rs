@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, CacheError};
 use crate::config::{Config, Loaded, MailProviderConfig};
-use crate::crypto::{self, AccessTokens, Keys, SigningFailed};
+use crate::crypto::{self, AccessTokens, AccessTokensError, Hasher, Keys};
 use crate::db::{Db, DbError};
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
@@ -23,8 +23,10 @@ use crate::service::{Outages, Parts, Services};
 use crate::telemetry::{self, Event, Facts};
 use crate::worker::Worker;
 
+mod accounts;
 mod commands;
 
+pub use accounts::{AccountAction, account};
 pub use commands::{
     CommandError, config_check, config_example, healthcheck, migrate_down, migrate_up,
     migration_status, print_events, print_schema,
@@ -56,9 +58,9 @@ pub enum StartError {
     /// `REDIS_URL` cannot be used for limits.
     #[error("the limiter cannot be used")]
     Limiter(#[from] LimiterError),
-    /// A token that was signed cannot be read again.
-    #[error("tokens cannot be signed")]
-    Signing(#[from] SigningFailed),
+    /// A key of access tokens cannot be used.
+    #[error(transparent)]
+    AccessTokens(#[from] AccessTokensError),
     /// A template is broken.
     #[error(transparent)]
     Templates(#[from] TemplateErrors),
@@ -142,31 +144,14 @@ impl App {
         role: Role,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let db = Db::connect(&config.database).await?;
-        if config.database.run_migrations {
-            db.migrate_up().await?;
-        }
-        let (cache, limiter, queue) = match &config.redis_url {
-            Some(url) => (Cache::redis(url)?, Limiter::redis(url)?, Queue::redis(url)?),
-            None => (Cache::memory(), Limiter::memory(), Queue::memory()),
-        };
+        let Core {
+            db,
+            queue,
+            services,
+        } = assemble(&config, clock.clone()).await?;
         let templates = Templates::load(&config.app, &config.templates)?;
         let mailbox = Mailbox::default();
         let mailer = Mailer::new(&config.mail, &mailbox, &clock)?;
-        let services = Services::new(Parts {
-            db: db.clone(),
-            cache,
-            limiter,
-            queue: queue.clone(),
-            clock,
-            keys: Keys::new(&config.tokens),
-            access_tokens: AccessTokens::new(&config.tokens)?,
-            codes: config.codes.clone(),
-            limits: config.limits.clone(),
-            tokens: config.tokens.clone(),
-            mail: config.mail.clone(),
-            outages: Outages::default(),
-        });
         let worker = (role != Role::Serve).then(|| {
             let (templates, mailer) = (Arc::new(templates), Arc::new(mailer));
             Worker::new(queue, services.clone(), templates, mailer, &config.mail)
@@ -248,6 +233,47 @@ impl App {
         Event::ServerStopped.emit(Facts::default());
         served
     }
+}
+
+/// What every process and every command on accounts needs.
+struct Core {
+    db: Db,
+    queue: Queue,
+    services: Services,
+}
+
+/// Connects, brings the schema up to date if told so, and bundles the use cases.
+async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
+    let db = Db::connect(&config.database).await?;
+    if config.database.run_migrations {
+        db.migrate_up().await?;
+    }
+    let (cache, limiter, queue) = match &config.redis_url {
+        Some(url) => (Cache::redis(url)?, Limiter::redis(url)?, Queue::redis(url)?),
+        None => (Cache::None, Limiter::memory(), Queue::memory()),
+    };
+    let services = Services::new(Parts {
+        db: db.clone(),
+        cache,
+        limiter,
+        queue: queue.clone(),
+        clock,
+        keys: Keys::new(&config.tokens),
+        access_tokens: AccessTokens::new(&config.tokens)?,
+        hasher: Hasher::new(config.passwords.bcrypt_cost),
+        app_url: config.app.url.clone(),
+        codes: config.codes.clone(),
+        limits: config.limits.clone(),
+        passwords: config.passwords,
+        tokens: config.tokens.clone(),
+        mail: config.mail.clone(),
+        outages: Outages::default(),
+    });
+    Ok(Core {
+        db,
+        queue,
+        services,
+    })
 }
 
 async fn listen(config: &Config) -> Result<(BoxAcceptor, u16), StartError> {

@@ -16,16 +16,20 @@ use super::reader::{Problem, Problems, Reader};
 use super::settings::{self, Setting};
 use super::{
     AppConfig, CodesConfig, Config, DatabaseConfig, Environment, HttpConfig, LimitsConfig, Loaded,
-    LogConfig, LogFileConfig, LogFormat, LogLevel, Masking, TemplateOverride, TemplatesConfig,
-    TokensConfig, Variables, dotenv, mail, production, secret_key, unknown,
+    LogConfig, LogFileConfig, LogFormat, LogLevel, Masking, PasswordsConfig, TemplateOverride,
+    TemplatesConfig, TokensConfig, Variables, dotenv, mail, production, secret_key, unknown,
 };
 use crate::domain::code::{CodeFormat, CodeType};
+use crate::domain::password::PasswordRule;
 
 /// Ten years: longer than anybody means.
 const MAX_MINUTES: u32 = 10 * 366 * 24 * 60;
 
 /// How often something may be done is a number of these.
 const LIMIT: RangeInclusive<u32> = 1..=1_000_000;
+
+/// What a private key must look like.
+const PRIVATE_KEY: &str = "a private key in PEM (PKCS #8): -----BEGIN PRIVATE KEY-----";
 
 /// What stands in for a refused URL: one that no later check finds fault with.
 const URL_STAND_IN: &str = "https://localhost";
@@ -93,6 +97,7 @@ fn load_after(
         redis_url: redis_url(&mut r),
         codes: codes(&mut r),
         limits: limits(&mut r),
+        passwords: passwords(&mut r),
         tokens: tokens(&mut r, &app, data_directory),
         mail: mail::read(&mut r, &app),
         templates: templates(&mut r),
@@ -225,11 +230,37 @@ fn limits(r: &mut Reader) -> LimitsConfig {
             .integer(settings::MAX_CODE_REQUESTS_PER_HOUR_PER_IP, LIMIT),
         verifications_per_15_minutes_per_ip: r
             .integer(settings::MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP, LIMIT),
+        login_attempts_per_15_minutes: r
+            .integer(settings::MAX_LOGIN_ATTEMPTS_PER_15_MINUTES, LIMIT),
+        login_attempts_per_15_minutes_per_ip: r
+            .integer(settings::MAX_LOGIN_ATTEMPTS_PER_15_MINUTES_PER_IP, LIMIT),
+        registrations_per_hour_per_ip: r
+            .integer(settings::MAX_REGISTRATIONS_PER_HOUR_PER_IP, LIMIT),
+        password_resets_per_hour: r.integer(settings::MAX_PASSWORD_RESETS_PER_HOUR, LIMIT),
+    }
+}
+
+fn passwords(r: &mut Reader) -> PasswordsConfig {
+    let min_chars: u32 = r.integer(settings::PASSWORD_MIN_LENGTH, 8..=128);
+    let reset: u32 = r.integer(settings::PASSWORD_RESET_EXPIRATION_MINUTES, 5..=1440);
+    PasswordsConfig {
+        rule: PasswordRule {
+            min_chars: min_chars as usize,
+        },
+        bcrypt_cost: r.integer(settings::BCRYPT_COST, 4..=16),
+        reset_lifetime: Duration::minutes(reset.into()),
     }
 }
 
 fn tokens(r: &mut Reader, app: &AppConfig, data_directory: &Path) -> TokensConfig {
-    let (secret_key, secret_key_previous) = secret_key::read(r, app.environment, data_directory);
+    let private_key = r.secret(settings::JWT_PRIVATE_KEY, PRIVATE_KEY, is_private_key);
+    let private_key_previous = r.secret(
+        settings::JWT_PRIVATE_KEY_PREVIOUS,
+        PRIVATE_KEY,
+        is_private_key,
+    );
+    let (secret_key, secret_key_previous) =
+        secret_key::read(r, app.environment, data_directory, private_key.as_ref());
     let issuer = r
         .line(settings::JWT_ISSUER.or(&app.url))
         .unwrap_or_default();
@@ -252,12 +283,18 @@ fn tokens(r: &mut Reader, app: &AppConfig, data_directory: &Path) -> TokensConfi
     TokensConfig {
         secret_key,
         secret_key_previous,
+        private_key,
+        private_key_previous,
         issuer,
         audience,
         access_lifetime: Duration::minutes(access.into()),
         refresh_lifetime: Duration::minutes(refresh.into()),
         refresh_grace: Duration::seconds(r.integer(settings::REFRESH_GRACE_SECONDS, 0..=300)),
     }
+}
+
+fn is_private_key(text: &str) -> bool {
+    text.contains("-----BEGIN PRIVATE KEY-----")
 }
 
 fn templates(r: &mut Reader) -> TemplatesConfig {

@@ -23,6 +23,7 @@ use secrecy::SecretString;
 
 use crate::domain::code::CodeFormat;
 use crate::domain::email::EmailAddress;
+use crate::domain::password::PasswordRule;
 
 pub use load::load;
 pub use reader::{EffectiveSetting, Problem, Problems};
@@ -59,6 +60,8 @@ pub struct Config {
     pub codes: CodesConfig,
     /// How often something may be done.
     pub limits: LimitsConfig,
+    /// Passwords.
+    pub passwords: PasswordsConfig,
     /// Keys, and the life of tokens.
     pub tokens: TokensConfig,
     /// How mail is sent.
@@ -139,6 +142,25 @@ pub struct LimitsConfig {
     pub code_requests_per_hour_per_ip: u32,
     /// `MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP`: wrong codes over all addresses.
     pub verifications_per_15_minutes_per_ip: u32,
+    /// `MAX_LOGIN_ATTEMPTS_PER_15_MINUTES`: failed password logins, per address.
+    pub login_attempts_per_15_minutes: u32,
+    /// `MAX_LOGIN_ATTEMPTS_PER_15_MINUTES_PER_IP`.
+    pub login_attempts_per_15_minutes_per_ip: u32,
+    /// `MAX_REGISTRATIONS_PER_HOUR_PER_IP`.
+    pub registrations_per_hour_per_ip: u32,
+    /// `MAX_PASSWORD_RESETS_PER_HOUR`, per address.
+    pub password_resets_per_hour: u32,
+}
+
+/// Passwords.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordsConfig {
+    /// `PASSWORD_MIN_LENGTH`.
+    pub rule: PasswordRule,
+    /// `BCRYPT_COST`.
+    pub bcrypt_cost: u32,
+    /// `PASSWORD_RESET_EXPIRATION_MINUTES`.
+    pub reset_lifetime: Duration,
 }
 
 /// Keys, and the life of tokens.
@@ -148,6 +170,10 @@ pub struct TokensConfig {
     pub secret_key: SecretString,
     /// `JWT_SECRET_KEY_PREVIOUS`: still accepted, never used to sign.
     pub secret_key_previous: Option<SecretString>,
+    /// `JWT_PRIVATE_KEY`, in PEM: signs access tokens.
+    pub private_key: Option<SecretString>,
+    /// `JWT_PRIVATE_KEY_PREVIOUS`, in PEM: still accepted.
+    pub private_key_previous: Option<SecretString>,
     /// `JWT_ISSUER`.
     pub issuer: String,
     /// `JWT_AUDIENCE`.

@@ -7,6 +7,9 @@ use super::settings;
 use super::{Config, MailProviderConfig};
 use crate::domain::code::CodeType;
 
+/// Less work than this makes a stolen table of hashes worth guessing at.
+const MIN_BCRYPT_COST: u32 = 10;
+
 pub(super) fn check(r: &mut Reader, config: &Config) {
     if !config.app.url.starts_with("https://") {
         let found = format!("{:?}", config.app.url);
@@ -19,6 +22,11 @@ pub(super) fn check(r: &mut Reader, config: &Config) {
             "mock, which sends nothing",
             "gmail or smtp in production",
         );
+    }
+
+    if config.passwords.bcrypt_cost < MIN_BCRYPT_COST {
+        let found = config.passwords.bcrypt_cost.to_string();
+        r.refuse(settings::BCRYPT_COST, found, "10 to 16 in production");
     }
 
     let format = config.codes.format;

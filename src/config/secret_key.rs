@@ -21,11 +21,13 @@ const EXAMPLE: &str = "your-super-secret-key-min-32-characters";
 const ACCEPTED: &str =
     "at least 32 bytes that are no example, such as `openssl rand -base64 48` prints";
 
-/// Reads the key and the one before it.
+/// Reads the key and the one before it. An installation that has only a private key derives its
+/// other keys from that.
 pub(super) fn read(
     r: &mut Reader,
     environment: Environment,
     data_directory: &Path,
+    private_key: Option<&SecretString>,
 ) -> (SecretString, Option<SecretString>) {
     let development = environment == Environment::Development;
     let is_valid = |key: &str| key.len() >= MIN_BYTES && (development || key != EXAMPLE);
@@ -33,6 +35,10 @@ pub(super) fn read(
     let previous = r.secret(settings::JWT_SECRET_KEY_PREVIOUS, ACCEPTED, is_valid);
     let key = match key {
         Some(key) => key,
+        // A private key is as secret, and as hard to guess.
+        None if private_key.is_some() && !r.is_set(settings::JWT_SECRET_KEY) => {
+            private_key.cloned().unwrap_or_default()
+        }
         None if development && !r.is_set(settings::JWT_SECRET_KEY) => kept(r, data_directory),
         None => {
             r.require(settings::JWT_SECRET_KEY, ACCEPTED);

@@ -128,6 +128,18 @@ settings! {
         MAX_CODE_REQUESTS_PER_HOUR_PER_IP = default("30"), "Codes sent per client IP.";
         MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP = default("50"),
             "Wrong codes per client IP, over all addresses.";
+        MAX_LOGIN_ATTEMPTS_PER_15_MINUTES = default("10"), "Failed password logins per address.";
+        MAX_LOGIN_ATTEMPTS_PER_15_MINUTES_PER_IP = default("50"),
+            "Failed password logins per client IP.";
+        MAX_REGISTRATIONS_PER_HOUR_PER_IP = default("20"),
+            "Accounts registered with a password per client IP.";
+        MAX_PASSWORD_RESETS_PER_HOUR = default("5"), "Reset links sent per address.";
+    }
+    "Passwords" {
+        PASSWORD_MIN_LENGTH = default("8"), "Characters of a password, 8 to 128.";
+        BCRYPT_COST = default("12"),
+            "Work for one password hash, 4 to 16; each step doubles it. 10 or more in production.";
+        PASSWORD_RESET_EXPIRATION_MINUTES = default("60"), "Life of a reset link, 5 to 1440 minutes.";
     }
     "Tokens" {
         JWT_SECRET_KEY = follows("in development, one is made and kept in data/secret.key").secret(),
@@ -135,6 +147,12 @@ settings! {
              Make one with: openssl rand -base64 48";
         JWT_SECRET_KEY_PREVIOUS = NO_DEFAULT.secret(),
             "The key before this one: still accepted, never used to sign.";
+        JWT_PRIVATE_KEY = NO_DEFAULT.secret(),
+            "An Ed25519 or P-256 key (PKCS #8, PEM; name its file in JWT_PRIVATE_KEY_FILE):\n\
+             access tokens are signed with it, and its public half is served at\n\
+             /.well-known/jwks.json. Make one with: openssl genpkey -algorithm ed25519";
+        JWT_PRIVATE_KEY_PREVIOUS = NO_DEFAULT.secret(),
+            "The private key before this one: still accepted and served, never used to sign.";
         JWT_ISSUER = follows("APP_URL"), "Who tokens say issued them.";
         JWT_AUDIENCE = follows("APP_NAME"), "Whom tokens say they are for.";
         JWT_EXPIRATION_MINUTES = default("43200"),

@@ -1,11 +1,15 @@
 //! Access tokens: JWTs (RFC 7519) of the type `at+jwt` (RFC 9068).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::DateTime;
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::subkey;
 use crate::config::TokensConfig;
@@ -46,7 +50,7 @@ pub struct AccessClaims {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TeamClaim {
     /// The team.
-    pub id: uuid::Uuid,
+    pub id: Uuid,
     /// `MEMBER` or `ADMIN`.
     pub role: String,
 }
@@ -67,51 +71,101 @@ pub enum AccessTokenError {
 #[error("the access token could not be signed")]
 pub struct SigningFailed(#[from] jsonwebtoken::errors::Error);
 
-/// Issues and reads access tokens. One key has exactly one algorithm.
+/// The keys of access tokens cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessTokensError {
+    /// A private key is neither Ed25519 nor P-256.
+    #[error("{setting} holds no Ed25519 or P-256 key in PEM (PKCS #8)")]
+    PrivateKey {
+        /// The setting it came from.
+        setting: &'static str,
+    },
+    /// The first signature failed.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+    /// A token that was just signed is not accepted.
+    #[error("a token that was just signed is not accepted")]
+    SelfTest,
+}
+
+/// Issues and reads access tokens.
 pub struct AccessTokens {
-    header: Header,
-    signing: EncodingKey,
-    /// By `kid`.
-    accepted: HashMap<String, DecodingKey>,
-    validation: Validation,
+    signing: SigningKey,
+    /// Every key that is accepted, by its `kid`.
+    accepted: BTreeMap<String, AcceptedKey>,
     issuer: String,
     audience: String,
+}
+
+struct SigningKey {
+    header: Header,
+    key: EncodingKey,
+}
+
+struct AcceptedKey {
+    key: DecodingKey,
+    /// Names the one algorithm of the key.
+    validation: Validation,
+    /// The public key, where there is one.
+    jwk: Option<Jwk>,
 }
 
 impl std::fmt::Debug for AccessTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AccessTokens")
-            .field("kid", &self.header.kid)
+            .field("kids", &self.accepted.keys())
             .finish_non_exhaustive()
     }
 }
 
 impl AccessTokens {
-    /// Derives the keys and proves that a token signed by them is read again.
-    pub fn new(config: &TokensConfig) -> Result<Self, SigningFailed> {
-        let (kid, key) = hs256_key(&config.secret_key);
-        let mut accepted = HashMap::from([(kid.clone(), DecodingKey::from_secret(&key))]);
-        if let Some(previous) = &config.secret_key_previous {
-            let (kid, key) = hs256_key(previous);
-            accepted.insert(kid, DecodingKey::from_secret(&key));
-        }
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[&config.issuer]);
-        validation.set_audience(&[&config.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Judged by our own clock below.
-        validation.validate_exp = false;
-        let tokens = Self {
-            header: Header {
+    /// Takes the private key, or else derives a key from the secret, and proves that a token
+    /// signed by it is read again. All others in the settings are accepted too, each for its own
+    /// algorithm.
+    pub fn new(config: &TokensConfig) -> Result<Self, AccessTokensError> {
+        let private = |key: &Option<SecretString>, setting| {
+            key.as_ref()
+                .map(|pem| private_key(pem, setting))
+                .transpose()
+        };
+        let keys = [
+            private(&config.private_key, "JWT_PRIVATE_KEY")?,
+            Some(derived_key(&config.secret_key)),
+            private(&config.private_key_previous, "JWT_PRIVATE_KEY_PREVIOUS")?,
+            config.secret_key_previous.as_ref().map(derived_key),
+        ];
+        let mut signing = None;
+        let mut accepted = BTreeMap::new();
+        for key in keys.into_iter().flatten() {
+            let mut validation = Validation::new(key.algorithm);
+            validation.set_issuer(&[&config.issuer]);
+            validation.set_audience(&[&config.audience]);
+            validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+            // Judged by our own clock in `read`.
+            validation.validate_exp = false;
+            let header = Header {
                 typ: Some(TOKEN_TYPE.to_owned()),
-                kid: Some(kid),
-                ..Header::new(Algorithm::HS256)
-            },
-            signing: EncodingKey::from_secret(&key),
+                kid: Some(key.kid.clone()),
+                ..Header::new(key.algorithm)
+            };
+            signing.get_or_insert(SigningKey {
+                header,
+                key: key.signing,
+            });
+            let acceptable = AcceptedKey {
+                key: key.verifying,
+                validation,
+                jwk: key.jwk,
+            };
+            accepted.insert(key.kid, acceptable);
+        }
+        let signing = signing.ok_or(AccessTokensError::SelfTest)?;
+        let (issuer, audience) = (config.issuer.clone(), config.audience.clone());
+        let tokens = Self {
+            signing,
             accepted,
-            validation,
-            issuer: config.issuer.clone(),
-            audience: config.audience.clone(),
+            issuer,
+            audience,
         };
         tokens.self_test()?;
         Ok(tokens)
@@ -127,20 +181,30 @@ impl AccessTokens {
         &self.audience
     }
 
+    /// The public keys, as a JWK set (RFC 7517); empty where tokens are signed with a secret.
+    pub fn public_keys(&self) -> serde_json::Value {
+        let keys: Vec<_> = self
+            .accepted
+            .values()
+            .filter_map(|key| key.jwk.as_ref())
+            .collect();
+        serde_json::json!({ "keys": keys })
+    }
+
     /// Signs claims.
     pub fn sign(&self, claims: &AccessClaims) -> Result<String, SigningFailed> {
-        Ok(encode(&self.header, claims, &self.signing)?)
+        Ok(encode(&self.signing.header, claims, &self.signing.key)?)
     }
 
     /// Reads a token that one of our keys signed for us and that has not expired.
     pub fn read(&self, token: &str, now: Timestamp) -> Result<AccessClaims, AccessTokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| AccessTokenError::Invalid)?;
-        let key = header
+        let accepted = header
             .kid
             .filter(|_| header.typ.as_deref() == Some(TOKEN_TYPE) && header.crit.is_none())
             .and_then(|kid| self.accepted.get(&kid))
             .ok_or(AccessTokenError::Invalid)?;
-        let claims = decode::<AccessClaims>(token, key, &self.validation)
+        let claims = decode::<AccessClaims>(token, &accepted.key, &accepted.validation)
             .map_err(|_| AccessTokenError::Invalid)?
             .claims;
         if claims.exp <= now.timestamp() {
@@ -152,33 +216,66 @@ impl AccessTokens {
         }
     }
 
-    fn self_test(&self) -> Result<(), SigningFailed> {
+    fn self_test(&self) -> Result<(), AccessTokensError> {
         let now = DateTime::UNIX_EPOCH;
         let token = self.sign(&AccessClaims {
-            sub: uuid::Uuid::nil().into(),
+            sub: Uuid::nil().into(),
             email: String::new(),
             teams: Vec::new(),
             roles: Vec::new(),
-            sid: uuid::Uuid::nil().into(),
-            jti: uuid::Uuid::nil().into(),
+            sid: Uuid::nil().into(),
+            jti: Uuid::nil().into(),
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             iat: now.timestamp(),
             exp: now.timestamp() + 1,
         })?;
-        match self.read(&token, now) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(SigningFailed(
-                jsonwebtoken::errors::ErrorKind::InvalidSignature.into(),
-            )),
-        }
+        self.read(&token, now)
+            .map(|_| ())
+            .map_err(|_| AccessTokensError::SelfTest)
     }
 }
 
-/// The key for HS256 that belongs to a secret, and its public name.
-fn hs256_key(secret: &SecretString) -> (String, [u8; 32]) {
-    use base64::Engine;
+/// A key with the one algorithm it is for.
+struct Key {
+    kid: String,
+    algorithm: Algorithm,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    jwk: Option<Jwk>,
+}
+
+/// The key for HS256 that belongs to a secret; its name tells nothing of it.
+fn derived_key(secret: &SecretString) -> Key {
     let name = subkey(secret, "access token key id");
-    let kid = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&name[..8]);
-    (kid, subkey(secret, "access token"))
+    let key = subkey(secret, "access token");
+    Key {
+        kid: BASE64_URL_SAFE_NO_PAD.encode(&name[..8]),
+        algorithm: Algorithm::HS256,
+        signing: EncodingKey::from_secret(&key),
+        verifying: DecodingKey::from_secret(&key),
+        jwk: None,
+    }
+}
+
+/// A private key, named by the thumbprint of its public half (RFC 7638).
+fn private_key(pem: &SecretString, setting: &'static str) -> Result<Key, AccessTokensError> {
+    let pem = pem.expose_secret().as_bytes();
+    let key = EncodingKey::from_ed_pem(pem)
+        .map(|key| (key, Algorithm::EdDSA))
+        .or_else(|_| EncodingKey::from_ec_pem(pem).map(|key| (key, Algorithm::ES256)))
+        .and_then(|(signing, algorithm)| {
+            let mut jwk = Jwk::from_encoding_key(&signing, algorithm)?;
+            let kid = jwk.thumbprint(ThumbprintHash::SHA256)?;
+            jwk.common.key_id = Some(kid.clone());
+            let verifying = DecodingKey::from_jwk(&jwk)?;
+            Ok(Key {
+                kid,
+                algorithm,
+                signing,
+                verifying,
+                jwk: Some(jwk),
+            })
+        });
+    key.map_err(|_| AccessTokensError::PrivateKey { setting })
 }

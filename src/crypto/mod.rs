@@ -5,12 +5,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::TokensConfig;
 use crate::domain::code::{Code, CodeFormat, VerificationCode};
-use crate::domain::id::{IdEntropy, SessionId};
+use crate::domain::id::{CodeId, IdEntropy, SessionId};
 
 mod access_token;
 mod opaque_token;
+mod passwords;
 
-pub use access_token::{AccessClaims, AccessTokenError, AccessTokens, SigningFailed};
+pub use access_token::{
+    AccessClaims, AccessTokenError, AccessTokens, AccessTokensError, SigningFailed,
+};
+pub use passwords::{Comparison, Hasher, HashingFailed};
 
 /// Bytes from the operating system's generator.
 ///
@@ -49,6 +53,7 @@ pub struct Keys {
 struct KeySet {
     codes: hmac::Key,
     refresh: hmac::Key,
+    reset: hmac::Key,
     subjects: hmac::Key,
 }
 
@@ -57,6 +62,7 @@ impl KeySet {
         Self {
             codes: hmac_key(secret, "verification code"),
             refresh: hmac_key(secret, "refresh token"),
+            reset: hmac_key(secret, "password reset"),
             subjects: hmac_key(secret, "limit subject"),
         }
     }
@@ -127,6 +133,19 @@ impl Keys {
             .all()
             .find_map(|keys| opaque_token::read(&keys.refresh, token))?;
         Some((id.into(), u32::from_be_bytes(generation)))
+    }
+
+    /// The token of a reset link, the same each time.
+    pub fn reset_token(&self, code: CodeId) -> String {
+        opaque_token::issue(&self.current.reset, code.into(), &[])
+    }
+
+    /// The row that a reset token is for; `None` if it is not one of ours.
+    pub fn read_reset_token(&self, token: &str) -> Option<CodeId> {
+        let (id, []) = self
+            .all()
+            .find_map(|keys| opaque_token::read(&keys.reset, token))?;
+        Some(id.into())
     }
 
     /// The name under which a subject (an address, a network) is counted: a keyed hash, so that

@@ -9,7 +9,7 @@ use super::{DbError, Executor, Tx, changed, from_column, to_column};
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::CodeId;
+use crate::domain::id::{CodeId, UserId};
 
 /// Adds a code in the place of the one that is open for the same purpose and address, if any.
 /// [`DbError::Conflict`] if another request did the same in this moment.
@@ -62,6 +62,38 @@ pub async fn find_newest(
         .one(db.connection())
         .await?;
     row.map(TryInto::try_into).transpose()
+}
+
+/// The newest code for a purpose and account, whatever became of it.
+pub async fn find_newest_of_user(
+    db: &impl Executor,
+    purpose: Purpose,
+    user_id: UserId,
+) -> Result<Option<VerificationCode>, DbError> {
+    let row = Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Purpose.eq(purpose.name()))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
+        .one(db.connection())
+        .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Makes every open code and reset link of an account worthless.
+pub async fn supersede_all_of_user(
+    db: &impl Executor,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    Entity::update_many()
+        .col_expr(Column::SupersededAt, now.into())
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::SupersededAt.is_null())
+        .exec(db.connection())
+        .await?;
+    Ok(())
 }
 
 /// Counts an answer before it is compared. `false` if the budget of `max` is spent: then it must

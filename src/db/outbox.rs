@@ -11,7 +11,7 @@ use super::entity::outbox_mails::{ActiveModel, Column, Entity, Model};
 use super::{DbError, Executor, changed, from_column, to_column};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::MailId;
+use crate::domain::id::{MailId, UserId};
 use crate::domain::mail::{MailState, OutboxMail};
 
 /// Adds a mail that is due at once.
@@ -146,6 +146,24 @@ pub async fn finish(
         .exec(db.connection())
         .await?;
     Ok(changed(&result))
+}
+
+/// Cancels what is still to be sent about an account, and forgets whom it was for in what was.
+pub async fn erase_of_user(db: &impl Executor, user_id: UserId) -> Result<(), DbError> {
+    Entity::update_many()
+        .col_expr(Column::State, MailState::Cancelled.name().into())
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::State.eq(MailState::Pending.name()))
+        .exec(db.connection())
+        .await?;
+    Entity::update_many()
+        .col_expr(Column::Recipient, "erased".into())
+        .col_expr(Column::Params, serde_json::json!({}).into())
+        .col_expr(Column::UserId, Option::<Uuid>::None.into())
+        .filter(Column::UserId.eq(user_id))
+        .exec(db.connection())
+        .await?;
+    Ok(())
 }
 
 fn is_due(now: Timestamp) -> Condition {

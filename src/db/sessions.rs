@@ -2,13 +2,13 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
 use super::entity::users;
 use super::{DbError, Executor, changed, from_column, to_column};
 use crate::domain::clock::Timestamp;
-use crate::domain::id::SessionId;
+use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{RevokeReason, Session};
 use crate::domain::user::User;
 
@@ -73,6 +73,40 @@ pub async fn touch(db: &impl Executor, id: SessionId, now: Timestamp) -> Result<
         .exec(db.connection())
         .await?;
     Ok(())
+}
+
+/// The live sessions of an account, the newest first.
+pub async fn live_of_user(
+    db: &impl Executor,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<Vec<Session>, DbError> {
+    let rows = Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::RevokedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
+        .all(db.connection())
+        .await?;
+    Ok(rows.into_iter().map(Session::from).collect())
+}
+
+/// Ends every live session of an account but `kept`; the ones that were ended.
+pub async fn revoke_all_of_user(
+    db: &impl Executor,
+    user_id: UserId,
+    kept: Option<SessionId>,
+    now: Timestamp,
+    reason: RevokeReason,
+) -> Result<Vec<SessionId>, DbError> {
+    let mut ended = Vec::new();
+    for session in live_of_user(db, user_id, now).await? {
+        if Some(session.id) != kept && revoke(db, session.id, now, reason).await? {
+            ended.push(session.id);
+        }
+    }
+    Ok(ended)
 }
 
 /// Ends a session. `false` if it had ended before.

@@ -4,14 +4,19 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::entity::users::{ActiveModel, Column, Entity, Model};
-use super::{DbError, Executor};
+use super::{DbError, Executor, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
 use crate::domain::user::{Profile, User};
 
-/// Adds an account. [`DbError::Conflict`] if its address has one already.
-pub async fn insert(db: &impl Executor, user: &User) -> Result<(), DbError> {
+/// Adds an account, with the hash of its password if it has one. [`DbError::Conflict`] if its
+/// address has an account already.
+pub async fn insert(
+    db: &impl Executor,
+    user: &User,
+    password_hash: Option<String>,
+) -> Result<(), DbError> {
     let Profile {
         name,
         first_name,
@@ -22,7 +27,7 @@ pub async fn insert(db: &impl Executor, user: &User) -> Result<(), DbError> {
     let row = ActiveModel {
         id: Set(user.id.into()),
         email: Set(user.email.as_str().to_owned()),
-        password_hash: Set(None),
+        password_hash: Set(password_hash),
         name: Set(name),
         first_name: Set(first_name),
         last_name: Set(last_name),
@@ -71,6 +76,180 @@ pub async fn record_login(db: &impl Executor, user: User, now: Timestamp) -> Res
         email_verified_at,
         ..user
     })
+}
+
+/// Notes a sign-in with the password that `hash` is of. `None` if the account has another one by
+/// now, or was disabled.
+pub async fn record_password_login(
+    db: &impl Executor,
+    user: User,
+    hash: &str,
+    now: Timestamp,
+) -> Result<Option<User>, DbError> {
+    let result = Entity::update_many()
+        .col_expr(Column::LastLoginAt, now.into())
+        .filter(Column::Id.eq(user.id))
+        .filter(Column::PasswordHash.eq(hash))
+        .filter(Column::IsActive.eq(true))
+        .exec(db.connection())
+        .await?;
+    Ok(changed(&result).then_some(User {
+        last_login_at: Some(now),
+        ..user
+    }))
+}
+
+/// The account with this address, and the hash of its password if it has one.
+pub async fn find_with_password(
+    db: &impl Executor,
+    email: &EmailAddress,
+) -> Result<Option<(User, Option<String>)>, DbError> {
+    let row = Entity::find()
+        .filter(Column::Email.eq(email.as_str()))
+        .one(db.connection())
+        .await?;
+    Ok(row.map(|row| {
+        let hash = row.password_hash.clone();
+        (row.into(), hash)
+    }))
+}
+
+/// The hash of an account's password, if it has one.
+pub async fn password_hash(db: &impl Executor, id: UserId) -> Result<Option<String>, DbError> {
+    let row = Entity::find_by_id(id).one(db.connection()).await?;
+    Ok(row.and_then(|row| row.password_hash))
+}
+
+/// Sets the password of an account, or drops it.
+pub async fn set_password(
+    db: &impl Executor,
+    id: UserId,
+    hash: Option<String>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let change = ActiveModel {
+        password_hash: Set(hash),
+        ..Default::default()
+    };
+    update(db, id, change, now).await
+}
+
+/// Puts a hash of the same password in the place of `old`, unless it changed meanwhile.
+pub async fn renew_password_hash(
+    db: &impl Executor,
+    id: UserId,
+    old: &str,
+    new: String,
+) -> Result<(), DbError> {
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, new.into())
+        .filter(Column::Id.eq(id))
+        .filter(Column::PasswordHash.eq(old))
+        .exec(db.connection())
+        .await?;
+    Ok(())
+}
+
+/// Notes that the address of an account was proved.
+pub async fn set_email_verified(
+    db: &impl Executor,
+    id: UserId,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let change = ActiveModel {
+        email_verified_at: Set(Some(now)),
+        ..Default::default()
+    };
+    update(db, id, change, now).await
+}
+
+/// Gives an account another, proved address. [`DbError::Conflict`] if that has an account already.
+pub async fn set_email(
+    db: &impl Executor,
+    id: UserId,
+    email: &EmailAddress,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let change = ActiveModel {
+        email: Set(email.as_str().to_owned()),
+        email_verified_at: Set(Some(now)),
+        ..Default::default()
+    };
+    update(db, id, change, now).await
+}
+
+/// Sets what an account says about itself.
+pub async fn set_profile(
+    db: &impl Executor,
+    id: UserId,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let Profile {
+        name,
+        first_name,
+        last_name,
+        phone,
+        company,
+    } = profile.clone();
+    let change = ActiveModel {
+        name: Set(name),
+        first_name: Set(first_name),
+        last_name: Set(last_name),
+        phone: Set(phone),
+        company: Set(company),
+        ..Default::default()
+    };
+    update(db, id, change, now).await
+}
+
+/// Lets an account be used, or not.
+pub async fn set_active(
+    db: &impl Executor,
+    id: UserId,
+    is_active: bool,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let change = ActiveModel {
+        is_active: Set(is_active),
+        ..Default::default()
+    };
+    update(db, id, change, now).await
+}
+
+/// Lets an account see and do everything, or not.
+pub async fn set_superuser(
+    db: &impl Executor,
+    id: UserId,
+    is_superuser: bool,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let change = ActiveModel {
+        is_superuser: Set(is_superuser),
+        ..Default::default()
+    };
+    update(db, id, change, now).await
+}
+
+/// Erases an account, its codes and its sessions.
+pub async fn delete(db: &impl Executor, id: UserId) -> Result<(), DbError> {
+    Entity::delete_by_id(id).exec(db.connection()).await?;
+    Ok(())
+}
+
+async fn update(
+    db: &impl Executor,
+    id: UserId,
+    mut change: ActiveModel,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    change.updated_at = Set(now);
+    Entity::update_many()
+        .set(change)
+        .filter(Column::Id.eq(id))
+        .exec(db.connection())
+        .await?;
+    Ok(())
 }
 
 impl From<Model> for User {

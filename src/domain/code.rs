@@ -24,16 +24,31 @@ pub enum Purpose {
     Signup,
     /// The right to sign in.
     Login,
+    /// The address of an account that was registered with a password.
+    VerifyEmail,
+    /// The address that an account is to change to.
+    ChangeEmail,
+    /// The right to choose a new password; mailed as a link.
+    PasswordReset,
 }
 
 impl Purpose {
-    const ALL: [Self; 2] = [Self::Signup, Self::Login];
+    const ALL: [Self; 5] = [
+        Self::Signup,
+        Self::Login,
+        Self::VerifyEmail,
+        Self::ChangeEmail,
+        Self::PasswordReset,
+    ];
 
     /// The name used in the database, in logs and to separate keys.
     pub fn name(self) -> &'static str {
         match self {
             Self::Signup => "signup",
             Self::Login => "login",
+            Self::VerifyEmail => "verify_email",
+            Self::ChangeEmail => "change_email",
+            Self::PasswordReset => "password_reset",
         }
     }
 }

@@ -7,5 +7,6 @@ pub mod email;
 pub mod id;
 pub mod mail;
 pub mod mailbox;
+pub mod password;
 pub mod session;
 pub mod user;

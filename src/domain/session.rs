@@ -36,6 +36,16 @@ pub struct Session {
 pub enum RevokeReason {
     /// Its owner logged out.
     Logout,
+    /// Its owner ended it from another session.
+    Revoked,
+    /// Its owner changed the password.
+    PasswordChanged,
+    /// The password was reset by mail.
+    PasswordReset,
+    /// The address was proved by somebody else than who began the session.
+    AddressProved,
+    /// An operator disabled the account.
+    AccountDisabled,
     /// A refresh token older than the one before the current was presented: somebody copied it.
     RefreshTokenReuse,
 }
@@ -45,6 +55,11 @@ impl RevokeReason {
     pub fn name(self) -> &'static str {
         match self {
             Self::Logout => "logout",
+            Self::Revoked => "revoked",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
+            Self::AddressProved => "address_proved",
+            Self::AccountDisabled => "account_disabled",
             Self::RefreshTokenReuse => "refresh_token_reuse",
         }
     }

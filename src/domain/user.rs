@@ -70,6 +70,35 @@ pub struct ProfileInput {
     pub company: Option<String>,
 }
 
+/// Changes to a profile: `None` leaves a field as it is, an inner `None` empties it.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileChanges {
+    /// The display name; cannot be emptied.
+    pub name: Option<String>,
+    /// The given name.
+    pub first_name: Option<Option<String>>,
+    /// The family name.
+    pub last_name: Option<Option<String>>,
+    /// A telephone number.
+    pub phone: Option<Option<String>>,
+    /// The company.
+    pub company: Option<Option<String>>,
+}
+
+impl Profile {
+    /// The profile with changes applied, by the rules of [`ProfileInput::parse`].
+    pub fn changed(self, changes: ProfileChanges) -> Result<Self, Vec<InvalidField>> {
+        ProfileInput {
+            name: changes.name.unwrap_or(self.name),
+            first_name: changes.first_name.unwrap_or(self.first_name),
+            last_name: changes.last_name.unwrap_or(self.last_name),
+            phone: changes.phone.unwrap_or(self.phone),
+            company: changes.company.unwrap_or(self.company),
+        }
+        .parse()
+    }
+}
+
 /// A field of a profile that breaks a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidField {

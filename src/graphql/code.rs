@@ -100,6 +100,11 @@ payloads! {
     }
 }
 
+/// There are no invitations yet, so no token can be one.
+pub(super) fn refuse_invitation() -> Failure {
+    Reason::InvalidToken.at("invitationToken").into()
+}
+
 /// Mutations of the code flows.
 #[derive(Default)]
 pub(super) struct CodeMutation;
@@ -114,9 +119,8 @@ impl CodeMutation {
         input: RequestSignupCodeInput,
     ) -> Result<RequestSignupCodePayload, ApiError> {
         if input.invitation_token.is_some() {
-            // There are no invitations yet, so no token can be one.
-            let unknown = Failure::from(Reason::InvalidToken.at("invitationToken"));
-            return RequestSignupCodePayload::of(Err::<service::CodeChallenge, _>(unknown));
+            let refused = Err::<service::CodeChallenge, _>(refuse_invitation());
+            return RequestSignupCodePayload::of(refused);
         }
         let profile = ProfileInput {
             name: input.name,

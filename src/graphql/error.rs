@@ -145,13 +145,16 @@ impl From<UserError> for PayloadError {
             }
             Reason::InvalidEmail => ErrorCode::InvalidEmail,
             Reason::InvalidName { .. } => ErrorCode::InvalidName,
-            Reason::InvalidInput { .. } => ErrorCode::InvalidInput,
+            Reason::InvalidInput { .. } | Reason::NotConfirmed => ErrorCode::InvalidInput,
             Reason::EmailTaken => ErrorCode::EmailTaken,
             Reason::AccountNotFound => ErrorCode::AccountNotFound,
             Reason::AccountDisabled => ErrorCode::AccountDisabled,
             Reason::CodeExpired => ErrorCode::CodeExpired,
             Reason::TooManyAttempts => ErrorCode::TooManyAttempts,
             Reason::InvalidToken => ErrorCode::InvalidToken,
+            Reason::WeakPassword(_) => ErrorCode::WeakPassword,
+            Reason::InvalidCredentials => ErrorCode::InvalidCredentials,
+            Reason::NotFound => ErrorCode::NotFound,
         };
         Self::Input(InputError {
             code,

@@ -9,11 +9,14 @@ use crate::service::Services;
 
 mod caller;
 mod code;
+mod email;
 mod error;
 pub mod guard;
 mod mutation;
 pub mod operation;
+mod password;
 mod payload;
+mod profile;
 mod query;
 mod server_info;
 mod session;
@@ -50,6 +53,11 @@ pub const PUBLIC_FIELDS: &[&str] = &[
     "verifySignupCode",
     "requestLoginCode",
     "verifyLoginCode",
+    "register",
+    "login",
+    "requestPasswordReset",
+    "resetPassword",
+    "verifyEmail",
     "refreshSession",
 ];
 

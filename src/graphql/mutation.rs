@@ -3,8 +3,17 @@
 use async_graphql::MergedObject;
 
 use super::code::CodeMutation;
+use super::email::EmailMutation;
+use super::password::PasswordMutation;
+use super::profile::ProfileMutation;
 use super::session::SessionMutation;
 
 /// Everything that changes something.
 #[derive(MergedObject, Default)]
-pub struct Mutation(CodeMutation, SessionMutation);
+pub struct Mutation(
+    CodeMutation,
+    PasswordMutation,
+    EmailMutation,
+    SessionMutation,
+    ProfileMutation,
+);

@@ -5,6 +5,7 @@ use async_graphql::{Context, Object};
 use super::caller::ContextExt;
 use super::error::ApiError;
 use super::server_info::ServerInfo;
+use super::session::Session;
 use super::user::User;
 use crate::domain::email::EmailAddress;
 
@@ -29,7 +30,17 @@ impl Query {
         let Some(actor) = ctx.caller().actor else {
             return Ok(None);
         };
-        Ok(ctx.services().me(actor).await?.map(User::from))
+        Ok(ctx.services().me(actor).await?.map(User::own))
+    }
+
+    /// Live sessions of the signed-in user, the current one marked, the newest first.
+    async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>, ApiError> {
+        let actor = ctx.actor()?;
+        let sessions = ctx.services().sessions(actor).await?;
+        Ok(sessions
+            .into_iter()
+            .map(|s| Session::new(s, actor.session_id))
+            .collect())
     }
 
     /// What a client needs to draw its forms: code length and alphabet, password rule, enabled

@@ -44,7 +44,8 @@ impl ServerInfo {
             code_length: u32::try_from(codes.format.length).unwrap_or(u32::MAX),
             code_type: code::CodeType::into(codes.format.code_type),
             code_expiration_minutes: codes.lifetime.num_minutes(),
-            password_min_length: 8,
+            password_min_length: u32::try_from(services.passwords().rule.min_chars)
+                .unwrap_or(u32::MAX),
             support_email: app
                 .support_email
                 .as_ref()

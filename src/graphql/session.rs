@@ -8,7 +8,7 @@ use super::error::ApiError;
 use super::payload::payloads;
 use super::user::User;
 use crate::domain::id::SessionId;
-use crate::domain::session::SignedIn;
+use crate::domain::session::{self, SignedIn};
 
 /// What a client keeps after signing in.
 #[derive(SimpleObject)]
@@ -32,9 +32,70 @@ impl From<SignedIn> for AuthSession {
             access_token_expires_at: signed_in.access_token_expires_at,
             refresh_token: signed_in.refresh_token,
             refresh_token_expires_at: signed_in.refresh_token_expires_at,
-            user: signed_in.user.into(),
+            user: User::own(signed_in.user),
         }
     }
+}
+
+/// A signed-in device or browser.
+pub(super) struct Session {
+    session: session::Session,
+    is_current: bool,
+}
+
+impl Session {
+    pub(super) fn new(session: session::Session, current: SessionId) -> Self {
+        Self {
+            is_current: session.id == current,
+            session,
+        }
+    }
+}
+
+/// A signed-in device or browser.
+#[Object]
+impl Session {
+    /// The `sid` claim of the session's access tokens.
+    async fn id(&self) -> ID {
+        session_id(self.session.id)
+    }
+
+    /// When it signed in.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.session.created_at
+    }
+
+    /// When it was last seen, to about a minute.
+    async fn last_used_at(&self) -> DateTime<Utc> {
+        self.session.last_used_at
+    }
+
+    /// When it ends, unless it is refreshed before.
+    async fn expires_at(&self) -> DateTime<Utc> {
+        self.session.expires_at
+    }
+
+    /// What the client called itself when it signed in.
+    async fn user_agent(&self) -> Option<&str> {
+        self.session.user_agent.as_deref()
+    }
+
+    /// The network address it signed in from.
+    async fn ip_address(&self) -> Option<&str> {
+        self.session.ip_address.as_deref()
+    }
+
+    /// Whether it is the session of this request.
+    async fn is_current(&self) -> bool {
+        self.is_current
+    }
+}
+
+/// The session to be ended.
+#[derive(InputObject)]
+pub(super) struct RevokeSessionInput {
+    /// One of the signed-in account's own.
+    session_id: ID,
 }
 
 /// A refresh token to be exchanged.
@@ -49,6 +110,16 @@ payloads! {
     RefreshSessionPayload {
         /// The next tokens.
         session: AuthSession
+    }
+    /// The answer to `revokeSession`.
+    RevokeSessionPayload {
+        /// The session that has ended.
+        ended_session_id: ID
+    }
+    /// The answer to `revokeOtherSessions`.
+    RevokeOtherSessionsPayload {
+        /// The sessions that have ended.
+        ended_session_ids: Vec<ID>
     }
     /// The answer to `logout`.
     LogoutPayload {
@@ -81,6 +152,32 @@ impl SessionMutation {
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
         let ended = ctx.services().logout(ctx.actor()?, ctx.client()).await;
         LogoutPayload::of(ended.map(session_id).map_err(Into::into))
+    }
+
+    /// Ends one session of the signed-in account.
+    async fn revoke_session(
+        &self,
+        ctx: &Context<'_>,
+        input: RevokeSessionInput,
+    ) -> Result<RevokeSessionPayload, ApiError> {
+        let (services, actor) = (ctx.services(), ctx.actor()?);
+        let ended = services
+            .revoke_session(actor, &input.session_id, ctx.client())
+            .await;
+        RevokeSessionPayload::of(ended.map(session_id))
+    }
+
+    /// Ends every other session of the signed-in user.
+    async fn revoke_other_sessions(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<RevokeOtherSessionsPayload, ApiError> {
+        let ended = ctx
+            .services()
+            .revoke_other_sessions(ctx.actor()?, ctx.client())
+            .await;
+        let ids = |ended: Vec<SessionId>| ended.into_iter().map(session_id).collect::<Vec<_>>();
+        RevokeOtherSessionsPayload::of(ended.map(ids).map_err(Into::into))
     }
 }
 

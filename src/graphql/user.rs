@@ -7,23 +7,28 @@ use super::caller::ContextExt;
 use crate::domain::user::User as Account;
 
 /// An account.
-pub(super) struct User(Account);
-
-impl From<Account> for User {
-    fn from(account: Account) -> Self {
-        Self(account)
-    }
+pub(super) struct User {
+    account: Account,
+    /// Whether it is shown to whoever has just proved that it is theirs.
+    is_own: bool,
 }
 
 impl User {
+    /// An account for whoever has just proved that it is theirs, by a code, a password or a token.
+    pub(super) fn own(account: Account) -> Self {
+        Self {
+            account,
+            is_own: true,
+        }
+    }
+
     /// A fact for the account's own eyes and a superuser's.
     fn private<T>(&self, ctx: &Context<'_>, fact: Option<T>) -> Option<T> {
-        // An account that has just signed in has no token in the request yet: what it is shown
-        // came with the proof.
-        let allowed = match ctx.caller().actor {
-            Some(actor) => actor.user_id == self.0.id || actor.is_superuser,
-            None => true,
-        };
+        let allowed = self.is_own
+            || ctx
+                .caller()
+                .actor
+                .is_some_and(|actor| actor.user_id == self.account.id || actor.is_superuser);
         fact.filter(|_| allowed)
     }
 }
@@ -33,73 +38,73 @@ impl User {
 impl User {
     /// Equals the `sub` claim of the account's access tokens.
     async fn id(&self) -> ID {
-        self.0.id.to_string().into()
+        self.account.id.to_string().into()
     }
 
     /// The address, in lower case.
     async fn email(&self) -> &str {
-        self.0.email.as_str()
+        self.account.email.as_str()
     }
 
     /// The display name.
     async fn name(&self) -> &str {
-        &self.0.profile.name
+        &self.account.profile.name
     }
 
     /// The given name.
     async fn first_name(&self) -> Option<&str> {
-        self.0.profile.first_name.as_deref()
+        self.account.profile.first_name.as_deref()
     }
 
     /// The family name.
     async fn last_name(&self) -> Option<&str> {
-        self.0.profile.last_name.as_deref()
+        self.account.profile.last_name.as_deref()
     }
 
     /// When the account was made.
     async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+        self.account.created_at
     }
 
     /// Whether the address was proved. For the account's own eyes; null for anyone else.
     async fn email_verified(&self, ctx: &Context<'_>) -> Option<bool> {
-        self.private(ctx, Some(self.0.email_verified_at.is_some()))
+        self.private(ctx, Some(self.account.email_verified_at.is_some()))
     }
 
     /// Whether the account can log in with a password. For the account's own eyes; null for
     /// anyone else.
     async fn has_password(&self, ctx: &Context<'_>) -> Option<bool> {
-        self.private(ctx, Some(self.0.has_password))
+        self.private(ctx, Some(self.account.has_password))
     }
 
     /// Whether the account may be used. For the account's own eyes; null for anyone else.
     async fn is_active(&self, ctx: &Context<'_>) -> Option<bool> {
-        self.private(ctx, Some(self.0.is_active))
+        self.private(ctx, Some(self.account.is_active))
     }
 
     /// Whether the account may see and do everything. For the account's own eyes; null for
     /// anyone else.
     async fn is_superuser(&self, ctx: &Context<'_>) -> Option<bool> {
-        self.private(ctx, Some(self.0.is_superuser))
+        self.private(ctx, Some(self.account.is_superuser))
     }
 
     /// A telephone number. For the account's own eyes; null for anyone else.
     async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
-        self.private(ctx, self.0.profile.phone.as_deref())
+        self.private(ctx, self.account.profile.phone.as_deref())
     }
 
     /// The company. For the account's own eyes; null for anyone else.
     async fn company(&self, ctx: &Context<'_>) -> Option<&str> {
-        self.private(ctx, self.0.profile.company.as_deref())
+        self.private(ctx, self.account.profile.company.as_deref())
     }
 
     /// When the account was last changed. For the account's own eyes; null for anyone else.
     async fn updated_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
-        self.private(ctx, Some(self.0.updated_at))
+        self.private(ctx, Some(self.account.updated_at))
     }
 
     /// When the account last signed in. For the account's own eyes; null for anyone else.
     async fn last_login_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
-        self.private(ctx, self.0.last_login_at)
+        self.private(ctx, self.account.last_login_at)
     }
 }

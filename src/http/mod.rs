@@ -6,6 +6,7 @@ use std::time::Duration;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::listener::Acceptor;
 use poem::middleware::{CatchPanic, Compression, Cors};
+use poem::web::Json;
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, Server};
 use tracing::Instrument;
 
@@ -75,11 +76,22 @@ fn endpoint(edge: Edge) -> impl Endpoint {
             "/healthz",
             poem::get(poem::endpoint::make_sync(|_| health::alive())),
         )
+        .at(
+            "/.well-known/jwks.json",
+            poem::get(public_keys(services.clone())),
+        )
         .at("/readyz", poem::get(health::readiness(services.clone())))
         .nest_no_strip("/", pages);
     routes
         .with(Compression::new())
         .around(move |endpoint, request| observe(endpoint, request, services.clone()))
+}
+
+/// `GET /.well-known/jwks.json`: the public keys that other services verify access tokens with.
+fn public_keys(services: Services) -> impl Endpoint {
+    poem::endpoint::make_sync(move |_| {
+        Json(services.public_keys()).with_header(header::CACHE_CONTROL, "public, max-age=300")
+    })
 }
 
 /// CORS for a list of origins. `None` for an empty list: poem would allow any origin then.

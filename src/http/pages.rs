@@ -16,6 +16,7 @@ use super::accept::prefers;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::Code;
 use crate::domain::id::MailId;
+use crate::domain::mail::Link;
 use crate::domain::mailbox::{DeliveredMail, Mailbox};
 
 /// Where `scripts/graphiql` puts GraphiQL's files, seen from the working directory.
@@ -258,6 +259,8 @@ struct ListedMail {
     subject: String,
     kind: &'static str,
     code: Option<Code>,
+    /// Only one that leads to a website.
+    link: Option<Link>,
     text: String,
 }
 
@@ -270,9 +273,17 @@ impl From<DeliveredMail> for ListedMail {
             subject: mail.subject,
             kind: mail.kind.name(),
             code: mail.code,
+            link: mail.link.filter(leads_to_a_website),
             text: mail.text,
         }
     }
+}
+
+fn leads_to_a_website(link: &Link) -> bool {
+    let scheme = link.expose().split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| {
+        scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")
+    })
 }
 
 fn mailbox_routes(mailbox: Mailbox) -> Route {

@@ -86,6 +86,7 @@ mod tests {
                 text: "text".to_owned(),
                 html: "html".to_owned(),
                 code: None,
+                link: None,
             };
             let composer = Composer::new(&address, &name).unwrap();
             let to = mail.to.as_str().parse().unwrap();

@@ -36,6 +36,9 @@ fn block(mail: &RenderedMail) -> String {
     if let Some(code) = &mail.code {
         let _ = writeln!(out, "│ Code:    {}", code.expose());
     }
+    if let Some(link) = &mail.link {
+        let _ = writeln!(out, "│ Link:    {}", link.expose());
+    }
     out.push_str("│\n");
     for line in mail.text.trim_end().lines() {
         // What a person typed must not steer the terminal.
@@ -51,7 +54,7 @@ mod tests {
     use super::*;
     use crate::domain::code::{CodeFormat, CodeType};
     use crate::domain::email::EmailAddress;
-    use crate::domain::mail::MailKind;
+    use crate::domain::mail::{Link, MailKind};
 
     #[test]
     fn a_mail_is_shown_and_kept() {
@@ -67,6 +70,7 @@ mod tests {
             text: "Hello \u{1b}[2JAda,\n\nyour code: 483920\n".to_owned(),
             html: String::new(),
             code: format.parse("483920"),
+            link: Some(Link::new("https://example.com/x?token=y".to_owned())),
         };
         let mailbox = Mailbox::default();
         MockProvider::new(mailbox.clone(), Clock::default()).send(&mail);
@@ -77,6 +81,7 @@ mod tests {
              │ To:      ada@example.com\n\
              │ Subject: Your code\n\
              │ Code:    483920\n\
+             │ Link:    https://example.com/x?token=y\n\
              │\n\
              │ Hello [2JAda,\n\
              │ \n\

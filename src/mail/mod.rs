@@ -11,13 +11,15 @@ use std::time::Duration;
 use crate::config::{MailConfig, MailProviderConfig};
 use crate::domain::clock::Clock;
 use crate::domain::code::Code;
-use crate::domain::mail::RenderedMail;
+use crate::domain::mail::{Link, RenderedMail};
 use crate::domain::mailbox::Mailbox;
 use mock::MockProvider;
 use smtp::SmtpProvider;
 
 /// The longest message about a failure, in characters.
 const MESSAGE_MAX_CHARS: usize = 300;
+/// As many characters of a token in a row are taken for a piece of it.
+const PIECE_CHARS: usize = 6;
 
 /// Sends mail through the configured providers, in their order.
 #[derive(Debug)]
@@ -57,8 +59,8 @@ pub struct SendError {
     pub provider: &'static str,
     /// Whether trying again is useless: every provider refused for good.
     pub permanent: bool,
-    /// What every provider answered: at most 300 characters on one line, without the mail's code
-    /// and the provider's password.
+    /// What every provider answered: at most 300 characters on one line, without the mail's
+    /// code or token and the provider's password.
     pub message: String,
 }
 
@@ -130,11 +132,13 @@ impl Mailer {
             permanent &= refusal.permanent;
             messages.push(format!("{last}: {}", refusal.message));
         }
-        let secret = mail.code.as_ref().map(Code::expose);
+        let code = mail.code.as_ref().map(Code::expose);
+        let token = mail.link.as_ref().map(token);
+        let messages = without_pieces(&messages.join("; "), token.unwrap_or_default());
         Err(SendError {
             provider: last,
             permanent,
-            message: presentable(&messages.join("; "), secret.as_slice()),
+            message: presentable(&messages, code.as_slice()),
         })
     }
 }
@@ -156,6 +160,35 @@ impl Provider {
             Self::Smtp(smtp) => smtp.send(mail).await,
         }
     }
+}
+
+/// The secret part of a link: what follows its last separator.
+fn token(link: &Link) -> &str {
+    let link = link.expose();
+    let token = link.rsplit(['=', '/', '?', '#', '&']).next();
+    token.filter(|token| !token.is_empty()).unwrap_or(link)
+}
+
+/// A text in which nothing is left of a token but pieces of a few characters: servers quote links
+/// cut short, or broken over two lines.
+fn without_pieces(text: &str, token: &str) -> String {
+    let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    let end_of = |index: usize| starts.get(index).copied().unwrap_or(text.len());
+    let length = PIECE_CHARS.min(token.chars().count()).max(1);
+    let mut out = String::with_capacity(text.len());
+    let mut hidden_until = 0;
+    for (index, &at) in starts.iter().enumerate() {
+        let end = end_of(index + length);
+        if index + length <= starts.len() && token.contains(&text[at..end]) {
+            if hidden_until < at || at == 0 {
+                out.push_str("***");
+            }
+            hidden_until = end;
+        } else if hidden_until <= at {
+            out.push_str(&text[at..end_of(index + 1)]);
+        }
+    }
+    out
 }
 
 /// A server's words made fit for logs and the outbox: one line, bounded, and without secrets,
@@ -198,5 +231,35 @@ mod tests {
         let long = format!("{}483920", "x".repeat(MESSAGE_MAX_CHARS - 3));
         assert!(!presentable(&long, &["483920"]).contains("48"));
         assert_eq!(presentable(&"é".repeat(999), &[]).chars().count(), 300);
+    }
+
+    #[test]
+    fn the_token_is_the_secret_part_of_a_link() {
+        for (link, expected) in [
+            ("https://example.com/reset?token=AZ-x_9", "AZ-x_9"),
+            ("https://example.com/reset/AZ-x_9", "AZ-x_9"),
+            ("https://example.com/#AZ-x_9", "AZ-x_9"),
+            ("https://example.com/", "https://example.com/"),
+        ] {
+            assert_eq!(token(&Link::new(link.to_owned())), expected);
+        }
+    }
+
+    #[test]
+    fn no_piece_of_a_token_is_left_in_what_a_server_says() {
+        let token = "AZk2qwE7cd-81_hGfQ";
+        for (text, expected) in [
+            ("", ""),
+            ("550 é nothing to hide", "550 é nothing to hide"),
+            ("bad: AZk2qwE7cd-81_hGfQ", "bad: ***"),
+            ("AZk2qwE7cd-81_hGfQ AZk2qwE7cd-81_hGfQ", "*** ***"),
+            ("cut: …?token=AZk2qwE7…", "cut: …?token=***…"),
+            ("wrapped: AZk2qwE7=\r\ncd-81_hGfQ.", "wrapped: ***=\r\n***."),
+            ("short: AZk2q", "short: AZk2q"),
+        ] {
+            assert_eq!(without_pieces(text, token), expected);
+        }
+        assert_eq!(without_pieces("any text", ""), "any text");
+        assert_eq!(without_pieces("x ab y", "ab"), "x *** y");
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
 use super::one_line;
@@ -34,7 +35,7 @@ pub struct Templates {
     app: Values,
 }
 
-type Values = BTreeMap<&'static str, Value>;
+type Values = BTreeMap<String, Value>;
 
 /// The parts of a mail, a template each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl Templates {
     ///
     /// A part of a mail comes from the environment, else from its file in the directory, else it
     /// is built in. Every template is rendered with samples: with and without the values that may
-    /// be missing, and with a name that tries to break out. All problems are reported together.
+    /// be missing, and with names that try to break out. All problems are reported together.
     pub fn load(app: &AppConfig, config: &TemplatesConfig) -> Result<Self, TemplateErrors> {
         let support_email = app.support_email.as_ref();
         let mut templates = Self {
@@ -122,12 +123,12 @@ impl Templates {
             text: environment(AutoEscape::None),
             html_from_text: HashSet::new(),
             origins: HashMap::new(),
-            app: BTreeMap::from([
-                ("app_name", Value::from(&app.name)),
-                ("app_url", Value::from(&app.url)),
+            app: texts([
+                ("app_name", &app.name),
+                ("app_url", &app.url),
                 (
                     "support_email",
-                    Value::from(support_email.map_or("", |email| email.as_str())),
+                    support_email.map_or("", |email| email.as_str()),
                 ),
             ]),
         };
@@ -212,7 +213,8 @@ impl Templates {
             Part::Text => self.text.get_template(&name)?.render(values),
             Part::Html if self.html_from_text.contains(&kind) => {
                 let mut values = values.clone();
-                values.insert("text", self.render_part(kind, Part::Text, &values)?.into());
+                let text = self.render_part(kind, Part::Text, &values)?;
+                values.insert("text".to_owned(), text.into());
                 self.html.get_template(sources::PLAIN)?.render(values)
             }
             Part::Html => self.html.get_template(&name)?.render(values),
@@ -254,20 +256,40 @@ fn environment(escape: AutoEscape) -> Environment<'static> {
     environment
 }
 
+fn texts<const N: usize>(texts: [(&str, &str); N]) -> Values {
+    texts
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .into()
+}
+
 /// What a mail's templates may use besides what the installation says of itself. A value that
-/// the mail does not have is left out, so that using it is an error.
+/// the mail does not have is left out, so that using it is an error; but the name of a person,
+/// which may be unknown in any mail, is empty text then.
 fn values_of(context: &MailContext) -> Values {
-    let mut values = BTreeMap::from([
-        ("name", Value::from(&context.name)),
-        ("email", Value::from(&context.email)),
-    ]);
-    if let Some(code) = &context.code {
-        values.insert("code", Value::from(code.expose()));
+    let mut values = texts([("name", "")]);
+    if context.params.team_name.is_some() {
+        values.insert("inviter_name".to_owned(), "".into());
     }
     if let Some(minutes) = context.expiry_minutes {
-        values.insert("expiry_minutes", Value::from(minutes));
+        values.insert("expires_in".to_owned(), in_words(minutes).into());
+    }
+    let given = Value::from(Serde(context));
+    for name in given.try_iter().into_iter().flatten() {
+        if let Ok(value) = given.get_item(&name) {
+            values.insert(name.to_string(), value);
+        }
     }
     values
+}
+
+/// A time in the largest unit that leaves no rest: `90 minutes`, `2 hours`, `7 days`.
+fn in_words(minutes: i64) -> String {
+    let (count, unit) = match minutes {
+        m if m > 0 && m % (24 * 60) == 0 => (m / (24 * 60), "day"),
+        m if m > 0 && m % 60 == 0 => (m / 60, "hour"),
+        m => (m, "minute"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The error that an error in an included or extended template comes from.

@@ -2,9 +2,10 @@
 
 use chrono::Duration;
 
-use crate::crypto::SigningFailed;
+use crate::crypto::{HashingFailed, SigningFailed};
 use crate::db::DbError;
 use crate::domain::email::InvalidEmail;
+use crate::domain::password::WeakPassword;
 use crate::domain::user::InvalidField;
 use crate::limits::Exceeded;
 
@@ -23,6 +24,9 @@ pub enum ServiceError {
     /// A query failed.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// A password could not be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingFailed),
     /// A token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
@@ -82,6 +86,18 @@ pub enum Reason {
         /// Seconds until it is worth trying again.
         retry_after_seconds: i64,
     },
+    /// `INVALID_INPUT`
+    #[error("This is not the account's address.")]
+    NotConfirmed,
+    /// `WEAK_PASSWORD`
+    #[error(transparent)]
+    WeakPassword(WeakPassword),
+    /// `INVALID_CREDENTIALS`
+    #[error("The address or the password is not right.")]
+    InvalidCredentials,
+    /// `NOT_FOUND`
+    #[error("There is no such thing.")]
+    NotFound,
     /// `INVALID_TOKEN`
     #[error("This token is unknown, used, revoked or expired.")]
     InvalidToken,
@@ -152,6 +168,12 @@ impl From<ServiceError> for Failure {
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<HashingFailed> for Failure {
+    fn from(error: HashingFailed) -> Self {
         Self::Internal(error.into())
     }
 }

@@ -35,6 +35,28 @@ impl Services {
         Rule::per_15_minutes("wrong_codes_per_ip", max)
     }
 
+    /// Failed password logins to one address.
+    pub(super) fn logins_per_address(&self) -> Rule {
+        Rule::per_15_minutes("logins", self.0.limits.login_attempts_per_15_minutes)
+    }
+
+    /// Failed password logins from one network, over all addresses.
+    pub(super) fn logins_per_network(&self) -> Rule {
+        let max = self.0.limits.login_attempts_per_15_minutes_per_ip;
+        Rule::per_15_minutes("logins_per_ip", max)
+    }
+
+    /// Accounts registered from one network.
+    pub(super) fn registrations_per_network(&self) -> Rule {
+        let max = self.0.limits.registrations_per_hour_per_ip;
+        Rule::per_hour("registrations_per_ip", max)
+    }
+
+    /// Reset links sent to one address.
+    pub(super) fn password_resets_per_address(&self) -> Rule {
+        Rule::per_hour("password_resets", self.0.limits.password_resets_per_hour)
+    }
+
     /// Counts a hit.
     pub(super) async fn hit(
         &self,

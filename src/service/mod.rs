@@ -4,19 +4,23 @@
 use std::sync::Arc;
 
 use crate::cache::Cache;
-use crate::config::{CodesConfig, LimitsConfig, MailConfig, TokensConfig};
-use crate::crypto::{self, AccessTokens, Keys};
+use crate::config::{CodesConfig, LimitsConfig, MailConfig, PasswordsConfig, TokensConfig};
+use crate::crypto::{self, AccessTokens, Hasher, Keys};
 use crate::db::Db;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::id::{IdEntropy, RequestUuid};
 use crate::limits::Limiter;
 use crate::queue::Queue;
 
+mod accounts;
 mod codes;
+mod email;
 mod error;
 mod limits;
 mod outages;
 mod outbox;
+mod passwordless;
+mod passwords;
 mod profile;
 mod sessions;
 
@@ -24,6 +28,7 @@ pub use codes::CodeChallenge;
 pub use error::{Failure, Reason, ServiceError, UserError};
 pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
+pub use passwords::{Registered, Registration};
 pub use sessions::{AuthenticationError, Rejection};
 
 /// Everything the use cases need. Clones share it.
@@ -46,10 +51,16 @@ pub struct Parts {
     pub keys: Keys,
     /// The keys of access tokens.
     pub access_tokens: AccessTokens,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// `APP_URL`: links in mails begin with it.
+    pub app_url: String,
     /// Verification codes.
     pub codes: CodesConfig,
     /// How often something may be done.
     pub limits: LimitsConfig,
+    /// What passwords must be like.
+    pub passwords: PasswordsConfig,
     /// The life of tokens.
     pub tokens: TokensConfig,
     /// How long and how often sending is tried.
@@ -99,5 +110,15 @@ impl Services {
     /// How codes look and how long they live, for clients to draw their forms.
     pub fn codes(&self) -> &CodesConfig {
         &self.0.codes
+    }
+
+    /// What passwords must be like, likewise.
+    pub fn passwords(&self) -> PasswordsConfig {
+        self.0.passwords
+    }
+
+    /// The public keys of access tokens, as a JWK set (RFC 7517).
+    pub fn public_keys(&self) -> serde_json::Value {
+        self.0.access_tokens.public_keys()
     }
 }

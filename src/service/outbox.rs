@@ -13,7 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::code::VerificationCode;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
-use crate::domain::mail::{MailContext, MailKind, MailParams, OutboxMail, backoff};
+use crate::domain::mail::{Carries, Link, MailContext, MailKind, MailParams, OutboxMail, backoff};
 use crate::telemetry::{Event, Facts};
 
 /// What a lease lasts beyond the longest that sending may take, for rendering and recording.
@@ -99,7 +99,7 @@ impl Services {
             return Ok(None);
         };
         let mut context = MailContext {
-            name: mail.params.name.clone().unwrap_or_default(),
+            params: mail.params.clone(),
             email: mail.recipient.as_str().to_owned(),
             ..MailContext::default()
         };
@@ -116,7 +116,17 @@ impl Services {
                 return Ok(None);
             };
             context.expiry_minutes = Some(code.lifetime().num_minutes());
-            context.code = Some(self.0.keys.code(&code, self.0.codes.format));
+            match mail.kind.carries() {
+                Carries::Nothing => {}
+                Carries::Code => {
+                    context.code = Some(self.0.keys.code(&code, self.0.codes.format));
+                }
+                Carries::Link => {
+                    let token = self.0.keys.reset_token(code.id);
+                    let url = format!("{}/reset-password?token={token}", self.0.app_url);
+                    context.link = Some(Link::new(url));
+                }
+            }
         }
         Ok(Some(LeasedMail { mail, context }))
     }

@@ -1,13 +1,69 @@
-//! What signed-in people see of themselves.
+//! What signed-in people see and do about their own account.
 
-use super::{ServiceError, Services};
-use crate::db::users;
+use super::codes::facts;
+use super::passwords::Cleared;
+use super::{Failure, Reason, ServiceError, Services};
+use crate::db::{outbox, sessions, users};
+use crate::domain::client::Client;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::UserId;
 use crate::domain::session::Actor;
-use crate::domain::user::User;
+use crate::domain::user::{ProfileChanges, User};
+use crate::telemetry::{Event, Facts};
 
 impl Services {
     /// The signed-in account; `None` if it was deleted in this moment.
     pub async fn me(&self, actor: Actor) -> Result<Option<User>, ServiceError> {
         Ok(users::find(&self.0.db, actor.user_id).await?)
+    }
+
+    /// Changes what the signed-in account says about itself.
+    pub async fn update_me(&self, actor: Actor, changes: ProfileChanges) -> Result<User, Failure> {
+        let user = self.account_of(actor).await?;
+        let profile = user.profile.changed(changes)?;
+        let now = self.now();
+        users::set_profile(&self.0.db, user.id, &profile, now).await?;
+        Ok(User {
+            profile,
+            updated_at: now,
+            ..user
+        })
+    }
+
+    /// Erases the signed-in account. `confirm_email` is its address, typed again.
+    pub async fn delete_me(
+        &self,
+        actor: Actor,
+        confirm_email: &str,
+        client: &Client,
+    ) -> Result<UserId, Failure> {
+        let user = self.account_of(actor).await?;
+        let confirmed = EmailAddress::parse(confirm_email).is_ok_and(|email| email == user.email);
+        if !confirmed {
+            return Err(Reason::NotConfirmed.at("confirmEmail").into());
+        }
+        let now = self.now();
+        let tx = self.0.db.begin().await?;
+        let ended = sessions::live_of_user(&tx, user.id, now).await?;
+        outbox::erase_of_user(&tx, user.id).await?;
+        users::delete(&tx, user.id).await?;
+        tx.commit().await?;
+        let sessions = ended.into_iter().map(|session| session.id).collect();
+        self.announce(Cleared {
+            sessions,
+            mail: None,
+        })
+        .await;
+        Event::AccountDeleted.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&user.email, client)
+        });
+        Ok(user.id)
+    }
+
+    /// The signed-in account, for changing it.
+    pub(super) async fn account_of(&self, actor: Actor) -> Result<User, Failure> {
+        let user = users::find(&self.0.db, actor.user_id).await?;
+        user.ok_or_else(|| Reason::AccountNotFound.into())
     }
 }

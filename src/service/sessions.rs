@@ -146,6 +146,62 @@ impl Services {
         }
     }
 
+    /// The live sessions of the signed-in account, the newest first.
+    pub async fn sessions(&self, actor: Actor) -> Result<Vec<Session>, ServiceError> {
+        Ok(sessions::live_of_user(&self.0.db, actor.user_id, self.now()).await?)
+    }
+
+    /// Ends one session of the signed-in account. [`Reason::NotFound`] for any other.
+    pub async fn revoke_session(
+        &self,
+        actor: Actor,
+        id: &str,
+        client: &Client,
+    ) -> Result<SessionId, Failure> {
+        let found = match id.parse() {
+            Ok(id) => sessions::find_with_user(&self.0.db, id).await?,
+            Err(_) => None,
+        };
+        let now = self.now();
+        let own = found.filter(|(session, user)| user.id == actor.user_id && session.is_live(now));
+        let Some((session, _)) = own else {
+            return Err(Reason::NotFound.at("sessionId").into());
+        };
+        self.end_session(session.id, RevokeReason::Revoked).await?;
+        Event::SessionRevoked.emit(Facts {
+            reason: Some(RevokeReason::Revoked.name()),
+            ..session_facts(&session, client)
+        });
+        Ok(session.id)
+    }
+
+    /// Ends every session of the signed-in account but the one that asks.
+    pub async fn revoke_other_sessions(
+        &self,
+        actor: Actor,
+        client: &Client,
+    ) -> Result<Vec<SessionId>, ServiceError> {
+        let Actor {
+            user_id,
+            session_id,
+            ..
+        } = actor;
+        let (kept, reason) = (Some(session_id), RevokeReason::Revoked);
+        let ended =
+            sessions::revoke_all_of_user(&self.0.db, user_id, kept, self.now(), reason).await?;
+        for id in &ended {
+            self.bury(*id).await;
+            Event::SessionRevoked.emit(Facts {
+                ip_address: Some(client.ip),
+                user_id: Some(user_id),
+                session_id: Some(*id),
+                reason: Some(reason.name()),
+                ..Facts::default()
+            });
+        }
+        Ok(ended)
+    }
+
     /// Ends the session of whoever asks.
     pub async fn logout(&self, actor: Actor, client: &Client) -> Result<SessionId, ServiceError> {
         self.end_session(actor.session_id, RevokeReason::Logout)
@@ -233,7 +289,7 @@ impl Services {
 
     /// Marks a session as ended. While Redis is away this goes on in the background for as long
     /// as a process could find the session alive in what was filled before.
-    async fn bury(&self, id: SessionId) {
+    pub(super) async fn bury(&self, id: SessionId) {
         let (key, mark) = (liveness_key(id), encode(&Liveness::Ended));
         let Err(error) = self.0.cache.put(&key, &mark, TOMBSTONE_LIFETIME).await else {
             return;

@@ -70,6 +70,34 @@ events! {
     LoginFailedInvalidCode = login_failed_invalid_code, Warning, security, "Invalid login code";
     /// A login code was right and a session began.
     UserLoginSuccess = user_login_success, Info, -, "User logged in";
+    /// A wrong code was given to prove or change an address.
+    VerificationFailedInvalidCode = verification_failed_invalid_code, Warning, security, "Invalid verification code";
+    /// A password login failed: unknown address, no password or a wrong one.
+    LoginFailedInvalidCredentials = login_failed_invalid_credentials, Warning, security, "Invalid address or password";
+    /// A link to choose a new password was asked for.
+    PasswordResetRequested = password_reset_requested, Info, security, "Password reset requested";
+    /// A reset link was tried that is unknown, used or expired.
+    PasswordResetFailed = password_reset_failed, Warning, security, "Invalid reset link";
+    /// A new password was set by a reset link; all sessions ended.
+    PasswordReset = password_reset, Info, security, "Password reset";
+    /// A new password was set by the signed-in user; all other sessions ended.
+    PasswordChanged = password_changed, Info, security, "Password changed";
+    /// The signed-in user gave a wrong current password.
+    PasswordChangeFailed = password_change_failed, Warning, security, "Wrong current password";
+    /// The address of an account was proved.
+    EmailVerified = email_verified, Info, -, "Address proved";
+    /// The signed-in user asked for another address.
+    EmailChangeRequested = email_change_requested, Info, security, "Change of address requested";
+    /// An account has another address.
+    EmailChanged = email_changed, Info, security, "Address changed";
+    /// An account was erased by its user.
+    AccountDeleted = account_deleted, Info, security, "Account deleted";
+    /// An operator made an account a superuser, or an ordinary one again.
+    AccountPromoted = account_promoted, Info, security, "Superuser right changed";
+    /// An operator disabled an account; its sessions ended.
+    AccountDisabled = account_disabled, Info, security, "Account disabled";
+    /// An operator enabled an account again.
+    AccountEnabled = account_enabled, Info, security, "Account enabled";
     /// A code was given after its time.
     ExpiredCodeTried = expired_code_tried, Warning, security, "Expired code tried";
     /// A code was given that had been used before.

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::MailConfig;
 use crate::domain::id::MailId;
-use crate::domain::mail::RenderedMail;
+use crate::domain::mail::{MailContext, RenderedMail};
 use crate::mail::Mailer;
 use crate::mail::templates::Templates;
 use crate::queue::{Bell, Queue};
@@ -162,6 +162,7 @@ impl Delivery {
                 text: rendered.text,
                 html: rendered.html,
                 code: context.code.clone(),
+                link: context.link.clone(),
             })
             .await
             .map_err(|error| Failure {
@@ -206,7 +207,7 @@ impl Delivery {
             Ok(AfterFailure::Dead) => {
                 Event::EmailDead.emit(facts);
                 if self.fallback_to_console {
-                    print_code(leased);
+                    print_secret(leased);
                 }
             }
             Err(error) => Event::InternalError.emit(Facts {
@@ -254,19 +255,21 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// Shows the code of a dead mail to whoever sits at the console. Never through the logger: log
-/// files and log services keep no codes.
-fn print_code(leased: &LeasedMail) {
-    let Some(code) = &leased.context.code else {
-        return;
+/// Shows the code or link of a dead mail to whoever sits at the console. Never through the
+/// logger: log files and log services keep no secrets.
+fn print_secret(leased: &LeasedMail) {
+    let MailContext { code, link, .. } = &leased.context;
+    let secret = match (code, link) {
+        (Some(code), _) => format!("Code: {}", code.expose()),
+        (None, Some(link)) => format!("Link: {}", link.expose()),
+        (None, None) => return,
     };
     let rule = "=".repeat(64);
     // Standard output may be closed; then there is nobody to show it to.
     let _ = writeln!(
         std::io::stdout().lock(),
-        "{rule}\n  MAIL NOT SENT ({})\n  To:   {}\n  Code: {}\n{rule}",
+        "{rule}\n  MAIL NOT SENT ({})\n  To:   {}\n  {secret}\n{rule}",
         leased.mail.kind,
         leased.mail.recipient.as_str(),
-        code.expose(),
     );
 }

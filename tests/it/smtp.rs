@@ -60,6 +60,7 @@ fn mail(to: &str) -> RenderedMail {
         code_type: CodeType::Numeric,
     };
     RenderedMail {
+        link: None,
         id: uuid::Uuid::from_u128(7).into(),
         kind: MailKind::LoginCode,
         to: EmailAddress::parse(&format!("{to}@example.com")).unwrap(),

@@ -32,6 +32,8 @@ function drawList() {
     );
     if (mail.code !== null) {
       link.append(element("code", "", mail.code));
+    } else if (mail.link !== null) {
+      link.append(element("code", "", "link"));
     }
     const item = element("li", "", "");
     item.append(link);
@@ -61,6 +63,13 @@ function drawMail() {
   byId("code-line").hidden = mail.code === null;
   byId("code").textContent = mail.code ?? "";
   byId("copy").textContent = "Copy";
+  byId("link-line").hidden = mail.link === null;
+  if (mail.link === null) {
+    byId("link").removeAttribute("href");
+  } else {
+    byId("link").href = mail.link;
+  }
+  byId("copy-link").textContent = "Copy link";
   byId("text").textContent = mail.text;
   // Replaced, so that "back" leads to the list and not to the mail shown before.
   byId("html").contentWindow.location.replace(`/dev/mailbox/mails/${mail.id}/html`);
@@ -82,6 +91,15 @@ async function copyCode() {
     byId("copy").textContent = "Copied";
   } catch {
     byId("copy").textContent = "Selected";
+  }
+}
+
+async function copyLink() {
+  try {
+    await navigator.clipboard.writeText(byId("link").href);
+    byId("copy-link").textContent = "Copied";
+  } catch {
+    byId("copy-link").textContent = "Not allowed: see the text";
   }
 }
 
@@ -120,5 +138,6 @@ addEventListener("hashchange", drawMail);
 byId("tab-html").addEventListener("click", () => chooseTab("html"));
 byId("tab-text").addEventListener("click", () => chooseTab("text"));
 byId("copy").addEventListener("click", copyCode);
+byId("copy-link").addEventListener("click", copyLink);
 chooseTab("html");
 refresh();

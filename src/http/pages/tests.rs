@@ -20,6 +20,7 @@ fn mail(number: u8, html: &str) -> RenderedMail {
         text: "Your code".to_owned(),
         html: html.to_owned(),
         code: Some(format.encode([number; 16])),
+        link: None,
     }
 }
 
@@ -90,10 +91,34 @@ async fn mails_are_listed_newest_first() {
     let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
     let expected = serde_json::json!({
         "id": new.id, "at": at, "to": "ada@example.com", "subject": "</script><b>2",
-        "kind": "login_code", "code": code.expose(), "text": "Your code",
+        "kind": "login_code", "code": code.expose(), "link": null, "text": "Your code",
     });
     assert_eq!(body[0], expected);
     assert_eq!(body[1]["id"], old.id.to_string());
+}
+
+#[tokio::test]
+async fn only_links_to_websites_are_listed() {
+    for (link, is_listed) in [
+        ("https://example.com/reset?token=x", true),
+        ("HTTP://localhost:8000/reset?token=x", true),
+        ("javascript:alert(1)//://", false),
+        ("data:text/html,<script>alert(1)</script>", false),
+        (" https://example.com", false),
+        ("/reset?token=x", false),
+        ("", false),
+    ] {
+        let mailbox = Mailbox::default();
+        let mail = RenderedMail {
+            link: Some(Link::new(link.to_owned())),
+            ..mail(1, "")
+        };
+        mailbox.deliver(Clock::default().now(), mail);
+        let response = fetch(&site(Some(mailbox), false), "/dev/mailbox/mails").await;
+        let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+        let listed = is_listed.then_some(link);
+        assert_eq!(body[0]["link"].as_str(), listed, "{link}");
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,16 @@
 //! The single-brace dialect: `{code}` becomes `{{ code }}` when a template is loaded.
 
 /// The names that single braces may hold; anything else in single braces is left alone.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 12] = [
     "code",
+    "link",
     "name",
     "email",
     "expiry_minutes",
+    "expires_in",
+    "new_email",
+    "team_name",
+    "inviter_name",
     "app_name",
     "app_url",
     "support_email",
@@ -96,6 +101,10 @@ mod tests {
     fn known_names_in_single_braces_are_placeholders() {
         assert_eq!(translate("Hi {name}: {code}"), "Hi {{ name }}: {{ code }}");
         assert_eq!(translate("{code}{code}"), "{{ code }}{{ code }}");
+        for name in NAMES {
+            let translated = format!("<{{{{ {name} }}}}>");
+            assert_eq!(translate(&format!("<{{{name}}}>")), translated);
+        }
         assert_eq!(
             translate("({expiry_minutes})\n{support_email}"),
             "({{ expiry_minutes }})\n{{ support_email }}"

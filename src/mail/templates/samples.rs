@@ -4,13 +4,24 @@ use minijinja::Value;
 
 use super::{Part, TemplateError, Templates, Values, explain, sources, values_of};
 use crate::domain::code::{Code, CodeFormat, CodeType};
-use crate::domain::mail::{MailContext, MailKind};
+use crate::domain::mail::{Carries, Happened, Link, MailContext, MailKind, MailParams};
 
-/// A name that becomes a tag, an expression or a second placeholder where it is not handled as
+/// The values that a person may have typed.
+const TYPED: [&str; 4] = ["name", "new_email", "team_name", "inviter_name"];
+
+/// A value that becomes a tag, an expression or a second placeholder where it is not handled as
 /// text.
-const HOSTILE_NAME: &str = "<x-sample a='b'>\"&{{ 7*7 }}{code}{% raw %}{#";
-/// What shows that it was not escaped.
-const HOSTILE_TAG: &str = "<x-sample";
+fn hostile(name: &str) -> String {
+    format!(
+        "{} a='b'>\"&{{{{ 7*7 }}}}{{code}}{{link}}{{% raw %}}{{#",
+        tag(name)
+    )
+}
+
+/// What shows that a hostile value was not escaped.
+fn tag(name: &str) -> String {
+    format!("<x-{name}")
+}
 
 /// Everything that is wrong with templates that compiled.
 pub(super) fn check(templates: &Templates) -> Vec<TemplateError> {
@@ -55,57 +66,82 @@ fn check_part(templates: &Templates, kind: MailKind, part: Part) -> Result<(), T
             }
         })
     };
-    let complain = |message: &str| {
+    let complain = |message: String| {
         let made_of_text = part == Part::Html && templates.html_from_text.contains(&kind);
         let name = if made_of_text { Part::Text } else { part }.template(kind);
         let origin = templates.origins.get(&name).cloned();
         Err(TemplateError {
             origin: origin.unwrap_or(name),
             line: None,
-            message: message.to_owned(),
+            message,
         })
     };
-    for name in ["", HOSTILE_NAME] {
+    for params in params(kind) {
         for support_email in ["", "help@example.com"] {
-            let rendered = render(&values(templates, kind, 1, name, support_email))?;
+            let sample = |secret| values(templates, kind, &params, secret, support_email);
+            let rendered = render(&sample(1))?;
             if rendered.trim().is_empty() {
-                return complain("renders to nothing");
+                return complain("renders to nothing".to_owned());
             }
-            if part == Part::Html && rendered.contains(HOSTILE_TAG) {
-                return complain("puts a person's name into HTML without escaping it");
+            let unescaped = TYPED.into_iter().find(|name| rendered.contains(&tag(name)));
+            if let (Part::Html, Some(name)) = (part, unescaped) {
+                return complain(format!("puts {{{name}}} into HTML without escaping it"));
             }
-            let other = render(&values(templates, kind, 2, name, support_email))?;
-            if part != Part::Subject && carries_code(kind) && rendered == other {
-                return complain("does not show {code}");
+            let shown = part == Part::Subject || rendered != render(&sample(2))?;
+            match kind.carries() {
+                Carries::Code if !shown => return complain("does not show {code}".to_owned()),
+                Carries::Link if !shown => return complain("does not show {link}".to_owned()),
+                _ => {}
             }
         }
     }
     Ok(())
 }
 
-fn carries_code(kind: MailKind) -> bool {
-    match kind {
-        MailKind::SignupCode | MailKind::LoginCode => true,
-        MailKind::AccountExists | MailKind::NoAccount => false,
+/// What the outbox row of such a mail may say: everything that can have happened, with the names
+/// that may be unknown and without.
+fn params(kind: MailKind) -> Vec<MailParams> {
+    let happened: &[Option<Happened>] = match kind {
+        MailKind::EmailChanged => &[Some(Happened::Requested), Some(Happened::Changed)],
+        MailKind::PasswordChanged => &[Some(Happened::Changed), Some(Happened::Dropped)],
+        _ => &[None],
+    };
+    let typed = |name: &str, is_had: bool| is_had.then(|| hostile(name));
+    let is_of_team = matches!(kind, MailKind::TeamInvitation | MailKind::TeamAdded);
+    let mut params = Vec::new();
+    for happened in happened {
+        for is_named in [false, true] {
+            params.push(MailParams {
+                name: typed("name", is_named),
+                new_email: typed("new_email", kind == MailKind::EmailChanged),
+                happened: *happened,
+                team_name: typed("team_name", is_of_team),
+                inviter_name: typed("inviter_name", is_of_team && is_named),
+            });
+        }
     }
+    params
 }
 
 fn values(
     templates: &Templates,
     kind: MailKind,
-    code: u8,
-    name: &str,
+    params: &MailParams,
+    secret: u8,
     support_email: &'static str,
 ) -> Values {
+    let carries = kind.carries();
     let context = MailContext {
-        code: carries_code(kind).then(|| sample_code(code)),
-        name: name.to_owned(),
+        code: (carries == Carries::Code).then(|| sample_code(secret)),
+        link: (carries == Carries::Link)
+            .then(|| Link::new(format!("https://example.com/sample?token={secret}"))),
         email: "sample@example.com".to_owned(),
-        expiry_minutes: carries_code(kind).then_some(15),
+        expiry_minutes: (carries != Carries::Nothing).then_some(15),
+        params: params.clone(),
     };
     let mut values = templates.app.clone();
     values.extend(values_of(&context));
-    values.insert("support_email", Value::from(support_email));
+    values.insert("support_email".to_owned(), Value::from(support_email));
     values
 }
 

@@ -73,7 +73,7 @@ fn environment(
     match kind {
         MailKind::SignupCode => Some(("SIGNUP_EMAIL", &config.signup)),
         MailKind::LoginCode => Some(("LOGIN_EMAIL", &config.login)),
-        MailKind::AccountExists | MailKind::NoAccount => None,
+        _ => None,
     }
 }
 
@@ -164,6 +164,13 @@ fn built_in(kind: MailKind, part: Part) -> &'static str {
     match kind {
         MailKind::SignupCode => built_in_of!("signup_code", part),
         MailKind::LoginCode => built_in_of!("login_code", part),
+        MailKind::VerifyEmail => built_in_of!("verify_email", part),
+        MailKind::ChangeEmail => built_in_of!("change_email", part),
+        MailKind::EmailChanged => built_in_of!("email_changed", part),
+        MailKind::PasswordReset => built_in_of!("password_reset", part),
+        MailKind::PasswordChanged => built_in_of!("password_changed", part),
+        MailKind::TeamInvitation => built_in_of!("team_invitation", part),
+        MailKind::TeamAdded => built_in_of!("team_added", part),
         MailKind::AccountExists => built_in_of!("account_exists", part),
         MailKind::NoAccount => built_in_of!("no_account", part),
     }

@@ -103,6 +103,7 @@ impl Deployment {
                 ("DATABASE_URL", &self.database_url),
                 ("JWT_SECRET_KEY", SECRET),
                 ("EMAIL_SERVICE", "mock"),
+                ("BCRYPT_COST", "4"),
                 ("LOG_TO_CONSOLE", "false"),
                 ("LOG_TO_FILE", "false"),
                 ("USE_TEMPLATE_FILES", "false"),

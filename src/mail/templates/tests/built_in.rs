@@ -1,0 +1,317 @@
+//! What the built-in mails say.
+
+use super::*;
+
+/// Names that must be read, never obeyed.
+const HOSTILE_NAMES: [&str; 5] = [
+    "<a href=x>",
+    "{{7*7}}",
+    "{code}",
+    "{% raw %}",
+    "\"'&<script>alert(1)</script>",
+];
+
+/// A notice of what happened to Ada's account.
+fn notice(kind: MailKind, happened: Happened) -> MailContext {
+    let mut context = context(kind, "Ada");
+    context.params.happened = Some(happened);
+    if kind == MailKind::EmailChanged {
+        context.params.new_email = Some("countess@example.com".to_owned());
+    }
+    context
+}
+
+/// What a person reads of a body: without styles, tags and line breaks.
+fn prose(body: &str) -> String {
+    let body = body.rsplit("</style>").next().unwrap();
+    let mut text = String::new();
+    let mut in_tag = false;
+    // The text bodies have no angle brackets.
+    for c in body.chars() {
+        in_tag = c == '<' || (in_tag && c != '>');
+        if !in_tag && c != '>' {
+            text.push(c);
+        }
+    }
+    unescape(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn names_appear_literally_in_every_built_in_mail() {
+    let templates = load(&TemplatesConfig::default()).unwrap();
+    for kind in MailKind::ALL {
+        for name in HOSTILE_NAMES {
+            let mail = templates.render(kind, &context(kind, name)).unwrap();
+            assert!(!mail.html.contains("<a href=x>") && !mail.html.contains("<script"));
+            // Each value of this mail that a person typed is there as it was typed.
+            let params = &context(kind, name).params;
+            let shown = match kind {
+                MailKind::NoAccount => 0,
+                _ => [&params.name, &params.new_email, &params.team_name]
+                    .into_iter()
+                    .chain([&params.inviter_name])
+                    .flatten()
+                    .count(),
+            };
+            for body in [&mail.text, &unescape(&mail.html)] {
+                let count = body.matches(name).count();
+                assert!(count >= shown, "{kind} {name}: {body}");
+            }
+            if params.team_name.is_some() {
+                assert!(mail.subject.contains(name), "{kind}: {}", mail.subject);
+            }
+            assert!(!mail.text.contains("49"), "an expression was evaluated");
+        }
+    }
+}
+
+#[test]
+fn code_mails_say_what_they_must() {
+    let templates = load(&TemplatesConfig::default()).unwrap();
+    let codes = MailKind::ALL.into_iter();
+    for kind in codes.filter(|kind| kind.carries() == Carries::Code) {
+        let mail = templates.render(kind, &context(kind, "Ada")).unwrap();
+        assert!(!mail.subject.contains("483920"));
+        for body in [&mail.text, &mail.html] {
+            for part in [
+                "483920",
+                "15 minutes",
+                "Never share",
+                "gnore this mail",
+                "help@example.com",
+            ] {
+                assert!(body.contains(part), "{kind}: {part}");
+            }
+        }
+        assert!(mail.text.contains("Ship & Shore") && mail.html.contains("Ship &amp; Shore"));
+        assert!(mail.subject.contains("Ship & Shore"));
+    }
+}
+
+#[test]
+fn link_mails_say_what_they_must() {
+    let templates = load(&TemplatesConfig::default()).unwrap();
+    for (kind, parts) in [
+        (MailKind::PasswordReset, ["works once", "Never share"]),
+        (MailKind::TeamInvitation, ["Bridge", "Grace invites you"]),
+    ] {
+        let mut context = context(kind, "Ada");
+        if kind == MailKind::TeamInvitation {
+            context.params.team_name = Some("Bridge".to_owned());
+            context.params.inviter_name = Some("Grace".to_owned());
+        }
+        let mail = templates.render(kind, &context).unwrap();
+        assert!(!mail.subject.contains("token"));
+        assert!(mail.text.contains(link().expose()));
+        // A button, and the link to read and to copy.
+        assert_eq!(unescape(&mail.html).matches(link().expose()).count(), 3);
+        for body in [&mail.text, &mail.html] {
+            let body = prose(body);
+            for part in parts {
+                assert!(body.contains(part), "{kind}: {part}: {body}");
+            }
+            for part in ["expires in 15 minutes", "ignore this mail", "help@example"] {
+                assert!(body.contains(part), "{kind}: {part}: {body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn notices_say_what_happened_and_what_to_do() {
+    let templates = load(&TemplatesConfig::default()).unwrap();
+    let (address, password) = (MailKind::EmailChanged, MailKind::PasswordChanged);
+    for (kind, happened, subject, parts) in [
+        (
+            address,
+            Happened::Requested,
+            "Your e-mail address at Ship & Shore is to change",
+            [
+                "from ada@example.com to countess@example.com",
+                "Nothing changes until",
+                "change your password and write at once to help@example.com",
+            ],
+        ),
+        (
+            address,
+            Happened::Changed,
+            "Your e-mail address at Ship & Shore was changed",
+            [
+                "from ada@example.com to countess@example.com",
+                "write at once to help@example.com",
+                "change your password if you still can",
+            ],
+        ),
+        (
+            password,
+            Happened::Changed,
+            "The password of your account at Ship & Shore was changed",
+            [
+                "was changed.",
+                "If it was you, there is nothing to do",
+                "ask for a new password, and write at once to help@example.com",
+            ],
+        ),
+        (
+            password,
+            Happened::Dropped,
+            "The password of your account at Ship & Shore was removed",
+            [
+                "may have been set by somebody else",
+                "set a new password if you want one",
+                "write at once to help@example.com.",
+            ],
+        ),
+    ] {
+        let mail = templates.render(kind, &notice(kind, happened)).unwrap();
+        assert_eq!(mail.subject, subject);
+        for body in [&mail.text, &mail.html] {
+            let body = prose(body);
+            for part in parts {
+                assert!(body.contains(part), "{kind}: {part}: {body}");
+            }
+        }
+        let has_button = mail.html.contains("class=\"button\"");
+        assert!(!has_button, "{kind}: a notice has nothing to click");
+    }
+}
+
+#[test]
+fn who_did_not_register_is_told_not_to_enter_the_code() {
+    let templates = load(&TemplatesConfig::default()).unwrap();
+    for kind in [MailKind::VerifyEmail, MailKind::ChangeEmail] {
+        let mail = templates.render(kind, &context(kind, "Ada")).unwrap();
+        for body in [&mail.text, &mail.html] {
+            assert!(prose(body).contains("do not enter this code anywhere"));
+        }
+    }
+}
+
+#[test]
+fn mails_without_names_are_whole_sentences() {
+    let templates = load(&TemplatesConfig::default()).unwrap();
+    for kind in MailKind::ALL {
+        for name in [None, Some(String::new())] {
+            let mut context = context(kind, "Ada");
+            context.params.name.clone_from(&name);
+            context.params.inviter_name = name.filter(|_| context.params.team_name.is_some());
+            let mail = templates.render(kind, &context).unwrap();
+            for body in [&mail.text, &mail.html] {
+                let body = prose(body);
+                let subject = match kind {
+                    MailKind::TeamInvitation => "ou are invited to join the team Ada",
+                    MailKind::TeamAdded => "ou were added to the team Ada",
+                    _ => "Ship & Shore",
+                };
+                assert!(body.contains(subject), "{kind}: {body}");
+                assert!(
+                    !body.contains(" ,") && !body.contains(" !"),
+                    "{kind}: {body}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_life_is_told_in_the_largest_whole_unit() {
+    for (minutes, words) in [
+        (0, "0 minutes"),
+        (1, "1 minute"),
+        (15, "15 minutes"),
+        (60, "1 hour"),
+        (90, "90 minutes"),
+        (120, "2 hours"),
+        (24 * 60, "1 day"),
+        (25 * 60, "25 hours"),
+        (7 * 24 * 60, "7 days"),
+        (-60, "-60 minutes"),
+    ] {
+        assert_eq!(in_words(minutes), words);
+    }
+}
+
+#[test]
+fn mails_load_nothing_from_elsewhere() {
+    let templates = load(&TemplatesConfig::default()).unwrap();
+    for kind in MailKind::ALL {
+        let html = templates.render(kind, &context(kind, "Ada")).unwrap().html;
+        for remote in ["<img", "<link", "src=", "url(", "@import", "<script"] {
+            assert!(!html.contains(remote), "{kind}: {remote}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_support_address_is_empty_text() {
+    let config = login_template("{code} {support_email}.");
+    let templates = Templates::load(&app(None), &config).unwrap();
+    for kind in MailKind::ALL {
+        let mail = templates.render(kind, &context(kind, "")).unwrap();
+        assert!(!mail.text.contains("Need help") && !mail.html.contains("Need help"));
+    }
+    let kind = MailKind::LoginCode;
+    assert_eq!(
+        templates.render(kind, &context(kind, "")).unwrap().text,
+        "483920 ."
+    );
+}
+
+// TEMPORARY
+#[test]
+fn dump() {
+    let templates = load(&TemplatesConfig::default()).unwrap();
+    let none = Templates::load(&app(None), &TemplatesConfig::default()).unwrap();
+    std::fs::create_dir_all("/tmp/mails").unwrap();
+    let put = |n: &str, kind, c: &MailContext, t: &Templates| {
+        let m = t.render(kind, c).unwrap();
+        fs::write(format!("/tmp/mails/{n}.html"), &m.html).unwrap();
+        fs::write(
+            format!("/tmp/mails/{n}.txt"),
+            format!("{}\n-----\n{}", m.subject, m.text),
+        )
+        .unwrap();
+    };
+    for kind in MailKind::ALL {
+        let mut c = context(kind, "Ada Lovelace");
+        if c.params.team_name.is_some() {
+            c.params.team_name = Some("Bridge & Engines".into());
+            c.params.inviter_name = Some("Grace Hopper".into());
+            c.expiry_minutes = c.expiry_minutes.map(|_| 10080);
+        }
+        if c.params.new_email.is_some() {
+            c.params.new_email = Some("countess.of.lovelace@analytical-engines.example.org".into());
+        }
+        if c.link.is_some() {
+            c.link = Some(Link::new("https://app.example.com/reset-password?token=AZM2o8q1cd-81_hGfQxVY2Jt0a9LrkQmVd3oT7uXyZbE4nPw6sHcKiFgJlMaRqUv".into()));
+        }
+        put(kind.name(), kind, &c, &templates);
+        let long = "W".repeat(120);
+        let mut c2 = c.clone();
+        c2.params.name = Some(long.clone());
+        if c.params.team_name.is_some() {
+            c2.params.team_name = Some(long.clone());
+            c2.params.inviter_name = Some(long.clone());
+        }
+        if c.params.new_email.is_some() {
+            c2.params.new_email = Some(format!("{}@{}.example", "w".repeat(64), "v".repeat(60)));
+        }
+        put(&format!("{kind}-long"), kind, &c2, &templates);
+        let mut c3 = c.clone();
+        c3.params.name = None;
+        c3.params.inviter_name = None;
+        put(&format!("{kind}-anon"), kind, &c3, &none);
+    }
+    put(
+        "email_changed-requested",
+        MailKind::EmailChanged,
+        &notice(MailKind::EmailChanged, Happened::Requested),
+        &templates,
+    );
+    put(
+        "password_changed-dropped",
+        MailKind::PasswordChanged,
+        &notice(MailKind::PasswordChanged, Happened::Dropped),
+        &templates,
+    );
+}

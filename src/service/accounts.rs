@@ -1,0 +1,101 @@
+//! What an operator does about accounts.
+
+use super::passwords::Cleared;
+use super::{Failure, Reason, Services};
+use crate::db::{DbError, sessions, users};
+use crate::domain::email::EmailAddress;
+use crate::domain::session::RevokeReason;
+use crate::domain::user::{ProfileInput, User};
+use crate::telemetry::{Event, Facts};
+
+impl Services {
+    /// Makes an account whose address the operator vouches for.
+    pub async fn create_account(&self, email: &str, name: &str) -> Result<User, Failure> {
+        let email = EmailAddress::parse(email)?;
+        let profile = ProfileInput {
+            name: name.to_owned(),
+            ..ProfileInput::default()
+        }
+        .parse()?;
+        let now = self.now();
+        let user = User {
+            id: self.new_id(),
+            email,
+            profile,
+            has_password: false,
+            is_active: true,
+            is_superuser: false,
+            email_verified_at: Some(now),
+            last_login_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        match users::insert(&self.0.db, &user, None).await {
+            Err(DbError::Conflict(_)) => Err(Reason::EmailTaken.at("email").into()),
+            inserted => {
+                inserted?;
+                Event::AccountCreated.emit(of(&user));
+                Ok(user)
+            }
+        }
+    }
+
+    /// Lets an account see and do everything, or ends that. Its sessions end too, since they know
+    /// what it was.
+    pub async fn set_superuser(&self, email: &str, is_superuser: bool) -> Result<User, Failure> {
+        let user = self.account_at(email).await?;
+        let now = self.now();
+        users::set_superuser(&self.0.db, user.id, is_superuser, now).await?;
+        self.end_all_sessions(&user, RevokeReason::Revoked).await?;
+        Event::AccountPromoted.emit(of(&user));
+        Ok(User {
+            is_superuser,
+            updated_at: now,
+            ..user
+        })
+    }
+
+    /// Disables an account, whose sessions end at once, or enables it again.
+    pub async fn set_active(&self, email: &str, is_active: bool) -> Result<User, Failure> {
+        let user = self.account_at(email).await?;
+        let now = self.now();
+        users::set_active(&self.0.db, user.id, is_active, now).await?;
+        if is_active {
+            Event::AccountEnabled.emit(of(&user));
+        } else {
+            self.end_all_sessions(&user, RevokeReason::AccountDisabled)
+                .await?;
+            Event::AccountDisabled.emit(of(&user));
+        }
+        Ok(User {
+            is_active,
+            updated_at: now,
+            ..user
+        })
+    }
+
+    async fn end_all_sessions(&self, user: &User, reason: RevokeReason) -> Result<(), Failure> {
+        let (id, now) = (user.id, self.now());
+        let ended = sessions::revoke_all_of_user(&self.0.db, id, None, now, reason).await?;
+        self.announce(Cleared {
+            sessions: ended,
+            mail: None,
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn account_at(&self, email: &str) -> Result<User, Failure> {
+        let email = EmailAddress::parse(email)?;
+        let user = users::find_by_email(&self.0.db, &email).await?;
+        user.ok_or_else(|| Reason::AccountNotFound.at("email").into())
+    }
+}
+
+fn of(user: &User) -> Facts<'_> {
+    Facts {
+        user_id: Some(user.id),
+        email: Some(&user.email),
+        ..Facts::default()
+    }
+}

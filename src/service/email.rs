@@ -1,0 +1,186 @@
+//! Proving the address of an account, and changing it.
+
+use super::codes::{Answered, NewCode, facts, lost_race};
+use super::{CodeChallenge, Failure, Reason, Services};
+use crate::db::{DbError, codes, outbox, users};
+use crate::domain::client::Client;
+use crate::domain::code::Purpose;
+use crate::domain::email::EmailAddress;
+use crate::domain::mail::{Happened, MailKind, MailParams};
+use crate::domain::session::Actor;
+use crate::domain::user::User;
+use crate::telemetry::{Event, Facts};
+
+impl Services {
+    /// Mails a code to prove the address of the signed-in account.
+    pub async fn request_email_verification(
+        &self,
+        actor: Actor,
+        client: &Client,
+    ) -> Result<CodeChallenge, Failure> {
+        let user = self.account_of(actor).await?;
+        self.count_code_request(&user.email, client).await?;
+        let challenge = self
+            .send_code(
+                NewCode {
+                    purpose: Purpose::VerifyEmail,
+                    email: &user.email,
+                    user_id: Some(user.id),
+                    pending_profile: None,
+                    mail: MailKind::VerifyEmail,
+                    params: MailParams::to(&user.profile.name),
+                },
+                None,
+            )
+            .await?;
+        Ok(challenge)
+    }
+
+    /// Proves the address of an account that was registered with a password. The password stays:
+    /// the mail asks for the code only of whoever registered.
+    pub async fn verify_email(
+        &self,
+        email: &str,
+        code: &str,
+        client: &Client,
+    ) -> Result<User, Failure> {
+        let email = EmailAddress::parse(email)?;
+        let code = self
+            .answer_code(Purpose::VerifyEmail, &email, code, client)
+            .await?;
+        let now = self.now();
+        let tx = self.0.db.begin().await?;
+        if !codes::consume(&tx, code.id, now).await? {
+            return Err(lost_race());
+        }
+        let user = match code.user_id {
+            Some(id) => users::find(&tx, id).await?,
+            None => None,
+        };
+        let Some(user) = user.filter(|user| user.email == email) else {
+            return Err(lost_race());
+        };
+        users::set_email_verified(&tx, user.id, now).await?;
+        tx.commit().await?;
+        Event::EmailVerified.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&email, client)
+        });
+        Ok(User {
+            email_verified_at: Some(now),
+            updated_at: now,
+            ..user
+        })
+    }
+
+    /// Mails a code to the address that the signed-in account is to have, and tells the old one.
+    ///
+    /// If the new address has an account: [`Reason::EmailTaken`], or with
+    /// `ACCOUNT_EXISTENCE_HINTS` off the same answer and work, and a mail that says so.
+    pub async fn request_email_change(
+        &self,
+        actor: Actor,
+        new_email: &str,
+        client: &Client,
+    ) -> Result<CodeChallenge, Failure> {
+        let new_email =
+            EmailAddress::parse(new_email).map_err(|_| Reason::InvalidEmail.at("newEmail"))?;
+        let user = self.account_of(actor).await?;
+        self.count_code_request(&new_email, client).await?;
+        let taken = users::find_by_email(&self.0.db, &new_email)
+            .await?
+            .is_some();
+        if taken && self.0.codes.existence_hints {
+            return Err(Reason::EmailTaken.at("newEmail").into());
+        }
+        let name = &user.profile.name;
+        let notice = self.new_mail(
+            MailKind::EmailChanged,
+            &user.email,
+            Some(user.id),
+            None,
+            change_notice(name, &new_email, Happened::Requested),
+        );
+        let challenge = self
+            .send_code(
+                NewCode {
+                    purpose: Purpose::ChangeEmail,
+                    email: &new_email,
+                    user_id: Some(user.id),
+                    pending_profile: None,
+                    mail: if taken {
+                        MailKind::AccountExists
+                    } else {
+                        MailKind::ChangeEmail
+                    },
+                    params: MailParams::to(name),
+                },
+                Some(notice),
+            )
+            .await?;
+        Event::EmailChangeRequested.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&new_email, client)
+        });
+        Ok(challenge)
+    }
+
+    /// Gives the signed-in account the address that a code was mailed to, and tells the old one.
+    pub async fn confirm_email_change(
+        &self,
+        actor: Actor,
+        code: &str,
+        client: &Client,
+    ) -> Result<User, Failure> {
+        let user = self.account_of(actor).await?;
+        self.count_answer(client).await?;
+        let purpose = Purpose::ChangeEmail;
+        let found = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
+        let email = found
+            .as_ref()
+            .map_or(&user.email, |code| &code.email)
+            .clone();
+        let answered = Answered {
+            purpose,
+            email: &email,
+            answer: code,
+            client,
+        };
+        let code = self.judge_answer(answered, found).await?;
+        let now = self.now();
+        let params = change_notice(&user.profile.name, &email, Happened::Changed);
+        let kind = MailKind::EmailChanged;
+        let notice = self.new_mail(kind, &user.email, Some(user.id), None, params);
+        let tx = self.0.db.begin().await?;
+        if !codes::consume(&tx, code.id, now).await? {
+            return Err(lost_race());
+        }
+        match users::set_email(&tx, user.id, &email, now).await {
+            Err(DbError::Conflict(_)) => return Err(Reason::EmailTaken.into()),
+            changed => changed?,
+        }
+        // A code on its way to the old address opens the account no more.
+        codes::supersede_all_of_user(&tx, user.id, now).await?;
+        outbox::insert(&tx, &notice).await?;
+        tx.commit().await?;
+        self.ring(notice.id).await;
+        Event::EmailChanged.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&email, client)
+        });
+        Ok(User {
+            email,
+            email_verified_at: Some(now),
+            updated_at: now,
+            ..user
+        })
+    }
+}
+
+fn change_notice(name: &str, new_email: &EmailAddress, happened: Happened) -> MailParams {
+    MailParams {
+        new_email: Some(new_email.as_str().to_owned()),
+        happened: Some(happened),
+        ..MailParams::to(name)
+    }
+}

@@ -1,0 +1,200 @@
+//! Signing up and logging in by a code sent to an address.
+
+use super::codes::{NewCode, facts, lost_race};
+use super::{CodeChallenge, Failure, Reason, Services, UserError};
+use crate::db::{DbError, codes, users};
+use crate::domain::client::Client;
+use crate::domain::code::Purpose;
+use crate::domain::email::EmailAddress;
+use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::session::SignedIn;
+use crate::domain::user::{ProfileInput, User, parse_name};
+use crate::telemetry::{Event, Facts};
+
+impl Services {
+    /// Mails a code to an address that wants an account.
+    ///
+    /// If the address has one: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS` off the
+    /// same answer and the same work as for any other, and a mail that says so.
+    pub async fn request_signup_code(
+        &self,
+        email: &str,
+        profile: ProfileInput,
+        client: &Client,
+    ) -> Result<CodeChallenge, Failure> {
+        let (email, profile) = match (EmailAddress::parse(email), profile.parse()) {
+            (Ok(email), Ok(profile)) => (email, profile),
+            (email, profile) => return Err(refuse_both(email.err(), profile.err())),
+        };
+        self.count_code_request(&email, client).await?;
+        let taken = users::find_by_email(&self.0.db, &email).await?;
+        if taken.is_some() && self.0.codes.existence_hints {
+            Event::SignupRefusedEmailTaken.emit(facts(&email, client));
+            return Err(Reason::EmailTaken.at("email").into());
+        }
+        let challenge = self
+            .send_code(
+                NewCode {
+                    purpose: Purpose::Signup,
+                    email: &email,
+                    user_id: None,
+                    params: MailParams::to(&profile.name),
+                    pending_profile: Some(profile),
+                    mail: if taken.is_some() {
+                        MailKind::AccountExists
+                    } else {
+                        MailKind::SignupCode
+                    },
+                },
+                None,
+            )
+            .await?;
+        Event::SignupCodeRequested.emit(facts(&email, client));
+        Ok(challenge)
+    }
+
+    /// Makes the account that a code was asked for, and signs it in. `name` takes the place of
+    /// the one given with the request.
+    pub async fn verify_signup_code(
+        &self,
+        email: &str,
+        code: &str,
+        name: Option<&str>,
+        client: &Client,
+    ) -> Result<SignedIn, Failure> {
+        let email = EmailAddress::parse(email)?;
+        let name = name.map(parse_name).transpose().map_err(UserError::from)?;
+        let code = self
+            .answer_code(Purpose::Signup, &email, code, client)
+            .await?;
+        let now = self.now();
+        let mut profile = code.pending_profile.clone().ok_or_else(|| {
+            DbError::Corrupt(format!("sign-up code {} without a profile", code.id))
+        })?;
+        if let Some(name) = name {
+            profile.name = name;
+        }
+        let user = User {
+            id: self.new_id(),
+            email: email.clone(),
+            profile,
+            has_password: false,
+            is_active: true,
+            is_superuser: false,
+            email_verified_at: Some(now),
+            last_login_at: Some(now),
+            created_at: now,
+            updated_at: now,
+        };
+        let tx = self.0.db.begin().await?;
+        if !codes::consume(&tx, code.id, now).await? {
+            return Err(lost_race());
+        }
+        match users::insert(&tx, &user, None).await {
+            Err(DbError::Conflict(_)) => {
+                Event::SignupRefusedEmailTaken.emit(facts(&email, client));
+                return Err(Reason::EmailTaken.at("email").into());
+            }
+            inserted => inserted?,
+        }
+        let session = self.open_session(&tx, &user, client).await?;
+        tx.commit().await?;
+        Event::UserSignupSuccess.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&email, client)
+        });
+        Ok(self.signed_in(user, &session)?)
+    }
+
+    /// Mails a code to an account.
+    ///
+    /// If the address has none: [`Reason::AccountNotFound`], or with `ACCOUNT_EXISTENCE_HINTS`
+    /// off the same answer and the same work as for any other, and a mail that says so.
+    pub async fn request_login_code(
+        &self,
+        email: &str,
+        client: &Client,
+    ) -> Result<CodeChallenge, Failure> {
+        let email = EmailAddress::parse(email)?;
+        self.count_code_request(&email, client).await?;
+        let user = users::find_by_email(&self.0.db, &email).await?;
+        if user.is_none() && self.0.codes.existence_hints {
+            Event::LoginRefusedUnknownAccount.emit(facts(&email, client));
+            return Err(Reason::AccountNotFound.at("email").into());
+        }
+        let challenge = self
+            .send_code(
+                NewCode {
+                    purpose: Purpose::Login,
+                    email: &email,
+                    user_id: user.as_ref().map(|user| user.id),
+                    pending_profile: None,
+                    mail: if user.is_some() {
+                        MailKind::LoginCode
+                    } else {
+                        MailKind::NoAccount
+                    },
+                    params: user
+                        .map(|user| MailParams::to(&user.profile.name))
+                        .unwrap_or_default(),
+                },
+                None,
+            )
+            .await?;
+        Event::LoginCodeRequested.emit(facts(&email, client));
+        Ok(challenge)
+    }
+
+    /// Signs an account in.
+    pub async fn verify_login_code(
+        &self,
+        email: &str,
+        code: &str,
+        client: &Client,
+    ) -> Result<SignedIn, Failure> {
+        let email = EmailAddress::parse(email)?;
+        let code = self
+            .answer_code(Purpose::Login, &email, code, client)
+            .await?;
+        let now = self.now();
+        let tx = self.0.db.begin().await?;
+        if !codes::consume(&tx, code.id, now).await? {
+            return Err(lost_race());
+        }
+        let user = match code.user_id {
+            Some(id) => users::find(&tx, id).await?,
+            None => None,
+        };
+        let Some(user) = user else {
+            // A code for an unknown address was never mailed: it can only have been guessed.
+            return Err(lost_race());
+        };
+        if !user.is_active {
+            tx.commit().await?;
+            Event::LoginRefusedDisabledAccount.emit(Facts {
+                user_id: Some(user.id),
+                ..facts(&email, client)
+            });
+            return Err(Reason::AccountDisabled.into());
+        }
+        let cleared = self.clear_unproved(&tx, &user, now).await?;
+        let user = users::record_login(&tx, user, now).await?;
+        let session = self.open_session(&tx, &user, client).await?;
+        tx.commit().await?;
+        self.announce(cleared).await;
+        Event::UserLoginSuccess.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&email, client)
+        });
+        Ok(self.signed_in(user, &session)?)
+    }
+}
+
+/// All that is wrong with an address and the fields that came with it.
+pub(super) fn refuse_both(
+    email: Option<impl Into<UserError>>,
+    fields: Option<Vec<impl Into<UserError>>>,
+) -> Failure {
+    let fields = fields.unwrap_or_default().into_iter().map(Into::into);
+    Failure::Refused(email.map(Into::into).into_iter().chain(fields).collect())
+}

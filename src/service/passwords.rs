@@ -1,0 +1,445 @@
+//! Passwords: registering and logging in with one, resetting and changing it.
+
+use super::codes::{NewCode, facts};
+use super::limits::Subject;
+use super::passwordless::refuse_both;
+use super::{CodeChallenge, Failure, Reason, ServiceError, Services, UserError};
+use crate::crypto::Comparison;
+use crate::db::{DbError, Tx, codes, outbox, sessions, users};
+use crate::domain::client::Client;
+use crate::domain::clock::Timestamp;
+use crate::domain::code::{Purpose, VerificationCode};
+use crate::domain::email::EmailAddress;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::mail::{Happened, MailKind, MailParams, OutboxMail};
+use crate::domain::password::{Password, WeakPassword};
+use crate::domain::session::{Actor, RevokeReason, SignedIn};
+use crate::domain::user::{ProfileInput, User};
+use crate::telemetry::{Event, Facts};
+
+/// Who registers, as typed.
+#[derive(Debug)]
+pub struct Registration<'a> {
+    /// The address.
+    pub email: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// The given name.
+    pub first_name: String,
+    /// The family name.
+    pub last_name: String,
+}
+
+/// A new account that has still to prove its address.
+#[derive(Debug)]
+pub struct Registered {
+    /// The account; `None` with `ACCOUNT_EXISTENCE_HINTS` off.
+    pub user: Option<User>,
+    /// The code to prove the address.
+    pub challenge: CodeChallenge,
+}
+
+/// Sessions ended and a mail written in a transaction, to be told of after it is committed.
+#[derive(Default)]
+pub(super) struct Cleared {
+    pub(super) sessions: Vec<SessionId>,
+    pub(super) mail: Option<OutboxMail>,
+}
+
+impl Services {
+    /// Makes an account with a password, and mails a code to prove its address.
+    ///
+    /// If the address has an account: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS`
+    /// off the same answer and the same work as for any other, and a mail that says so.
+    pub async fn register(
+        &self,
+        registration: Registration<'_>,
+        client: &Client,
+    ) -> Result<Registered, Failure> {
+        let Registration {
+            email,
+            password,
+            first_name,
+            last_name,
+        } = registration;
+        let profile = ProfileInput {
+            name: format!("{first_name} {last_name}"),
+            first_name: Some(first_name),
+            last_name: Some(last_name),
+            ..ProfileInput::default()
+        };
+        let (email, profile) = match (EmailAddress::parse(email), profile.parse()) {
+            (Ok(email), Ok(profile)) => (email, profile),
+            (email, profile) => return Err(refuse_both(email.err(), profile.err())),
+        };
+        let password = self.parse_password(password, "password", &email, Some(&profile.name))?;
+        let per_network = self.registrations_per_network();
+        self.hit(per_network, Subject::Network(client), client)
+            .await
+            .map_err(UserError::from)?;
+        self.count_code_request(&email, client).await?;
+        let hash = self.0.hasher.hash(&password).await?;
+        let now = self.now();
+        let hints = self.0.codes.existence_hints;
+        let user = User {
+            id: self.new_id(),
+            email: email.clone(),
+            profile,
+            has_password: true,
+            is_active: true,
+            is_superuser: false,
+            email_verified_at: None,
+            last_login_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let is_new = match users::insert(&self.0.db, &user, Some(hash)).await {
+            Ok(()) => true,
+            Err(DbError::Conflict(_)) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if !is_new {
+            Event::SignupRefusedEmailTaken.emit(facts(&email, client));
+            if hints {
+                return Err(Reason::EmailTaken.at("email").into());
+            }
+        }
+        let challenge = self
+            .send_code(
+                NewCode {
+                    purpose: Purpose::VerifyEmail,
+                    email: &email,
+                    user_id: is_new.then_some(user.id),
+                    pending_profile: None,
+                    mail: if is_new {
+                        MailKind::VerifyEmail
+                    } else {
+                        MailKind::AccountExists
+                    },
+                    params: MailParams::to(&user.profile.name),
+                },
+                None,
+            )
+            .await?;
+        if is_new {
+            Event::AccountCreated.emit(Facts {
+                user_id: Some(user.id),
+                ..facts(&email, client)
+            });
+        }
+        Ok(Registered {
+            user: hints.then_some(user),
+            challenge,
+        })
+    }
+
+    /// Signs an account in with its password.
+    ///
+    /// An unknown address, an account without a password and a wrong password all get
+    /// [`Reason::InvalidCredentials`] after the same work; with `ACCOUNT_EXISTENCE_HINTS` off so
+    /// does an account that has not proved its address, because only whoever registered it could
+    /// tell the difference.
+    pub async fn login(
+        &self,
+        email: &str,
+        password: &str,
+        client: &Client,
+    ) -> Result<SignedIn, Failure> {
+        let email = EmailAddress::parse(email)?;
+        self.count_login(&email, client).await?;
+        let found = users::find_with_password(&self.0.db, &email).await?;
+        let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
+        let password = Password::new(password);
+        let comparison = self.0.hasher.compare(&password, hash.as_deref()).await?;
+        let is_open =
+            |user: &User| self.0.codes.existence_hints || user.email_verified_at.is_some();
+        let (Some(user), Some(hash)) = (user.filter(is_open), hash) else {
+            return Err(refuse_login(&email, client));
+        };
+        if comparison == Comparison::Wrong {
+            return Err(refuse_login(&email, client));
+        }
+        self.refund_login(&email, client).await;
+        if !user.is_active {
+            Event::LoginRefusedDisabledAccount.emit(Facts {
+                user_id: Some(user.id),
+                ..facts(&email, client)
+            });
+            return Err(Reason::AccountDisabled.into());
+        }
+        let now = self.now();
+        let tx = self.0.db.begin().await?;
+        // The password may have been reset while it was compared.
+        let Some(user) = users::record_password_login(&tx, user, &hash, now).await? else {
+            return Err(refuse_login(&email, client));
+        };
+        let session = self.open_session(&tx, &user, client).await?;
+        tx.commit().await?;
+        if comparison == Comparison::RightAndOutdated {
+            let renewed = self.0.hasher.hash(&password).await?;
+            users::renew_password_hash(&self.0.db, user.id, &hash, renewed).await?;
+        }
+        Event::UserLoginSuccess.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&email, client)
+        });
+        Ok(self.signed_in(user, &session)?)
+    }
+
+    /// Mails a link to choose a new password.
+    ///
+    /// If the address has no account: [`Reason::AccountNotFound`], or with
+    /// `ACCOUNT_EXISTENCE_HINTS` off the same answer and the same work as for any other, and a
+    /// mail that says so.
+    pub async fn request_password_reset(
+        &self,
+        email: &str,
+        client: &Client,
+    ) -> Result<(), Failure> {
+        let email = EmailAddress::parse(email)?;
+        let per_network = self.code_requests_per_network();
+        self.hit(per_network, Subject::Network(client), client)
+            .await
+            .map_err(UserError::from)?;
+        let per_address = self.password_resets_per_address();
+        self.hit(per_address, Subject::Email(&email), client)
+            .await
+            .map_err(UserError::from)?;
+        let user = users::find_by_email(&self.0.db, &email).await?;
+        if user.is_none() && self.0.codes.existence_hints {
+            Event::LoginRefusedUnknownAccount.emit(facts(&email, client));
+            return Err(Reason::AccountNotFound.at("email").into());
+        }
+        self.send_code(
+            NewCode {
+                purpose: Purpose::PasswordReset,
+                email: &email,
+                user_id: user.as_ref().map(|user| user.id),
+                pending_profile: None,
+                mail: if user.is_some() {
+                    MailKind::PasswordReset
+                } else {
+                    MailKind::NoAccount
+                },
+                params: user
+                    .map(|user| MailParams::to(&user.profile.name))
+                    .unwrap_or_default(),
+            },
+            None,
+        )
+        .await?;
+        Event::PasswordResetRequested.emit(facts(&email, client));
+        Ok(())
+    }
+
+    /// Sets a new password by a mailed token, which proves the address too. Ends every session of
+    /// the account and tells its owner.
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        new_password: &str,
+        client: &Client,
+    ) -> Result<(), Failure> {
+        let (code, user) = self.read_reset_token(token, client).await?;
+        let names = Some(user.profile.name.as_str());
+        let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
+        let hash = self.0.hasher.hash(&password).await?;
+        let now = self.now();
+        let tx = self.0.db.begin().await?;
+        if !codes::consume(&tx, code.id, now).await? {
+            return Err(Reason::InvalidToken.at("token").into());
+        }
+        users::set_password(&tx, user.id, Some(hash), now).await?;
+        users::set_email_verified(&tx, user.id, now).await?;
+        let cleared = self
+            .change_password_in(
+                &tx,
+                &user,
+                None,
+                RevokeReason::PasswordReset,
+                Happened::Changed,
+            )
+            .await?;
+        tx.commit().await?;
+        self.announce(cleared).await;
+        Event::PasswordReset.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&user.email, client)
+        });
+        Ok(())
+    }
+
+    /// Sets a new password for the signed-in account, which gives the one it has, if any. Ends
+    /// every other session and tells the owner.
+    pub async fn change_password(
+        &self,
+        actor: Actor,
+        current: Option<&str>,
+        new_password: &str,
+        client: &Client,
+    ) -> Result<User, Failure> {
+        let user = self.account_of(actor).await?;
+        let names = Some(user.profile.name.as_str());
+        let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
+        if let Some(hash) = users::password_hash(&self.0.db, user.id).await? {
+            self.count_login(&user.email, client).await?;
+            let current = Password::new(current.unwrap_or_default());
+            if self.0.hasher.compare(&current, Some(&hash)).await? == Comparison::Wrong {
+                let facts = Facts {
+                    user_id: Some(user.id),
+                    ..facts(&user.email, client)
+                };
+                Event::PasswordChangeFailed.emit(facts);
+                return Err(Reason::InvalidCredentials.at("currentPassword").into());
+            }
+            self.refund_login(&user.email, client).await;
+        }
+        let hash = self.0.hasher.hash(&password).await?;
+        let now = self.now();
+        let tx = self.0.db.begin().await?;
+        users::set_password(&tx, user.id, Some(hash), now).await?;
+        let kept = Some(actor.session_id);
+        let cleared = self
+            .change_password_in(
+                &tx,
+                &user,
+                kept,
+                RevokeReason::PasswordChanged,
+                Happened::Changed,
+            )
+            .await?;
+        tx.commit().await?;
+        self.announce(cleared).await;
+        Event::PasswordChanged.emit(Facts {
+            user_id: Some(user.id),
+            ..facts(&user.email, client)
+        });
+        Ok(User {
+            has_password: true,
+            updated_at: now,
+            ..user
+        })
+    }
+
+    /// Drops the password and sessions of an account whose address was never proved before: who
+    /// set them did not own it. Nothing for any other account.
+    pub(super) async fn clear_unproved(
+        &self,
+        tx: &Tx,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<Cleared, ServiceError> {
+        if user.email_verified_at.is_some() || !user.has_password {
+            return Ok(Cleared::default());
+        }
+        users::set_password(tx, user.id, None, now).await?;
+        self.change_password_in(
+            tx,
+            user,
+            None,
+            RevokeReason::AddressProved,
+            Happened::Dropped,
+        )
+        .await
+    }
+
+    /// What goes with every change of a password: all sessions but `kept` end, open reset links
+    /// and codes are worthless, and the owner is told.
+    async fn change_password_in(
+        &self,
+        tx: &Tx,
+        user: &User,
+        kept: Option<SessionId>,
+        reason: RevokeReason,
+        happened: Happened,
+    ) -> Result<Cleared, ServiceError> {
+        let now = self.now();
+        codes::supersede_all_of_user(tx, user.id, now).await?;
+        let sessions = sessions::revoke_all_of_user(tx, user.id, kept, now, reason).await?;
+        let params = MailParams {
+            happened: Some(happened),
+            ..MailParams::to(&user.profile.name)
+        };
+        let kind = MailKind::PasswordChanged;
+        let mail = self.new_mail(kind, &user.email, Some(user.id), None, params);
+        outbox::insert(tx, &mail).await?;
+        Ok(Cleared {
+            sessions,
+            mail: Some(mail),
+        })
+    }
+
+    /// Makes known to all processes what a committed transaction cleared.
+    pub(super) async fn announce(&self, cleared: Cleared) {
+        for session in cleared.sessions {
+            self.bury(session).await;
+        }
+        if let Some(mail) = cleared.mail {
+            self.ring(mail.id).await;
+        }
+    }
+
+    /// The live row and account of a reset token.
+    async fn read_reset_token(
+        &self,
+        token: &str,
+        client: &Client,
+    ) -> Result<(VerificationCode, User), Failure> {
+        let now = self.now();
+        let code = match self.0.keys.read_reset_token(token) {
+            Some(id) => codes::find(&self.0.db, id).await?,
+            None => None,
+        };
+        let code = code.filter(|code| code.purpose == Purpose::PasswordReset && code.is_live(now));
+        let owner: Option<UserId> = code.as_ref().and_then(|code| code.user_id);
+        let user = match owner {
+            Some(id) => users::find(&self.0.db, id).await?,
+            None => None,
+        };
+        let found = code.zip(user);
+        found.ok_or_else(|| {
+            Event::PasswordResetFailed.emit(Facts {
+                ip_address: Some(client.ip),
+                ..Facts::default()
+            });
+            Reason::InvalidToken.at("token").into()
+        })
+    }
+
+    fn parse_password(
+        &self,
+        text: &str,
+        field: &'static str,
+        email: &EmailAddress,
+        names: Option<&str>,
+    ) -> Result<Password, UserError> {
+        let refused = |weak: WeakPassword| Reason::WeakPassword(weak).at(field);
+        self.0
+            .passwords
+            .rule
+            .parse(text, email, names)
+            .map_err(refused)
+    }
+
+    /// Counts a login before the hash is computed: by network first, then by address.
+    async fn count_login(&self, email: &EmailAddress, client: &Client) -> Result<(), UserError> {
+        self.hit(self.logins_per_network(), Subject::Network(client), client)
+            .await?;
+        self.hit(self.logins_per_address(), Subject::Email(email), client)
+            .await?;
+        Ok(())
+    }
+
+    /// Gives back what [`count_login`](Self::count_login) counted: it was no failure.
+    async fn refund_login(&self, email: &EmailAddress, client: &Client) {
+        self.refund(self.logins_per_network(), Subject::Network(client))
+            .await;
+        self.refund(self.logins_per_address(), Subject::Email(email))
+            .await;
+    }
+}
+
+fn refuse_login(email: &EmailAddress, client: &Client) -> Failure {
+    Event::LoginFailedInvalidCredentials.emit(facts(email, client));
+    Reason::InvalidCredentials.into()
+}
