@@ -7,13 +7,14 @@ use gatelodge::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncrypti
 use gatelodge::domain::clock::Clock;
 use gatelodge::domain::code::{CodeFormat, CodeType};
 use gatelodge::domain::email::EmailAddress;
-use gatelodge::domain::mail::{MailKind, RenderedMail};
+use gatelodge::domain::mail::{Link, MailKind, RenderedMail};
 use gatelodge::domain::mailbox::Mailbox;
 use gatelodge::mail::{Mailer, SendError};
 
 use crate::support::smtp::{SmtpOptions, SmtpServer, Tls};
 
 const CODE: &str = "483920";
+const TOKEN: &str = "AZM2o8q1cd-81_hGfQxVY2Jt0a9LrkQm";
 const PASSWORD: &str = "swordfish-77";
 
 fn smtp(port: u16) -> SmtpConfig {
@@ -54,26 +55,30 @@ fn mailer_within(smtp: SmtpConfig, timeout: Duration) -> Mailer {
     Mailer::new(&config, &Mailbox::default(), &Clock::default()).unwrap()
 }
 
+fn link() -> String {
+    format!("https://app.example.com/reset?token={TOKEN}")
+}
+
 fn mail(to: &str) -> RenderedMail {
     let format = CodeFormat {
         length: 6,
         code_type: CodeType::Numeric,
     };
     RenderedMail {
-        link: None,
         id: uuid::Uuid::from_u128(7).into(),
         kind: MailKind::LoginCode,
         to: EmailAddress::parse(&format!("{to}@example.com")).unwrap(),
         subject: "Your code for Söhne".to_owned(),
-        text: format!("Grüße, 日本\n.\nyour code: {CODE}\n"),
+        text: format!("Grüße, 日本\n.\nyour code: {CODE}\nyour link: {}\n", link()),
         html: format!("<p>Grüße</p>\n.\n<b>{CODE}</b>"),
         code: format.parse(CODE),
+        link: Some(Link::new(link())),
     }
 }
 
 async fn refusal(mailer: &Mailer, to: &str) -> SendError {
     let error = mailer.send(&mail(to)).await.unwrap_err();
-    for secret in [CODE, PASSWORD] {
+    for secret in [CODE, TOKEN, PASSWORD] {
         assert!(!format!("{error:?}").contains(secret), "{error:?}");
     }
     error
