@@ -8,6 +8,7 @@ pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
 
 mod m20261121_000001_accounts;
 mod m20261121_000002_outbox;
+mod m20261121_000003_teams;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_accounts::Migration),
             Box::new(m20261121_000002_outbox::Migration),
+            Box::new(m20261121_000003_teams::Migration),
         ]
     }
 }

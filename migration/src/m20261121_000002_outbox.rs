@@ -33,6 +33,14 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
+        for column in ["refers_to", "user_id"] {
+            let mut index = Index::create();
+            index
+                .name(format!("outbox_mails_{column}"))
+                .table("outbox_mails")
+                .col(column);
+            manager.create_index(index).await?;
+        }
         // The sweeper asks for pending rows only, of which there are few among many.
         manager
             .create_index(

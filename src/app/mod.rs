@@ -264,6 +264,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
         app_url: config.app.url.clone(),
         codes: config.codes.clone(),
         limits: config.limits.clone(),
+        invitation_lifetime: config.invitation_lifetime,
         passwords: config.passwords,
         tokens: config.tokens.clone(),
         mail: config.mail.clone(),

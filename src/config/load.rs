@@ -98,6 +98,9 @@ fn load_after(
         codes: codes(&mut r),
         limits: limits(&mut r),
         passwords: passwords(&mut r),
+        invitation_lifetime: Duration::hours(
+            r.integer(settings::INVITATION_EXPIRATION_HOURS, 1..=8760),
+        ),
         tokens: tokens(&mut r, &app, data_directory),
         mail: mail::read(&mut r, &app),
         templates: templates(&mut r),
@@ -237,6 +240,8 @@ fn limits(r: &mut Reader) -> LimitsConfig {
         registrations_per_hour_per_ip: r
             .integer(settings::MAX_REGISTRATIONS_PER_HOUR_PER_IP, LIMIT),
         password_resets_per_hour: r.integer(settings::MAX_PASSWORD_RESETS_PER_HOUR, LIMIT),
+        invitations_per_hour_per_team: r
+            .integer(settings::MAX_INVITATIONS_PER_HOUR_PER_TEAM, LIMIT),
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Passwords.
     pub passwords: PasswordsConfig,
+    /// `INVITATION_EXPIRATION_HOURS`.
+    pub invitation_lifetime: Duration,
     /// Keys, and the life of tokens.
     pub tokens: TokensConfig,
     /// How mail is sent.
@@ -150,6 +152,8 @@ pub struct LimitsConfig {
     pub registrations_per_hour_per_ip: u32,
     /// `MAX_PASSWORD_RESETS_PER_HOUR`, per address.
     pub password_resets_per_hour: u32,
+    /// `MAX_INVITATIONS_PER_HOUR_PER_TEAM`.
+    pub invitations_per_hour_per_team: u32,
 }
 
 /// Passwords.

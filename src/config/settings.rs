@@ -134,12 +134,16 @@ settings! {
         MAX_REGISTRATIONS_PER_HOUR_PER_IP = default("20"),
             "Accounts registered with a password per client IP.";
         MAX_PASSWORD_RESETS_PER_HOUR = default("5"), "Reset links sent per address.";
+        MAX_INVITATIONS_PER_HOUR_PER_TEAM = default("50"), "Invitations sent for one team.";
     }
     "Passwords" {
         PASSWORD_MIN_LENGTH = default("8"), "Characters of a password, 8 to 128.";
         BCRYPT_COST = default("12"),
             "Work for one password hash, 4 to 16; each step doubles it. 10 or more in production.";
         PASSWORD_RESET_EXPIRATION_MINUTES = default("60"), "Life of a reset link, 5 to 1440 minutes.";
+    }
+    "Teams" {
+        INVITATION_EXPIRATION_HOURS = default("168"), "Life of an invitation, 1 to 8760 hours.";
     }
     "Tokens" {
         JWT_SECRET_KEY = follows("in development, one is made and kept in data/secret.key").secret(),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::subkey;
 use crate::config::TokensConfig;
 use crate::domain::clock::Timestamp;
-use crate::domain::id::{SessionId, TokenId, UserId};
+use crate::domain::id::{SessionId, TeamId, TokenId, UserId};
 
 /// The `typ` of our tokens; no other is accepted.
 const TOKEN_TYPE: &str = "at+jwt";
@@ -30,6 +30,8 @@ pub struct AccessClaims {
     pub email: String,
     /// Its teams and its role in each, for other services: never read here.
     pub teams: Vec<TeamClaim>,
+    /// Whether it is in more teams than fit.
+    pub teams_truncated: bool,
     /// What the account is beyond an ordinary one: `superuser` or nothing.
     pub roles: Vec<String>,
     /// The session.
@@ -50,7 +52,7 @@ pub struct AccessClaims {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TeamClaim {
     /// The team.
-    pub id: Uuid,
+    pub id: TeamId,
     /// `MEMBER` or `ADMIN`.
     pub role: String,
 }
@@ -222,6 +224,7 @@ impl AccessTokens {
             sub: Uuid::nil().into(),
             email: String::new(),
             teams: Vec::new(),
+            teams_truncated: false,
             roles: Vec::new(),
             sid: Uuid::nil().into(),
             jti: Uuid::nil().into(),

@@ -5,14 +5,15 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::TokensConfig;
 use crate::domain::code::{Code, CodeFormat, VerificationCode};
-use crate::domain::id::{CodeId, IdEntropy, SessionId};
+use crate::domain::id::{CodeId, IdEntropy, InvitationId, SessionId};
+use crate::domain::team::Invitation;
 
 mod access_token;
 mod opaque_token;
 mod passwords;
 
 pub use access_token::{
-    AccessClaims, AccessTokenError, AccessTokens, AccessTokensError, SigningFailed,
+    AccessClaims, AccessTokenError, AccessTokens, AccessTokensError, SigningFailed, TeamClaim,
 };
 pub use passwords::{Comparison, Hasher, HashingFailed};
 
@@ -54,6 +55,7 @@ struct KeySet {
     codes: hmac::Key,
     refresh: hmac::Key,
     reset: hmac::Key,
+    invitation: hmac::Key,
     subjects: hmac::Key,
 }
 
@@ -63,6 +65,7 @@ impl KeySet {
             codes: hmac_key(secret, "verification code"),
             refresh: hmac_key(secret, "refresh token"),
             reset: hmac_key(secret, "password reset"),
+            invitation: hmac_key(secret, "team invitation"),
             subjects: hmac_key(secret, "limit subject"),
         }
     }
@@ -146,6 +149,20 @@ impl Keys {
             .all()
             .find_map(|keys| opaque_token::read(&keys.reset, token))?;
         Some(id.into())
+    }
+
+    /// The token of an invitation until it is renewed, the same each time.
+    pub fn invitation_token(&self, invitation: &Invitation) -> String {
+        let key = &self.current.invitation;
+        opaque_token::issue(key, invitation.id.into(), &invitation.nonce)
+    }
+
+    /// The invitation and nonce that a token is for; `None` if it is not one of ours.
+    pub fn read_invitation_token(&self, token: &str) -> Option<(InvitationId, [u8; 16])> {
+        let (id, nonce) = self
+            .all()
+            .find_map(|keys| opaque_token::read(&keys.invitation, token))?;
+        Some((id.into(), nonce))
     }
 
     /// The name under which a subject (an address, a network) is counted: a keyed hash, so that

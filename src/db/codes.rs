@@ -32,6 +32,7 @@ pub async fn supersede(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> 
             .pending_profile
             .as_ref()
             .map(|profile| serde_json::json!(profile))),
+        invitation_id: Set(code.invitation_id.map(Into::into)),
         attempts: Set(to_column(code.attempts)),
         expires_at: Set(code.expires_at),
         used_at: Set(code.used_at),
@@ -141,6 +142,7 @@ impl TryFrom<Model> for VerificationCode {
             email: EmailAddress::from_canonical(row.email),
             user_id: row.user_id.map(Into::into),
             nonce: row.nonce,
+            invitation_id: row.invitation_id.map(Into::into),
             attempts: from_column(row.attempts),
             expires_at: row.expires_at,
             used_at: row.used_at,

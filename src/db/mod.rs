@@ -19,8 +19,11 @@ use crate::config::DatabaseConfig;
 
 pub mod codes;
 mod entity;
+pub mod invitations;
+mod keyset;
 pub mod outbox;
 pub mod sessions;
+pub mod teams;
 pub mod users;
 
 /// How long to wait for a connection to be made.

@@ -50,6 +50,15 @@ pub async fn find(db: &impl Executor, id: UserId) -> Result<Option<User>, DbErro
     Ok(row.map(User::from))
 }
 
+/// The accounts with these identifiers, in no promised order.
+pub async fn find_all(db: &impl Executor, ids: &[UserId]) -> Result<Vec<User>, DbError> {
+    let rows = Entity::find()
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .all(db.connection())
+        .await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
 /// The account with this address.
 pub async fn find_by_email(
     db: &impl Executor,

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::clock::Timestamp;
 use super::email::EmailAddress;
-use super::id::{CodeId, UserId};
+use super::id::{CodeId, InvitationId, UserId};
 use super::mail::UnknownName;
 use super::user::Profile;
 
@@ -161,6 +161,8 @@ pub struct VerificationCode {
     pub nonce: Vec<u8>,
     /// The profile of an account still to be made; sign-up only.
     pub pending_profile: Option<Profile>,
+    /// The team to be joined once the address is proved.
+    pub invitation_id: Option<InvitationId>,
     /// How many answers were counted, right or wrong.
     pub attempts: u32,
     /// From then on it is worth nothing.

@@ -60,6 +60,12 @@ ids! {
     CodeId,
     /// A signed-in device or browser.
     SessionId,
+    /// A team.
+    TeamId,
+    /// That an account is in a team.
+    MembershipId,
+    /// That an address is asked to join a team.
+    InvitationId,
     /// A mail in the outbox.
     MailId,
     /// A request that came without a name of its own.

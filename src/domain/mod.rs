@@ -9,4 +9,5 @@ pub mod mail;
 pub mod mailbox;
 pub mod password;
 pub mod session;
+pub mod team;
 pub mod user;

@@ -164,11 +164,11 @@ pub fn parse_name(text: &str) -> Result<String, InvalidField> {
     }
 }
 
-fn squeeze(text: &str) -> String {
+pub(super) fn squeeze(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn fits(text: &str, max_chars: usize) -> bool {
+pub(super) fn fits(text: &str, max_chars: usize) -> bool {
     text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }
 

@@ -8,7 +8,7 @@ use super::error::ApiError;
 use super::payload::payloads;
 use super::session::AuthSession;
 use crate::domain::user::ProfileInput;
-use crate::service::{self, Failure, Reason};
+use crate::service;
 
 /// A code is on its way.
 #[derive(SimpleObject)]
@@ -100,11 +100,6 @@ payloads! {
     }
 }
 
-/// There are no invitations yet, so no token can be one.
-pub(super) fn refuse_invitation() -> Failure {
-    Reason::InvalidToken.at("invitationToken").into()
-}
-
 /// Mutations of the code flows.
 #[derive(Default)]
 pub(super) struct CodeMutation;
@@ -118,10 +113,6 @@ impl CodeMutation {
         ctx: &Context<'_>,
         input: RequestSignupCodeInput,
     ) -> Result<RequestSignupCodePayload, ApiError> {
-        if input.invitation_token.is_some() {
-            let refused = Err::<service::CodeChallenge, _>(refuse_invitation());
-            return RequestSignupCodePayload::of(refused);
-        }
         let profile = ProfileInput {
             name: input.name,
             first_name: input.first_name,
@@ -129,9 +120,10 @@ impl CodeMutation {
             phone: input.phone,
             company: input.company,
         };
+        let invitation = input.invitation_token.as_deref();
         let challenge = ctx
             .services()
-            .request_signup_code(&input.email, profile, ctx.client())
+            .request_signup_code(&input.email, profile, invitation, ctx.client())
             .await;
         RequestSignupCodePayload::of(challenge)
     }

@@ -155,6 +155,10 @@ impl From<UserError> for PayloadError {
             Reason::WeakPassword(_) => ErrorCode::WeakPassword,
             Reason::InvalidCredentials => ErrorCode::InvalidCredentials,
             Reason::NotFound => ErrorCode::NotFound,
+            Reason::NotTeamAdmin => ErrorCode::NotTeamAdmin,
+            Reason::AlreadyMember => ErrorCode::AlreadyMember,
+            Reason::LastAdmin => ErrorCode::LastAdmin,
+            Reason::InvitationEmailMismatch => ErrorCode::InvitationEmailMismatch,
         };
         Self::Input(InputError {
             code,
@@ -198,6 +202,11 @@ impl Unauthenticated {
 pub(super) enum ApiError {
     #[error("{}", .0.message())]
     Unauthenticated(Unauthenticated),
+    #[error("{0}")]
+    BadUserInput(&'static str),
+    /// What is asked about was deleted in this moment.
+    #[error("This is not there any more.")]
+    Gone,
     #[error("{INTERNAL_MESSAGE}")]
     Internal(#[source] Arc<ServiceError>),
 }
@@ -336,6 +345,10 @@ fn classify(error: ServerError) -> ServerError {
     }
     let told = match (error.source::<ApiError>(), &error.source) {
         (Some(ApiError::Unauthenticated(why)), _) => unauthenticated(*why),
+        (Some(ApiError::BadUserInput(_) | ApiError::Gone), _) => with_code(
+            ServerError::new(error.message.clone(), None),
+            "BAD_USER_INPUT",
+        ),
         (Some(ApiError::Internal(cause)), _) => return internal(&error, cause.as_ref()),
         (None, Some(_)) => return internal(&error, &Unforeseen(error.message.clone())),
         (None, None) => with_code(

@@ -3,15 +3,20 @@
 
 use std::time::Duration;
 
+use async_graphql::dataloader::DataLoader;
 use async_graphql::{EmptySubscription, SDLExportOptions};
+
+use self::invitation::Accounts;
 
 use crate::service::Services;
 
 mod caller;
 mod code;
+mod connection;
 mod email;
 mod error;
 pub mod guard;
+mod invitation;
 mod mutation;
 pub mod operation;
 mod password;
@@ -20,6 +25,8 @@ mod profile;
 mod query;
 mod server_info;
 mod session;
+mod team;
+mod team_mutation;
 mod user;
 
 pub use caller::{Caller, RequestId};
@@ -58,6 +65,9 @@ pub const PUBLIC_FIELDS: &[&str] = &[
     "requestPasswordReset",
     "resetPassword",
     "verifyEmail",
+    "invitation",
+    "acceptInvitation",
+    "declineInvitation",
     "refreshSession",
 ];
 
@@ -68,6 +78,7 @@ pub fn schema(services: Services, app: AppInfo, introspection: bool) -> Schema {
         mutation::Mutation::default(),
         EmptySubscription,
     )
+    .data(DataLoader::new(Accounts(services.clone()), tokio::spawn))
     .data(services)
     .data(app)
     .extension(error::ErrorCodes)

@@ -7,6 +7,7 @@ use super::email::EmailMutation;
 use super::password::PasswordMutation;
 use super::profile::ProfileMutation;
 use super::session::SessionMutation;
+use super::team_mutation::TeamMutation;
 
 /// Everything that changes something.
 #[derive(MergedObject, Default)]
@@ -16,4 +17,5 @@ pub struct Mutation(
     EmailMutation,
     SessionMutation,
     ProfileMutation,
+    TeamMutation,
 );

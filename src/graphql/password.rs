@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use super::caller::ContextExt;
-use super::code::{CodeChallenge, refuse_invitation};
+use super::code::CodeChallenge;
 use super::error::{ApiError, PayloadError};
 use super::payload::payloads;
 use super::session::AuthSession;
@@ -127,14 +127,12 @@ impl PasswordMutation {
         ctx: &Context<'_>,
         input: RegisterInput,
     ) -> Result<RegisterPayload, ApiError> {
-        if input.invitation_token.is_some() {
-            return RegisterPayload::of(Err(refuse_invitation()));
-        }
         let registration = Registration {
             email: &input.email,
             password: &input.password,
             first_name: input.first_name,
             last_name: input.last_name,
+            invitation_token: input.invitation_token.as_deref(),
         };
         RegisterPayload::of(ctx.services().register(registration, ctx.client()).await)
     }

@@ -1,11 +1,14 @@
 //! The root of all queries.
 
-use async_graphql::{Context, Object};
+use async_graphql::{Context, ID, Object};
 
 use super::caller::ContextExt;
+use super::connection::{PageArguments, page_complexity};
 use super::error::ApiError;
+use super::invitation::InvitationPreview;
 use super::server_info::ServerInfo;
 use super::session::Session;
+use super::team::{Team, TeamMembershipConnection};
 use super::user::User;
 use crate::domain::email::EmailAddress;
 
@@ -31,6 +34,47 @@ impl Query {
             return Ok(None);
         };
         Ok(ctx.services().me(actor).await?.map(User::own))
+    }
+
+    /// Teams of the signed-in user, with their role in each, in order of joining; pages have 20
+    /// items unless asked for, at most 100.
+    #[graphql(complexity = "page_complexity(first, last, child_complexity)")]
+    async fn teams(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "So many from the beginning, or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<TeamMembershipConnection, ApiError> {
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        TeamMembershipConnection::of_viewer(ctx.services(), ctx.actor()?, arguments).await
+    }
+
+    /// A team the signed-in user belongs to; null otherwise.
+    async fn team(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The team's identifier.")] id: ID,
+    ) -> Result<Option<Team>, ApiError> {
+        let team = ctx.services().team(ctx.actor()?, &id).await?;
+        Ok(team.map(Team::from))
+    }
+
+    /// What an invitation link shows before it is accepted; null if unknown, expired, used or
+    /// revoked.
+    async fn invitation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The token in the mailed link.")] token: String,
+    ) -> Result<Option<InvitationPreview>, ApiError> {
+        let preview = ctx.services().invitation(&token).await?;
+        Ok(preview.map(InvitationPreview::from))
     }
 
     /// Live sessions of the signed-in user, the current one marked, the newest first.

@@ -4,6 +4,9 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
 use super::caller::ContextExt;
+use super::connection::{PageArguments, page_complexity};
+use super::error::ApiError;
+use super::team::TeamMembershipConnection;
 use crate::domain::user::User as Account;
 
 /// An account.
@@ -19,6 +22,14 @@ impl User {
         Self {
             account,
             is_own: true,
+        }
+    }
+
+    /// An account for others to see, and for itself if it is the signed-in one.
+    pub(super) fn of_another(account: Account) -> Self {
+        Self {
+            account,
+            is_own: false,
         }
     }
 
@@ -101,6 +112,32 @@ impl User {
     /// When the account was last changed. For the account's own eyes; null for anyone else.
     async fn updated_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
         self.private(ctx, Some(self.account.updated_at))
+    }
+
+    /// The account's teams, in the order of joining. For the account's own eyes; null for anyone
+    /// else.
+    #[graphql(complexity = "page_complexity(first, last, child_complexity)")]
+    async fn teams(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "So many from the beginning, or after `after`.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Option<TeamMembershipConnection>, ApiError> {
+        let own = ctx
+            .caller()
+            .actor
+            .filter(|actor| actor.user_id == self.account.id);
+        let Some(actor) = own else { return Ok(None) };
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let teams = TeamMembershipConnection::of_viewer(ctx.services(), actor, arguments);
+        Ok(Some(teams.await?))
     }
 
     /// When the account last signed in. For the account's own eyes; null for anyone else.

@@ -10,7 +10,7 @@ use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::UserId;
+use crate::domain::id::{InvitationId, UserId};
 use crate::domain::mail::{Carries, MailKind, MailParams, OutboxMail};
 use crate::domain::user::Profile;
 use crate::telemetry::{Event, Facts};
@@ -38,6 +38,8 @@ pub(super) struct NewCode<'a> {
     /// The account that it is for. Without one, nothing can be done with it but to sign up.
     pub(super) user_id: Option<UserId>,
     pub(super) pending_profile: Option<Profile>,
+    /// The team to be joined once the address is proved.
+    pub(super) invitation_id: Option<InvitationId>,
     pub(super) mail: MailKind,
     pub(super) params: MailParams,
 }
@@ -100,6 +102,7 @@ impl Services {
             user_id: new.user_id,
             nonce: crypto::random::<16>().to_vec(),
             pending_profile: new.pending_profile,
+            invitation_id: new.invitation_id,
             attempts: 0,
             expires_at: now + lifetime,
             used_at: None,

@@ -27,6 +27,7 @@ impl Services {
                     email: &user.email,
                     user_id: Some(user.id),
                     pending_profile: None,
+                    invitation_id: None,
                     mail: MailKind::VerifyEmail,
                     params: MailParams::to(&user.profile.name),
                 },
@@ -61,6 +62,7 @@ impl Services {
             return Err(lost_race());
         };
         users::set_email_verified(&tx, user.id, now).await?;
+        self.join_by_signup(&tx, code.invitation_id, &user).await?;
         tx.commit().await?;
         Event::EmailVerified.emit(Facts {
             user_id: Some(user.id),
@@ -108,6 +110,7 @@ impl Services {
                     email: &new_email,
                     user_id: Some(user.id),
                     pending_profile: None,
+                    invitation_id: None,
                     mail: if taken {
                         MailKind::AccountExists
                     } else {

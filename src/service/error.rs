@@ -98,6 +98,18 @@ pub enum Reason {
     /// `NOT_FOUND`
     #[error("There is no such thing.")]
     NotFound,
+    /// `NOT_TEAM_ADMIN`
+    #[error("Only an admin of the team may do this.")]
+    NotTeamAdmin,
+    /// `ALREADY_MEMBER`
+    #[error("This person is a member of the team already.")]
+    AlreadyMember,
+    /// `LAST_ADMIN`
+    #[error("The team would be left without an admin. Make somebody else an admin first.")]
+    LastAdmin,
+    /// `INVITATION_EMAIL_MISMATCH`
+    #[error("This invitation is for another address.")]
+    InvitationEmailMismatch,
     /// `INVALID_TOKEN`
     #[error("This token is unknown, used, revoked or expired.")]
     InvalidToken,

@@ -3,6 +3,7 @@
 use super::Services;
 use crate::domain::client::Client;
 use crate::domain::email::EmailAddress;
+use crate::domain::id::TeamId;
 use crate::limits::{Exceeded, Rule};
 use crate::telemetry::{Event, Facts};
 
@@ -13,6 +14,8 @@ pub(super) enum Subject<'a> {
     Email(&'a EmailAddress),
     /// Everything one network does.
     Network(&'a Client),
+    /// Everything done for one team.
+    Team(TeamId),
 }
 
 impl Services {
@@ -52,6 +55,11 @@ impl Services {
         Rule::per_hour("registrations_per_ip", max)
     }
 
+    /// Invitations sent for one team.
+    pub(super) fn invitations_per_team(&self) -> Rule {
+        Rule::per_hour("invitations", self.0.limits.invitations_per_hour_per_team)
+    }
+
     /// Reset links sent to one address.
     pub(super) fn password_resets_per_address(&self) -> Rule {
         Rule::per_hour("password_resets", self.0.limits.password_resets_per_hour)
@@ -78,7 +86,7 @@ impl Services {
             Event::RateLimitExceeded.emit(Facts {
                 email: match subject {
                     Subject::Email(email) => Some(email),
-                    Subject::Network(_) => None,
+                    Subject::Network(_) | Subject::Team(_) => None,
                 },
                 ip_address: Some(client.ip),
                 reason: Some(rule.name),
@@ -101,6 +109,7 @@ impl Services {
     fn limit_subject(&self, subject: Subject<'_>) -> String {
         match subject {
             Subject::Email(email) => self.0.keys.limit_subject(email.as_str()),
+            Subject::Team(team) => self.0.keys.limit_subject(&team.to_string()),
             Subject::Network(client) => self.0.keys.limit_subject(&client.network().to_string()),
         }
     }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use chrono::Duration;
+
 use crate::cache::Cache;
 use crate::config::{CodesConfig, LimitsConfig, MailConfig, PasswordsConfig, TokensConfig};
 use crate::crypto::{self, AccessTokens, Hasher, Keys};
@@ -16,6 +18,7 @@ mod accounts;
 mod codes;
 mod email;
 mod error;
+mod invitations;
 mod limits;
 mod outages;
 mod outbox;
@@ -23,13 +26,16 @@ mod passwordless;
 mod passwords;
 mod profile;
 mod sessions;
+mod teams;
 
 pub use codes::CodeChallenge;
 pub use error::{Failure, Reason, ServiceError, UserError};
+pub use invitations::{InvitationPreview, Invited};
 pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
 pub use passwords::{Registered, Registration};
 pub use sessions::{AuthenticationError, Rejection};
+pub use teams::{TeamAdmin, TeamView};
 
 /// Everything the use cases need. Clones share it.
 #[derive(Clone)]
@@ -59,6 +65,8 @@ pub struct Parts {
     pub codes: CodesConfig,
     /// How often something may be done.
     pub limits: LimitsConfig,
+    /// The life of an invitation.
+    pub invitation_lifetime: Duration,
     /// What passwords must be like.
     pub passwords: PasswordsConfig,
     /// The life of tokens.

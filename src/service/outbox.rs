@@ -10,10 +10,10 @@ use crate::crypto::random_fraction;
 use crate::db::outbox::Outcome;
 use crate::db::{codes, outbox};
 use crate::domain::clock::Timestamp;
-use crate::domain::code::VerificationCode;
+use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
-use crate::domain::mail::{Carries, Link, MailContext, MailKind, MailParams, OutboxMail, backoff};
+use crate::domain::mail::{Link, MailContext, MailKind, MailParams, OutboxMail, backoff};
 use crate::telemetry::{Event, Facts};
 
 /// What a lease lasts beyond the longest that sending may take, for rendering and recording.
@@ -103,32 +103,57 @@ impl Services {
             email: mail.recipient.as_str().to_owned(),
             ..MailContext::default()
         };
-        if let Some(code_id) = mail.refers_to {
-            let code = codes::find(&self.0.db, code_id.into()).await?;
-            let Some(code) = code.filter(|code| self.is_answerable(code, now)) else {
-                outbox::finish(&self.0.db, id, mail.attempts, now, Outcome::Cancelled).await?;
-                Event::EmailCancelled.emit(Facts {
-                    mail_id: Some(id),
-                    email: Some(&mail.recipient),
-                    kind: Some(mail.kind.name()),
-                    ..Facts::default()
-                });
-                return Ok(None);
-            };
-            context.expiry_minutes = Some(code.lifetime().num_minutes());
-            match mail.kind.carries() {
-                Carries::Nothing => {}
-                Carries::Code => {
-                    context.code = Some(self.0.keys.code(&code, self.0.codes.format));
-                }
-                Carries::Link => {
-                    let token = self.0.keys.reset_token(code.id);
-                    let url = format!("{}/reset-password?token={token}", self.0.app_url);
-                    context.link = Some(Link::new(url));
-                }
-            }
+        if !self.add_secret(&mail, &mut context, now).await? {
+            outbox::finish(&self.0.db, id, mail.attempts, now, Outcome::Cancelled).await?;
+            Event::EmailCancelled.emit(Facts {
+                mail_id: Some(id),
+                email: Some(&mail.recipient),
+                kind: Some(mail.kind.name()),
+                ..Facts::default()
+            });
+            return Ok(None);
         }
         Ok(Some(LeasedMail { mail, context }))
+    }
+
+    /// Derives the code or link that a mail carries. `false` if it is worth nothing any more.
+    async fn add_secret(
+        &self,
+        mail: &OutboxMail,
+        context: &mut MailContext,
+        now: Timestamp,
+    ) -> Result<bool, ServiceError> {
+        let Some(row) = mail.refers_to else {
+            return Ok(true);
+        };
+        if mail.kind == MailKind::TeamInvitation {
+            let invitation = self.invitation_to_mail(row.into()).await?;
+            let Some(invitation) = invitation else {
+                return Ok(false);
+            };
+            let lifetime = invitation.expires_at - invitation.created_at;
+            context.expiry_minutes = Some(lifetime.num_minutes());
+            let token = self.0.keys.invitation_token(&invitation);
+            context.link = Some(self.link("accept-invitation", &token));
+            return Ok(true);
+        }
+        let code = codes::find(&self.0.db, row.into()).await?;
+        let Some(code) = code.filter(|code| self.is_answerable(code, now)) else {
+            return Ok(false);
+        };
+        context.expiry_minutes = Some(code.lifetime().num_minutes());
+        if code.purpose == Purpose::PasswordReset {
+            let token = self.0.keys.reset_token(code.id);
+            context.link = Some(self.link("reset-password", &token));
+        } else {
+            context.code = Some(self.0.keys.code(&code, self.0.codes.format));
+        }
+        Ok(true)
+    }
+
+    /// A link into the application, which hands the token to the API.
+    fn link(&self, path: &str, token: &str) -> Link {
+        Link::new(format!("{}/{path}?token={token}", self.0.app_url))
     }
 
     /// Records that a provider took a mail.

@@ -20,6 +20,7 @@ impl Services {
         &self,
         email: &str,
         profile: ProfileInput,
+        invitation_token: Option<&str>,
         client: &Client,
     ) -> Result<CodeChallenge, Failure> {
         let (email, profile) = match (EmailAddress::parse(email), profile.parse()) {
@@ -27,6 +28,10 @@ impl Services {
             (email, profile) => return Err(refuse_both(email.err(), profile.err())),
         };
         self.count_code_request(&email, client).await?;
+        let invitation_id = match invitation_token {
+            Some(token) => Some(self.invitation_for(token, &email, client).await?),
+            None => None,
+        };
         let taken = users::find_by_email(&self.0.db, &email).await?;
         if taken.is_some() && self.0.codes.existence_hints {
             Event::SignupRefusedEmailTaken.emit(facts(&email, client));
@@ -40,6 +45,7 @@ impl Services {
                     user_id: None,
                     params: MailParams::to(&profile.name),
                     pending_profile: Some(profile),
+                    invitation_id,
                     mail: if taken.is_some() {
                         MailKind::AccountExists
                     } else {
@@ -97,13 +103,15 @@ impl Services {
             }
             inserted => inserted?,
         }
+        self.join_by_signup(&tx, code.invitation_id, &user).await?;
         let session = self.open_session(&tx, &user, client).await?;
+        let teams = self.teams_in_token(&tx, user.id).await?;
         tx.commit().await?;
         Event::UserSignupSuccess.emit(Facts {
             user_id: Some(user.id),
             ..facts(&email, client)
         });
-        Ok(self.signed_in(user, &session)?)
+        Ok(self.signed_in(user, &session, teams)?)
     }
 
     /// Mails a code to an account.
@@ -129,6 +137,7 @@ impl Services {
                     email: &email,
                     user_id: user.as_ref().map(|user| user.id),
                     pending_profile: None,
+                    invitation_id: None,
                     mail: if user.is_some() {
                         MailKind::LoginCode
                     } else {
@@ -180,13 +189,14 @@ impl Services {
         let cleared = self.clear_unproved(&tx, &user, now).await?;
         let user = users::record_login(&tx, user, now).await?;
         let session = self.open_session(&tx, &user, client).await?;
+        let teams = self.teams_in_token(&tx, user.id).await?;
         tx.commit().await?;
         self.announce(cleared).await;
         Event::UserLoginSuccess.emit(Facts {
             user_id: Some(user.id),
             ..facts(&email, client)
         });
-        Ok(self.signed_in(user, &session)?)
+        Ok(self.signed_in(user, &session, teams)?)
     }
 }
 

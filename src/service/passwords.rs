@@ -28,6 +28,8 @@ pub struct Registration<'a> {
     pub first_name: String,
     /// The family name.
     pub last_name: String,
+    /// The token of an invitation to join once the address is proved.
+    pub invitation_token: Option<&'a str>,
 }
 
 /// A new account that has still to prove its address.
@@ -61,6 +63,7 @@ impl Services {
             password,
             first_name,
             last_name,
+            invitation_token,
         } = registration;
         let profile = ProfileInput {
             name: format!("{first_name} {last_name}"),
@@ -78,6 +81,10 @@ impl Services {
             .await
             .map_err(UserError::from)?;
         self.count_code_request(&email, client).await?;
+        let invitation_id = match invitation_token {
+            Some(token) => Some(self.invitation_for(token, &email, client).await?),
+            None => None,
+        };
         let hash = self.0.hasher.hash(&password).await?;
         let now = self.now();
         let hints = self.0.codes.existence_hints;
@@ -111,6 +118,7 @@ impl Services {
                     email: &email,
                     user_id: is_new.then_some(user.id),
                     pending_profile: None,
+                    invitation_id,
                     mail: if is_new {
                         MailKind::VerifyEmail
                     } else {
@@ -174,6 +182,7 @@ impl Services {
             return Err(refuse_login(&email, client));
         };
         let session = self.open_session(&tx, &user, client).await?;
+        let teams = self.teams_in_token(&tx, user.id).await?;
         tx.commit().await?;
         if comparison == Comparison::RightAndOutdated {
             let renewed = self.0.hasher.hash(&password).await?;
@@ -183,7 +192,7 @@ impl Services {
             user_id: Some(user.id),
             ..facts(&email, client)
         });
-        Ok(self.signed_in(user, &session)?)
+        Ok(self.signed_in(user, &session, teams)?)
     }
 
     /// Mails a link to choose a new password.
@@ -216,6 +225,7 @@ impl Services {
                 email: &email,
                 user_id: user.as_ref().map(|user| user.id),
                 pending_profile: None,
+                invitation_id: None,
                 mail: if user.is_some() {
                     MailKind::PasswordReset
                 } else {

@@ -44,6 +44,7 @@ impl Services {
         }
         let now = self.now();
         let tx = self.0.db.begin().await?;
+        self.leave_administered_teams(&tx, user.id).await?;
         let ended = sessions::live_of_user(&tx, user.id, now).await?;
         outbox::erase_of_user(&tx, user.id).await?;
         users::delete(&tx, user.id).await?;
@@ -59,6 +60,11 @@ impl Services {
             ..facts(&user.email, client)
         });
         Ok(user.id)
+    }
+
+    /// Accounts by their identifiers, for those who may see them already.
+    pub async fn accounts(&self, ids: &[UserId]) -> Result<Vec<User>, ServiceError> {
+        Ok(users::find_all(&self.0.db, ids).await?)
     }
 
     /// The signed-in account, for changing it.

@@ -6,11 +6,12 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, Reason, ServiceError, Services};
-use crate::crypto::{AccessClaims, AccessTokenError};
-use crate::db::{Executor, sessions};
+use crate::crypto::{AccessClaims, AccessTokenError, TeamClaim};
+use crate::db::{Executor, sessions, teams};
 use crate::domain::client::Client;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Actor, RefreshDecision, RevokeReason, Session, SignedIn};
+use crate::domain::team::Membership;
 use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
 
@@ -20,6 +21,9 @@ const LIVENESS_LIFETIME: StdDuration = StdDuration::from_mins(1);
 /// How long the mark of an ended session is kept: much longer than a reader can take between
 /// asking the database and filling the cache, and longer than what was filled before.
 const TOMBSTONE_LIFETIME: StdDuration = StdDuration::from_mins(5);
+
+/// How many teams an access token names: each takes about 60 bytes of a header on every request.
+const TEAMS_IN_TOKEN: usize = 50;
 
 /// Why a request with an access token is refused.
 #[derive(Debug)]
@@ -118,6 +122,8 @@ impl Services {
             let Some((session, user)) = found.filter(|(_, user)| user.is_active) else {
                 return Err(refused("no such session or account", Some(id)));
             };
+            // Before the token advances, so that a failure leaves it as it was.
+            let teams = self.teams_in_token(&self.0.db, user.id).await?;
             let now = self.now();
             match session.judge_refresh(generation, now, self.0.tokens.refresh_grace) {
                 RefreshDecision::Rotate => {
@@ -132,9 +138,9 @@ impl Services {
                         expires_at,
                         ..session
                     };
-                    return Ok(self.signed_in(user, &session)?);
+                    return Ok(self.signed_in(user, &session, teams)?);
                 }
-                RefreshDecision::Repeat => return Ok(self.signed_in(user, &session)?),
+                RefreshDecision::Repeat => return Ok(self.signed_in(user, &session, teams)?),
                 RefreshDecision::Reuse => {
                     self.end_session(id, RevokeReason::RefreshTokenReuse)
                         .await?;
@@ -245,6 +251,7 @@ impl Services {
         &self,
         user: User,
         session: &Session,
+        mut teams: Vec<Membership>,
     ) -> Result<SignedIn, ServiceError> {
         let now = self.now();
         let access_token_expires_at = now + self.0.tokens.access_lifetime;
@@ -257,7 +264,12 @@ impl Services {
         let access_token = self.0.access_tokens.sign(&AccessClaims {
             sub: user.id,
             email: user.email.as_str().to_owned(),
-            teams: Vec::new(),
+            teams_truncated: teams.len() > TEAMS_IN_TOKEN,
+            teams: teams
+                .drain(..)
+                .take(TEAMS_IN_TOKEN)
+                .map(team_claim)
+                .collect(),
             roles,
             sid: session.id,
             jti,
@@ -278,6 +290,15 @@ impl Services {
             refresh_token_expires_at: session.expires_at,
             user,
         })
+    }
+
+    /// The teams that a token of the account names, and one more if they are too many.
+    pub(super) async fn teams_in_token(
+        &self,
+        db: &impl Executor,
+        user: UserId,
+    ) -> Result<Vec<Membership>, ServiceError> {
+        Ok(teams::memberships_of_user(db, user, TEAMS_IN_TOKEN as u64 + 1).await?)
     }
 
     /// Ends a session in the database, then marks it as ended for all processes.
@@ -357,6 +378,13 @@ impl Services {
                 .report(Event::CacheUnavailable, Some(&error), now),
         }
         Ok(alive)
+    }
+}
+
+fn team_claim(membership: Membership) -> TeamClaim {
+    TeamClaim {
+        id: membership.team_id,
+        role: membership.role.name().to_uppercase(),
     }
 }
 

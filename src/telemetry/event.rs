@@ -98,6 +98,28 @@ events! {
     AccountDisabled = account_disabled, Info, security, "Account disabled";
     /// An operator enabled an account again.
     AccountEnabled = account_enabled, Info, security, "Account enabled";
+    /// A team was made.
+    TeamCreated = team_created, Info, -, "Team created";
+    /// A team's name or description was changed.
+    TeamUpdated = team_updated, Info, -, "Team updated";
+    /// A team was deleted, with its memberships and invitations.
+    TeamDeleted = team_deleted, Info, security, "Team deleted";
+    /// An address was invited to a team, or invited again.
+    TeamInvitationSent = team_invitation_sent, Info, -, "Invited to a team";
+    /// An invitation was accepted.
+    TeamInvitationAccepted = team_invitation_accepted, Info, -, "Invitation accepted";
+    /// An invitation was declined.
+    TeamInvitationDeclined = team_invitation_declined, Info, -, "Invitation declined";
+    /// An admin took an invitation back.
+    TeamInvitationRevoked = team_invitation_revoked, Info, -, "Invitation revoked";
+    /// An invitation was presented that is unknown, closed or expired.
+    TeamInvitationRejected = team_invitation_rejected, Warning, security, "Invalid invitation";
+    /// An account joined a team.
+    TeamMemberAdded = team_member_added, Info, -, "Member added";
+    /// A member's role was changed.
+    TeamRoleChanged = team_role_changed, Info, security, "Role changed";
+    /// A member was removed by an admin, or left.
+    TeamMemberRemoved = team_member_removed, Info, -, "Member removed";
     /// A code was given after its time.
     ExpiredCodeTried = expired_code_tried, Warning, security, "Expired code tried";
     /// A code was given that had been used before.

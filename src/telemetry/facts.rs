@@ -10,7 +10,7 @@ use super::masking::Masker;
 use super::{CRITICAL, TARGET};
 use crate::config::LogLevel;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{MailId, SessionId, UserId};
+use crate::domain::id::{MailId, SessionId, TeamId, UserId};
 
 /// What an event is about. What is left out leaves no field.
 ///
@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub user_id: Option<UserId>,
     /// The session.
     pub session_id: Option<SessionId>,
+    /// The team.
+    pub team_id: Option<TeamId>,
     /// The outbox row.
     pub mail_id: Option<MailId>,
     /// What a code proves: [`Purpose::name`](crate::domain::code::Purpose::name).
@@ -99,6 +101,7 @@ impl Event {
                     ip_address = masked.ip_address.as_deref(),
                     user_id = facts.user_id.map(tracing::field::display),
                     session_id = facts.session_id.map(tracing::field::display),
+                    team_id = facts.team_id.map(tracing::field::display),
                     mail_id = facts.mail_id.map(tracing::field::display),
                     purpose = facts.purpose,
                     kind = facts.kind,

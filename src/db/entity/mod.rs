@@ -3,10 +3,13 @@
 use sea_orm::Value;
 use uuid::Uuid;
 
-use crate::domain::id::{CodeId, MailId, SessionId, UserId};
+use crate::domain::id::{CodeId, InvitationId, MailId, MembershipId, SessionId, TeamId, UserId};
 
+pub(super) mod invitations;
 pub(super) mod outbox_mails;
 pub(super) mod sessions;
+pub(super) mod team_members;
+pub(super) mod teams;
 pub(super) mod users;
 pub(super) mod verification_codes;
 
@@ -20,4 +23,12 @@ macro_rules! ids_are_values {
     )+};
 }
 
-ids_are_values!(CodeId, MailId, SessionId, UserId);
+ids_are_values!(
+    CodeId,
+    InvitationId,
+    MailId,
+    MembershipId,
+    SessionId,
+    TeamId,
+    UserId
+);

@@ -12,6 +12,7 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "VarBinary(StringLen::N(16))")]
     pub nonce: Vec<u8>,
     pub pending_profile: Option<Json>,
+    pub invitation_id: Option<Uuid>,
     pub attempts: i32,
     pub expires_at: DateTimeUtc,
     pub used_at: Option<DateTimeUtc>,

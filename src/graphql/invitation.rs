@@ -1,0 +1,178 @@
+//! Invitations.
+
+use std::collections::HashMap;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::connection::{PageInfo, TeamRole, cursor, to_id};
+use super::error::ApiError;
+use super::user::User;
+use crate::domain::id::UserId;
+use crate::domain::team::{Invitation, Slice};
+use crate::domain::user::User as Account;
+use crate::service::{self, ServiceError, Services, TeamAdmin};
+
+/// Accounts by their identifiers, many at once.
+pub(super) struct Accounts(pub(super) Services);
+
+impl Loader<UserId> for Accounts {
+    type Value = Account;
+    type Error = Arc<ServiceError>;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Account>, Self::Error> {
+        let accounts = self.0.accounts(ids).await.map_err(Arc::new)?;
+        Ok(accounts
+            .into_iter()
+            .map(|account| (account.id, account))
+            .collect())
+    }
+}
+
+/// An address asked to join a team.
+#[derive(Clone)]
+pub(super) struct TeamInvitation(Invitation);
+
+impl From<Invitation> for TeamInvitation {
+    fn from(invitation: Invitation) -> Self {
+        Self(invitation)
+    }
+}
+
+impl TeamInvitation {
+    fn id(&self) -> Uuid {
+        self.0.id.into()
+    }
+}
+
+/// An address asked to join a team.
+#[Object]
+impl TeamInvitation {
+    /// The invitation's identifier.
+    #[graphql(name = "id")]
+    async fn opaque_id(&self) -> ID {
+        to_id(self.0.id)
+    }
+
+    /// Whose invitation it is.
+    async fn email(&self) -> &str {
+        self.0.email.as_str()
+    }
+
+    /// What it will be allowed to do there.
+    async fn role(&self) -> TeamRole {
+        self.0.role.into()
+    }
+
+    /// Who invited; null once that account is erased.
+    async fn invited_by(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
+        let Some(id) = self.0.invited_by else {
+            return Ok(None);
+        };
+        let accounts = ctx.data_unchecked::<DataLoader<Accounts>>();
+        let account = accounts.load_one(id).await.map_err(ApiError::Internal)?;
+        Ok(account.map(User::of_another))
+    }
+
+    /// When it was sent, or sent again.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// From then on it is worth nothing.
+    async fn expires_at(&self) -> DateTime<Utc> {
+        self.0.expires_at
+    }
+}
+
+/// An invitation and its place in a list.
+#[derive(SimpleObject)]
+pub(super) struct TeamInvitationEdge {
+    /// Its place in the list.
+    cursor: String,
+    /// The invitation.
+    node: TeamInvitation,
+}
+
+/// A page of open invitations.
+pub(super) struct TeamInvitationConnection {
+    slice: Slice<TeamInvitation>,
+    admin: TeamAdmin,
+}
+
+impl TeamInvitationConnection {
+    pub(super) fn new(slice: Slice<Invitation>, admin: TeamAdmin) -> Self {
+        let Slice {
+            items,
+            has_previous,
+            has_next,
+        } = slice;
+        let items = items.into_iter().map(TeamInvitation).collect();
+        Self {
+            slice: Slice {
+                items,
+                has_previous,
+                has_next,
+            },
+            admin,
+        }
+    }
+}
+
+/// A page of open invitations.
+#[Object]
+impl TeamInvitationConnection {
+    /// The invitations with their places in the list.
+    async fn edges(&self) -> Vec<TeamInvitationEdge> {
+        let edge = |node: &TeamInvitation| TeamInvitationEdge {
+            cursor: cursor(node.id()),
+            node: node.clone(),
+        };
+        self.slice.items.iter().map(edge).collect()
+    }
+
+    /// The invitations.
+    async fn nodes(&self) -> &[TeamInvitation] {
+        &self.slice.items
+    }
+
+    /// Where the page lies in the list.
+    async fn page_info(&self) -> PageInfo {
+        PageInfo::of(&self.slice, TeamInvitation::id)
+    }
+
+    /// How many there are in the whole list; counted only when asked for.
+    async fn total_count(&self) -> Result<u64, ApiError> {
+        Ok(self.admin.count_invitations().await?)
+    }
+}
+
+/// What an invitation link shows before it is accepted.
+#[derive(SimpleObject)]
+pub(super) struct InvitationPreview {
+    /// The team.
+    team_name: String,
+    /// Who invites.
+    inviter_name: Option<String>,
+    /// Whose invitation it is.
+    email: String,
+    /// What it will be allowed to do there.
+    role: TeamRole,
+    /// From then on it is worth nothing.
+    expires_at: DateTime<Utc>,
+}
+
+impl From<service::InvitationPreview> for InvitationPreview {
+    fn from(preview: service::InvitationPreview) -> Self {
+        Self {
+            team_name: preview.team.about.name,
+            inviter_name: Some(preview.inviter.profile.name),
+            email: preview.invitation.email.as_str().to_owned(),
+            role: preview.invitation.role.into(),
+            expires_at: preview.invitation.expires_at,
+        }
+    }
+}

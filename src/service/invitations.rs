@@ -1,0 +1,351 @@
+//! Invitations: sent by admins, answered with the token that was mailed.
+
+use uuid::Uuid;
+
+use super::passwords::Cleared;
+use super::teams::{TeamAdmin, TeamView, facts};
+use super::{Failure, Reason, ServiceError, Services};
+use crate::crypto;
+use crate::db::invitations::Closing;
+use crate::db::{DbError, Executor, Tx, invitations, outbox, teams, users};
+use crate::domain::client::Client;
+use crate::domain::clock::Timestamp;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::{InvitationId, UserId};
+use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::session::Actor;
+use crate::domain::team::{Invitation, Member, Membership, Role, Team};
+use crate::domain::user::User;
+use crate::telemetry::{Event, Facts};
+
+/// What came of inviting an address.
+pub enum Invited {
+    /// Its account had proved the address, so it is a member now.
+    Joined(Member, TeamView),
+    /// It was asked by mail.
+    Asked(Invitation),
+}
+
+/// What an invitation link shows before it is accepted.
+#[derive(Debug)]
+pub struct InvitationPreview {
+    /// The team.
+    pub team: Team,
+    /// Who invites.
+    pub inviter: User,
+    /// The invitation.
+    pub invitation: Invitation,
+}
+
+impl TeamAdmin {
+    /// Lets an address join: at once if its account has proved it, else by a mailed invitation.
+    /// Inviting again renews the invitation and its mail; the old link is worthless then.
+    pub async fn invite(
+        self,
+        email: &str,
+        role: Role,
+        client: &Client,
+    ) -> Result<Invited, Failure> {
+        let email = EmailAddress::parse(email)?;
+        self.count_invitation(client).await?;
+        let services = self.services();
+        let (team, now) = (self.team(), services.now());
+        let inviter = users::find(&services.0.db, self.actor_id()).await?;
+        let params = MailParams {
+            team_name: Some(team.about.name.clone()),
+            inviter_name: inviter.map(|inviter| inviter.profile.name),
+            ..MailParams::default()
+        };
+        let tx = self.begin().await?;
+        let user = users::find_by_email(&tx, &email).await?;
+        if let Some(user) = &user
+            && teams::membership(&tx, team.id, user.id).await?.is_some()
+        {
+            return Err(Reason::AlreadyMember.at("email").into());
+        }
+        let open = invitations::find_unclosed(&tx, team.id, &email).await?;
+        if let Some(open) = &open {
+            invitations::cancel_mails_of(&tx, open.id).await?;
+        }
+        let proved = user.filter(|user| user.email_verified_at.is_some() && user.is_active);
+        if let Some(user) = proved {
+            if let Some(open) = &open {
+                invitations::close(&tx, open, Closing::Accepted, now).await?;
+            }
+            let membership = services.new_membership(team.id, user.id, role);
+            teams::add_member(&tx, &membership).await?;
+            let params = MailParams {
+                name: Some(user.profile.name.clone()),
+                ..params
+            };
+            let mail = services.new_mail(MailKind::TeamAdded, &email, Some(user.id), None, params);
+            outbox::insert(&tx, &mail).await?;
+            tx.commit().await?;
+            services.ring(mail.id).await;
+            Event::TeamMemberAdded.emit(Facts {
+                reason: Some(role.name()),
+                ..facts(team.id, user.id, client)
+            });
+            let view = services.view_of_admin(&self);
+            return Ok(Invited::Joined(Member { membership, user }, view));
+        }
+        let invitation = Invitation {
+            id: open
+                .as_ref()
+                .map_or_else(|| services.new_id(), |open| open.id),
+            team_id: team.id,
+            email: email.clone(),
+            role,
+            invited_by: Some(self.actor_id()),
+            nonce: crypto::random(),
+            created_at: now,
+            expires_at: now + services.0.invitation_lifetime,
+            is_closed: false,
+        };
+        if open.is_some() {
+            invitations::renew(&tx, &invitation).await?;
+        } else {
+            invitations::insert(&tx, &invitation).await?;
+        }
+        let refers_to = Some(Uuid::from(invitation.id));
+        let mail = services.new_mail(MailKind::TeamInvitation, &email, None, refers_to, params);
+        outbox::insert(&tx, &mail).await?;
+        tx.commit().await?;
+        services.ring(mail.id).await;
+        Event::TeamInvitationSent.emit(Facts {
+            email: Some(&email),
+            ..facts(team.id, self.actor_id(), client)
+        });
+        Ok(Invited::Asked(invitation))
+    }
+}
+
+impl Services {
+    /// What an invitation link shows; `None` for a token that cannot be accepted.
+    pub async fn invitation(&self, token: &str) -> Result<Option<InvitationPreview>, ServiceError> {
+        self.live_invitation(&self.0.db, token).await
+    }
+
+    /// Lets the account that holds the invited address join. The token was mailed there, so it is
+    /// proof enough, whoever presents it, unless they are signed in as somebody else.
+    pub async fn accept_invitation(
+        &self,
+        token: &str,
+        actor: Option<Actor>,
+        client: &Client,
+    ) -> Result<(Member, TeamView), Failure> {
+        let tx = self.0.db.begin().await?;
+        let preview = self.require_invitation(&tx, token, client).await?;
+        let InvitationPreview {
+            team, invitation, ..
+        } = preview;
+        let user = users::find_by_email(&tx, &invitation.email).await?;
+        if let Some(actor) = actor
+            && user.as_ref().is_none_or(|user| user.id != actor.user_id)
+        {
+            return Err(Reason::InvitationEmailMismatch.at("token").into());
+        }
+        let user = user.ok_or_else(|| Failure::from(Reason::AccountNotFound))?;
+        if !user.is_active {
+            return Err(Reason::AccountDisabled.into());
+        }
+        let now = self.now();
+        // Whoever is signed in to the account and holds the token has both from its owner.
+        let cleared = match actor {
+            Some(_) => Cleared::default(),
+            None => self.clear_unproved(&tx, &user, now).await?,
+        };
+        if user.email_verified_at.is_none() {
+            users::set_email_verified(&tx, user.id, now).await?;
+        }
+        let membership = self.join(&tx, &invitation, user.id, now).await?;
+        let membership =
+            membership.ok_or_else(|| Failure::from(Reason::InvalidToken.at("token")))?;
+        tx.commit().await?;
+        self.announce(cleared).await;
+        Event::TeamInvitationAccepted.emit(facts(team.id, user.id, client));
+        let view = self.view_of_joined(team, membership);
+        Ok((Member { membership, user }, view))
+    }
+
+    /// Declines an invitation for the invited address.
+    pub async fn decline_invitation(&self, token: &str, client: &Client) -> Result<(), Failure> {
+        let InvitationPreview { invitation, .. } =
+            self.require_invitation(&self.0.db, token, client).await?;
+        let (db, now) = (&self.0.db, self.now());
+        if !invitations::close(db, &invitation, Closing::Declined, now).await? {
+            return Err(Reason::InvalidToken.at("token").into());
+        }
+        Event::TeamInvitationDeclined.emit(Facts {
+            team_id: Some(invitation.team_id),
+            email: Some(&invitation.email),
+            ip_address: Some(client.ip),
+            ..Facts::default()
+        });
+        Ok(())
+    }
+
+    /// Takes an open invitation back. [`Reason::NotFound`] for one of another's team.
+    pub async fn revoke_invitation(
+        &self,
+        actor: Actor,
+        id: &str,
+        client: &Client,
+    ) -> Result<Invitation, Failure> {
+        let not_found = || Failure::from(Reason::NotFound.at("invitationId"));
+        let id: InvitationId = id.parse().map_err(|_| not_found())?;
+        let invitation = invitations::find(&self.0.db, id)
+            .await?
+            .ok_or_else(not_found)?;
+        let team = self.team(actor, &invitation.team_id.to_string()).await?;
+        let team = team.ok_or_else(not_found)?;
+        let admin = team
+            .admin()
+            .ok_or_else(|| Failure::from(Reason::NotTeamAdmin))?;
+        let tx = admin.begin().await?;
+        let now = self.now();
+        if !invitations::close(&tx, &invitation, Closing::Revoked, now).await? {
+            return Err(not_found());
+        }
+        invitations::cancel_mails_of(&tx, id).await?;
+        tx.commit().await?;
+        Event::TeamInvitationRevoked.emit(Facts {
+            email: Some(&invitation.email),
+            ..facts(invitation.team_id, actor.user_id, client)
+        });
+        Ok(invitation)
+    }
+
+    /// The invitation that comes with a sign-up of `email`.
+    pub(super) async fn invitation_for(
+        &self,
+        token: &str,
+        email: &EmailAddress,
+        client: &Client,
+    ) -> Result<InvitationId, Failure> {
+        let field = "invitationToken";
+        let preview = self.live_invitation(&self.0.db, token).await?;
+        let Some(InvitationPreview { invitation, .. }) = preview else {
+            return Err(refuse(client, field));
+        };
+        if invitation.email == *email {
+            Ok(invitation.id)
+        } else {
+            Err(Reason::InvitationEmailMismatch.at(field).into())
+        }
+    }
+
+    /// Lets an account join by the invitation it signed up with, if that is still good.
+    pub(super) async fn join_by_signup(
+        &self,
+        tx: &Tx,
+        id: Option<InvitationId>,
+        user: &User,
+    ) -> Result<(), ServiceError> {
+        let Some(id) = id else { return Ok(()) };
+        let now = self.now();
+        let invitation = invitations::find(tx, id).await?;
+        let invitation = invitation.filter(|i| i.is_open(now) && i.email == user.email);
+        if let Some(invitation) = invitation
+            && self.inviter(tx, &invitation).await?.is_some()
+        {
+            self.join(tx, &invitation, user.id, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The open invitation that a mail carries the link of.
+    pub(super) async fn invitation_to_mail(
+        &self,
+        id: InvitationId,
+    ) -> Result<Option<Invitation>, ServiceError> {
+        let now = self.now();
+        let found = invitations::find(&self.0.db, id).await?;
+        let Some(invitation) = found.filter(|invitation| invitation.is_open(now)) else {
+            return Ok(None);
+        };
+        let inviter = self.inviter(&self.0.db, &invitation).await?;
+        Ok(inviter.map(|_| invitation))
+    }
+
+    /// Closes an invitation and makes the membership. `None` if somebody else just closed it.
+    async fn join(
+        &self,
+        tx: &Tx,
+        invitation: &Invitation,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Option<Membership>, ServiceError> {
+        teams::lock(tx, invitation.team_id).await?;
+        if !invitations::close(tx, invitation, Closing::Accepted, now).await? {
+            return Ok(None);
+        }
+        if let Some(membership) = teams::membership(tx, invitation.team_id, user).await? {
+            return Ok(Some(membership));
+        }
+        let membership = self.new_membership(invitation.team_id, user, invitation.role);
+        match teams::add_member(tx, &membership).await {
+            Err(DbError::Conflict(_)) => Ok(None),
+            added => added.map(|()| Some(membership)).map_err(Into::into),
+        }
+    }
+
+    async fn require_invitation(
+        &self,
+        db: &impl Executor,
+        token: &str,
+        client: &Client,
+    ) -> Result<InvitationPreview, Failure> {
+        let preview = self.live_invitation(db, token).await?;
+        preview.ok_or_else(|| refuse(client, "token"))
+    }
+
+    /// The invitation of a token, if it can be accepted: open, and its inviter still an admin.
+    async fn live_invitation(
+        &self,
+        db: &impl Executor,
+        token: &str,
+    ) -> Result<Option<InvitationPreview>, ServiceError> {
+        let Some((id, nonce)) = self.0.keys.read_invitation_token(token) else {
+            return Ok(None);
+        };
+        let now = self.now();
+        let found = invitations::find(db, id).await?;
+        let Some(invitation) = found.filter(|i| i.nonce == nonce && i.is_open(now)) else {
+            return Ok(None);
+        };
+        let inviter = self.inviter(db, &invitation).await?;
+        let team = teams::find(db, invitation.team_id).await?;
+        Ok(inviter.zip(team).map(|(inviter, team)| InvitationPreview {
+            team,
+            inviter,
+            invitation,
+        }))
+    }
+
+    /// Who invited, if they still could.
+    async fn inviter(
+        &self,
+        db: &impl Executor,
+        invitation: &Invitation,
+    ) -> Result<Option<User>, ServiceError> {
+        let Some(id) = invitation.invited_by else {
+            return Ok(None);
+        };
+        let Some(user) = users::find(db, id).await? else {
+            return Ok(None);
+        };
+        let membership = teams::membership(db, invitation.team_id, id).await?;
+        let is_admin = membership.is_some_and(|membership| membership.role == Role::Admin);
+        Ok(Some(user).filter(|user| user.is_active && (is_admin || user.is_superuser)))
+    }
+}
+
+/// All that is wrong with an invitation gets the same answer.
+fn refuse(client: &Client, field: &'static str) -> Failure {
+    Event::TeamInvitationRejected.emit(Facts {
+        ip_address: Some(client.ip),
+        ..Facts::default()
+    });
+    Reason::InvalidToken.at(field).into()
+}

@@ -1,0 +1,410 @@
+//! Teams. What somebody may do to one is a value they hold: [`TeamView`] for a member,
+//! [`TeamAdmin`] for an admin, nothing for anyone else. There is no other way to a team.
+
+use super::limits::Subject;
+use super::{Failure, Reason, ServiceError, Services};
+use crate::db::{Executor, Tx, invitations, teams};
+use crate::domain::client::Client;
+use crate::domain::id::{InvitationId, MembershipId, TeamId, UserId};
+use crate::domain::session::Actor;
+use crate::domain::team::{Invitation, Member, Membership, Page, Role, Slice, Team, TeamInfo};
+use crate::telemetry::{Event, Facts};
+
+/// A team as one of its members may see it.
+#[derive(Clone)]
+pub struct TeamView {
+    services: Services,
+    team: Team,
+    viewer: UserId,
+    role: Role,
+    is_superuser: bool,
+}
+
+/// A team as one of its admins may change it. A superuser counts as an admin of every team.
+pub struct TeamAdmin {
+    view: TeamView,
+}
+
+impl Services {
+    /// A team, for whoever is in it; the same `None` for a team of others and for one that never
+    /// was.
+    pub async fn team(&self, actor: Actor, id: &str) -> Result<Option<TeamView>, ServiceError> {
+        let Ok(id) = id.parse::<TeamId>() else {
+            return Ok(None);
+        };
+        let role = self.role_in(&self.0.db, actor, id).await?;
+        let team = teams::find(&self.0.db, id).await?;
+        Ok(role
+            .zip(team)
+            .map(|(role, team)| self.view(team, role, actor)))
+    }
+
+    /// A team for one of its admins; [`Reason::NotFound`] for whoever is not in it, and
+    /// [`Reason::NotTeamAdmin`] for its other members.
+    pub async fn team_as_admin(&self, actor: Actor, id: &str) -> Result<TeamAdmin, Failure> {
+        let view = self.team_as_member(actor, id).await?;
+        view.admin().ok_or_else(|| Reason::NotTeamAdmin.into())
+    }
+
+    async fn team_as_member(&self, actor: Actor, id: &str) -> Result<TeamView, Failure> {
+        let view = self.team(actor, id).await?;
+        view.ok_or_else(|| Reason::NotFound.at("teamId").into())
+    }
+
+    /// The teams of the signed-in account, in the order of joining.
+    pub async fn teams(
+        &self,
+        actor: Actor,
+        page: Page<MembershipId>,
+    ) -> Result<Slice<(Membership, TeamView)>, ServiceError> {
+        let slice = teams::of_user(&self.0.db, actor.user_id, page).await?;
+        let items = slice
+            .items
+            .into_iter()
+            .map(|(membership, team)| {
+                let view = self.view(team, membership.role, actor);
+                (membership, view)
+            })
+            .collect();
+        Ok(Slice {
+            items,
+            has_previous: slice.has_previous,
+            has_next: slice.has_next,
+        })
+    }
+
+    /// How many teams the signed-in account is in.
+    pub async fn count_teams(&self, actor: Actor) -> Result<u64, ServiceError> {
+        Ok(teams::count_of_user(&self.0.db, actor.user_id).await?)
+    }
+
+    /// Makes a team whose first admin is the signed-in account.
+    pub async fn create_team(
+        &self,
+        actor: Actor,
+        name: &str,
+        description: Option<&str>,
+        client: &Client,
+    ) -> Result<TeamView, Failure> {
+        let about = TeamInfo::parse(name, description)?;
+        let now = self.now();
+        let team = Team {
+            id: self.new_id(),
+            about,
+            created_at: now,
+            updated_at: now,
+        };
+        let membership = self.new_membership(team.id, actor.user_id, Role::Admin);
+        let tx = self.0.db.begin().await?;
+        teams::insert(&tx, &team).await?;
+        teams::add_member(&tx, &membership).await?;
+        tx.commit().await?;
+        Event::TeamCreated.emit(facts(team.id, actor.user_id, client));
+        Ok(self.view(team, Role::Admin, actor))
+    }
+
+    /// Takes the signed-in account out of a team. The last member takes the team along.
+    pub async fn leave_team(
+        &self,
+        actor: Actor,
+        id: &str,
+        client: &Client,
+    ) -> Result<TeamId, Failure> {
+        let id = self.team_as_member(actor, id).await?.team.id;
+        let tx = self.0.db.begin().await?;
+        teams::lock(&tx, id).await?;
+        let membership = teams::membership(&tx, id, actor.user_id).await?;
+        let Some(membership) = membership else {
+            return Err(Reason::NotFound.at("teamId").into());
+        };
+        remove(&tx, membership).await?;
+        tx.commit().await?;
+        Event::TeamMemberRemoved.emit(Facts {
+            reason: Some("left"),
+            ..facts(id, actor.user_id, client)
+        });
+        Ok(id)
+    }
+
+    /// Takes an account that is about to be erased out of the teams it administers.
+    /// [`Reason::LastAdmin`] if one would be left without an admin.
+    pub(super) async fn leave_administered_teams(
+        &self,
+        tx: &Tx,
+        user: UserId,
+    ) -> Result<(), Failure> {
+        for team in teams::administered_by(tx, user).await? {
+            teams::lock(tx, team).await?;
+            if let Some(membership) = teams::membership(tx, team, user).await? {
+                remove(tx, membership).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn new_membership(
+        &self,
+        team_id: TeamId,
+        user_id: UserId,
+        role: Role,
+    ) -> Membership {
+        Membership {
+            id: self.new_id(),
+            team_id,
+            user_id,
+            role,
+            joined_at: self.now(),
+        }
+    }
+
+    pub(super) fn view(&self, team: Team, role: Role, actor: Actor) -> TeamView {
+        let Actor {
+            user_id: viewer,
+            is_superuser,
+            ..
+        } = actor;
+        TeamView {
+            services: self.clone(),
+            team,
+            viewer,
+            role,
+            is_superuser,
+        }
+    }
+
+    /// What an admin may see.
+    pub(super) fn view_of_admin(&self, admin: &TeamAdmin) -> TeamView {
+        admin.view.clone()
+    }
+
+    /// What an account that just joined may see, without a session.
+    pub(super) fn view_of_joined(&self, team: Team, membership: Membership) -> TeamView {
+        TeamView {
+            services: self.clone(),
+            team,
+            viewer: membership.user_id,
+            role: membership.role,
+            is_superuser: false,
+        }
+    }
+
+    async fn role_in(
+        &self,
+        db: &impl Executor,
+        actor: Actor,
+        team: TeamId,
+    ) -> Result<Option<Role>, ServiceError> {
+        let membership = teams::membership(db, team, actor.user_id).await?;
+        let role = membership.map(|membership| membership.role);
+        Ok(if actor.is_superuser {
+            Some(Role::Admin)
+        } else {
+            role
+        })
+    }
+}
+
+impl TeamView {
+    /// The team.
+    pub fn team(&self) -> &Team {
+        &self.team
+    }
+
+    /// What the viewer may do here.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The members, in the order of joining.
+    pub async fn members(&self, page: Page<MembershipId>) -> Result<Slice<Member>, ServiceError> {
+        Ok(teams::members(&self.services.0.db, self.team.id, page).await?)
+    }
+
+    /// How many members there are.
+    pub async fn count_members(&self) -> Result<u64, ServiceError> {
+        Ok(teams::count_members(&self.services.0.db, self.team.id).await?)
+    }
+
+    /// The same team for an admin; `None` for any other member.
+    pub fn admin(&self) -> Option<TeamAdmin> {
+        (self.role == Role::Admin).then(|| TeamAdmin { view: self.clone() })
+    }
+}
+
+impl TeamAdmin {
+    pub(super) fn services(&self) -> &Services {
+        &self.view.services
+    }
+
+    pub(super) fn team(&self) -> &Team {
+        &self.view.team
+    }
+
+    /// The admin.
+    pub(super) fn actor_id(&self) -> UserId {
+        self.view.viewer
+    }
+
+    /// A transaction that holds the team against other changes, begun by whoever is still an
+    /// admin then.
+    pub(super) async fn begin(&self) -> Result<Tx, Failure> {
+        let tx = self.services().0.db.begin().await?;
+        if teams::lock(&tx, self.team().id).await?.is_none() {
+            return Err(Reason::NotFound.at("teamId").into());
+        }
+        let membership = teams::membership(&tx, self.team().id, self.actor_id()).await?;
+        let is_admin = membership.is_some_and(|membership| membership.role == Role::Admin);
+        if is_admin || self.view.is_superuser {
+            Ok(tx)
+        } else {
+            Err(Reason::NotTeamAdmin.into())
+        }
+    }
+
+    /// Changes name or description; what is `None` stays, and an empty description empties it.
+    pub async fn update(
+        self,
+        name: Option<&str>,
+        description: Option<&str>,
+        client: &Client,
+    ) -> Result<TeamView, Failure> {
+        let TeamInfo {
+            name: old_name,
+            description: old_description,
+        } = &self.team().about;
+        let about = TeamInfo::parse(
+            name.unwrap_or(old_name),
+            description.or(old_description.as_deref()),
+        )?;
+        let now = self.services().now();
+        let tx = self.begin().await?;
+        teams::set_about(&tx, self.team().id, &about, now).await?;
+        tx.commit().await?;
+        Event::TeamUpdated.emit(facts(self.team().id, self.actor_id(), client));
+        let team = Team {
+            about,
+            updated_at: now,
+            ..self.view.team
+        };
+        Ok(TeamView { team, ..self.view })
+    }
+
+    /// Deletes the team, with its memberships and invitations, and cancels the mails about them.
+    pub async fn delete(self, client: &Client) -> Result<TeamId, Failure> {
+        let id = self.team().id;
+        let tx = self.begin().await?;
+        delete(&tx, id).await?;
+        tx.commit().await?;
+        Event::TeamDeleted.emit(facts(id, self.actor_id(), client));
+        Ok(id)
+    }
+
+    /// Lets a member do more or less. [`Reason::LastAdmin`] if nobody could change the team then.
+    pub async fn change_role(
+        self,
+        user: &str,
+        role: Role,
+        client: &Client,
+    ) -> Result<(Member, TeamView), Failure> {
+        let id = self.team().id;
+        let tx = self.begin().await?;
+        let member = match user.parse() {
+            Ok(user) => teams::member(&tx, id, user).await?,
+            Err(_) => None,
+        };
+        let Some(mut member) = member else {
+            return Err(Reason::NotFound.at("userId").into());
+        };
+        let loses_admin = member.membership.role == Role::Admin && role == Role::Member;
+        if loses_admin && teams::count_admins(&tx, id).await? == 1 {
+            return Err(Reason::LastAdmin.into());
+        }
+        teams::set_role(&tx, id, member.user.id, role).await?;
+        tx.commit().await?;
+        Event::TeamRoleChanged.emit(Facts {
+            reason: Some(role.name()),
+            ..facts(id, member.user.id, client)
+        });
+        member.membership.role = role;
+        let mut view = self.view;
+        if member.user.id == view.viewer && !view.is_superuser {
+            view.role = role;
+        }
+        Ok((member, view))
+    }
+
+    /// Takes a member out. [`Reason::LastAdmin`] if nobody could change the team then.
+    pub async fn remove_member(self, user: &str, client: &Client) -> Result<UserId, Failure> {
+        let id = self.team().id;
+        let tx = self.begin().await?;
+        let membership = match user.parse() {
+            Ok(user) => teams::membership(&tx, id, user).await?,
+            Err(_) => None,
+        };
+        let Some(membership) = membership else {
+            return Err(Reason::NotFound.at("userId").into());
+        };
+        remove(&tx, membership).await?;
+        tx.commit().await?;
+        Event::TeamMemberRemoved.emit(Facts {
+            reason: Some("removed"),
+            ..facts(id, membership.user_id, client)
+        });
+        Ok(membership.user_id)
+    }
+
+    /// The open invitations, the oldest first.
+    pub async fn invitations(
+        &self,
+        page: Page<InvitationId>,
+    ) -> Result<Slice<Invitation>, ServiceError> {
+        let services = self.services();
+        let (db, now) = (&services.0.db, services.now());
+        Ok(invitations::open_of_team(db, self.team().id, now, page).await?)
+    }
+
+    /// How many open invitations there are.
+    pub async fn count_invitations(&self) -> Result<u64, ServiceError> {
+        let services = self.services();
+        Ok(invitations::count_open(&services.0.db, self.team().id, services.now()).await?)
+    }
+
+    pub(super) async fn count_invitation(&self, client: &Client) -> Result<(), Failure> {
+        let services = self.services();
+        let rule = services.invitations_per_team();
+        let counted = services
+            .hit(rule, Subject::Team(self.team().id), client)
+            .await;
+        Ok(counted.map_err(super::UserError::from)?)
+    }
+}
+
+/// Takes a member out of a locked team, unless others would be left without an admin. A team that
+/// nobody is left in is deleted.
+async fn remove(tx: &Tx, membership: Membership) -> Result<(), Failure> {
+    let team = membership.team_id;
+    if teams::count_members(tx, team).await? == 1 {
+        return delete(tx, team).await;
+    }
+    if membership.role == Role::Admin && teams::count_admins(tx, team).await? == 1 {
+        return Err(Reason::LastAdmin.into());
+    }
+    teams::remove_member(tx, team, membership.user_id).await?;
+    Ok(())
+}
+
+async fn delete(tx: &Tx, team: TeamId) -> Result<(), Failure> {
+    invitations::cancel_mails_of_team(tx, team).await?;
+    teams::delete(tx, team).await?;
+    Ok(())
+}
+
+/// A team and an account, for the log.
+pub(super) fn facts(team: TeamId, user: UserId, client: &Client) -> Facts<'static> {
+    Facts {
+        team_id: Some(team),
+        user_id: Some(user),
+        ip_address: Some(client.ip),
+        ..Facts::default()
+    }
+}
