@@ -2,7 +2,10 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
+    QueryOrder, Statement,
+};
 
 use super::entity::verification_codes::{ActiveModel, Column, Entity, Model};
 use super::{DbError, Executor, Tx, changed, from_column, to_column};
@@ -12,8 +15,8 @@ use crate::domain::email::EmailAddress;
 use crate::domain::id::{CodeId, UserId};
 
 /// Adds a code in the place of the one that is open for the same purpose and address, if any.
-/// [`DbError::Conflict`] if another request did the same in this moment.
 pub async fn supersede(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> {
+    take_turns(tx, code).await?;
     Entity::update_many()
         .col_expr(Column::SupersededAt, code.created_at.into())
         .filter(Column::Purpose.eq(code.purpose.name()))
@@ -43,13 +46,29 @@ pub async fn supersede(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> 
     Ok(())
 }
 
+/// Waits until no other transaction is superseding the same code: of many at once, all but one
+/// would find the place taken each time they try. SQLite's write lock is enough there.
+async fn take_turns(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> {
+    let backend = tx.connection().get_database_backend();
+    if backend == DbBackend::Postgres {
+        let place = format!("{} {}", code.purpose.name(), code.email.as_str());
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+        let lock = Statement::from_sql_and_values(backend, lock, [place.into()]);
+        tx.connection().execute_raw(lock).await?;
+    }
+    Ok(())
+}
+
 /// The code with this identifier.
 pub async fn find(db: &impl Executor, id: CodeId) -> Result<Option<VerificationCode>, DbError> {
     let row = Entity::find_by_id(id).one(db.connection()).await?;
     row.map(TryInto::try_into).transpose()
 }
 
-/// The newest code for a purpose and address, whatever became of it.
+/// The open code for a purpose and address, or else the one that was used last.
+///
+/// A superseded one is never asked for: it is older than another, whatever its time says, which
+/// may be that of another process's clock, or from before a wait for the write lock.
 pub async fn find_newest(
     db: &impl Executor,
     purpose: Purpose,
@@ -58,6 +77,8 @@ pub async fn find_newest(
     let row = Entity::find()
         .filter(Column::Purpose.eq(purpose.name()))
         .filter(Column::Email.eq(email.as_str()))
+        .filter(Column::SupersededAt.is_null())
+        .order_by_desc(Column::UsedAt.is_null())
         .order_by_desc(Column::CreatedAt)
         .order_by_desc(Column::Id)
         .one(db.connection())

@@ -3,10 +3,14 @@
 
 pub(crate) mod app;
 pub(crate) mod client;
+pub(crate) mod dead_tokens;
 pub(crate) mod deployment;
+pub(crate) mod flow;
+pub(crate) mod jwt;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod smtp;
+mod sql;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,83 @@
+//! The two code flows, for what both promise alike.
+
+use gatelodge::domain::mail::MailKind;
+use serde_json::{Value, json};
+
+use super::app::TestApp;
+use super::client::Client;
+
+/// Signing up or logging in by emailed code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Signup,
+    Login,
+}
+
+impl Flow {
+    pub(crate) const BOTH: [Self; 2] = [Self::Signup, Self::Login];
+
+    /// The purpose of its codes in the database.
+    pub(crate) fn purpose(self) -> &'static str {
+        match self {
+            Self::Signup => "signup",
+            Self::Login => "login",
+        }
+    }
+
+    /// The mail that carries its code.
+    pub(crate) fn mail(self) -> MailKind {
+        match self {
+            Self::Signup => MailKind::SignupCode,
+            Self::Login => MailKind::LoginCode,
+        }
+    }
+
+    /// The mail to an address that this flow is of no use to, where existence is not told.
+    pub(crate) fn refusal(self) -> MailKind {
+        match self {
+            Self::Signup => MailKind::AccountExists,
+            Self::Login => MailKind::NoAccount,
+        }
+    }
+
+    /// An address that this flow works for: one with an account, or without.
+    pub(crate) async fn address(self, app: &TestApp) -> &'static str {
+        match self {
+            Self::Signup => "grace@example.com",
+            Self::Login => {
+                app.sign_up("ada@example.com").await;
+                "ada@example.com"
+            }
+        }
+    }
+
+    /// Asks for a code, whatever comes of it.
+    pub(crate) async fn request(self, client: &Client, email: &str) -> Value {
+        match self {
+            Self::Signup => client.request_signup_code(email, "Ada").await,
+            Self::Login => client.request_login_code(email).await,
+        }
+    }
+
+    /// Asks for a code and reads it in the mail.
+    pub(crate) async fn code(self, app: &TestApp, email: &str) -> String {
+        let requested = self.request(app, email).await;
+        assert_eq!(requested["errors"], json!([]), "{requested}");
+        app.code(self.mail(), email).await
+    }
+
+    /// Answers with a code, whatever comes of it.
+    pub(crate) async fn verify(self, client: &Client, email: &str, code: &str) -> Value {
+        match self {
+            Self::Signup => client.verify_signup_code(email, code).await,
+            Self::Login => client.verify_login_code(email, code).await,
+        }
+    }
+}
+
+/// A numeric code of the same length that is not `code`, another for each `n` below 999,999.
+pub(crate) fn wrong_code(code: &str, n: u64) -> String {
+    let modulus = 10_u64.pow(u32::try_from(code.len()).unwrap());
+    let wrong = (code.parse::<u64>().unwrap() + 1 + n) % modulus;
+    format!("{wrong:0width$}", width = code.len())
+}
