@@ -215,7 +215,7 @@ pub enum RequestError {
     /// The request is not what GraphQL over HTTP asks for.
     BadUserInput(String),
     /// The document is not GraphQL.
-    ParseFailed(String),
+    ParseFailed(async_graphql::parser::Error),
     /// The document asks for more than is allowed.
     TooComplex(String),
     /// The request names a document by its hash, which this server does not keep.
@@ -229,7 +229,7 @@ impl From<RequestError> for ServerError {
         let (code, message) = match error {
             RequestError::Unauthenticated(why) => return unauthenticated(why),
             RequestError::BadUserInput(message) => ("BAD_USER_INPUT", message),
-            RequestError::ParseFailed(message) => ("GRAPHQL_PARSE_FAILED", message),
+            RequestError::ParseFailed(error) => return parse_failed(error),
             RequestError::TooComplex(message) => ("QUERY_TOO_COMPLEX", message),
             RequestError::PersistedQueryNotSupported => (
                 "PERSISTED_QUERY_NOT_SUPPORTED",
@@ -239,6 +239,15 @@ impl From<RequestError> for ServerError {
         };
         with_code(ServerError::new(message, None), code)
     }
+}
+
+/// The parser draws a picture of the place, the last line of which says what was expected there.
+fn parse_failed(error: async_graphql::parser::Error) -> ServerError {
+    let mut error = ServerError::from(error);
+    if let Some((_, expected)) = error.message.rsplit_once("\n  = ") {
+        error.message = format!("Syntax error: {expected}.");
+    }
+    with_code(error, "GRAPHQL_PARSE_FAILED")
 }
 
 fn unauthenticated(why: Unauthenticated) -> ServerError {

@@ -9,6 +9,7 @@ use crate::service::Services;
 
 mod caller;
 mod code;
+mod conformance;
 mod error;
 pub mod guard;
 mod mutation;
@@ -63,6 +64,7 @@ pub fn schema(services: Services, app: AppInfo, introspection: bool) -> Schema {
     .data(services)
     .data(app)
     .extension(error::ErrorCodes)
+    .extension(conformance::Conformance)
     .limit_depth(MAX_DEPTH)
     .limit_complexity(MAX_COMPLEXITY)
     .limit_recursive_depth(MAX_RECURSION)
