@@ -2,14 +2,14 @@
 //! looked at before anything runs, that fields come in the order in which they were asked for,
 //! and that a field that failed is null, and takes along what cannot be null.
 
-use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
 };
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{Name, Response, ServerError, ServerResult, Value, Variables};
+use async_graphql::registry::{MetaType, Registry};
+use async_graphql::{Response, ServerError, ServerResult, Value, Variables};
 
 use super::operation;
 
@@ -32,8 +32,7 @@ struct OfOneRequest(OnceLock<Asked>);
 /// What a request asks for.
 struct Asked {
     document: ExecutableDocument,
-    /// The variables that were given a value, null not being one.
-    given: HashSet<Name>,
+    variables: Variables,
 }
 
 #[async_trait::async_trait]
@@ -46,11 +45,10 @@ impl Extension for OfOneRequest {
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
         let document = next.run(ctx, query, variables).await?;
-        let given = variables.iter().filter(|(_, value)| **value != Value::Null);
         // It is asked once per request.
         let _ = self.0.set(Asked {
             document: document.clone(),
-            given: given.map(|(name, _)| name.clone()).collect(),
+            variables: variables.clone(),
         });
         Ok(document)
     }
@@ -69,12 +67,12 @@ impl Extension for OfOneRequest {
         let Some((asked, operation)) = selected else {
             return next.run(ctx, operation_name).await;
         };
-        let missing = missing_variables(operation, &asked.given);
-        if !missing.is_empty() {
-            return Response::from_errors(missing);
+        let registry = &ctx.schema_env.registry;
+        let refused = refused_variables(operation, &asked.variables, registry);
+        if !refused.is_empty() {
+            return Response::from_errors(refused);
         }
         let mut response = next.run(ctx, operation_name).await;
-        let registry = &ctx.schema_env.registry;
         let root = match operation.ty {
             OperationType::Mutation => registry.mutation_type.as_deref(),
             _ => Some(registry.query_type.as_str()),
@@ -93,22 +91,48 @@ impl Extension for OfOneRequest {
     }
 }
 
-/// An error for each variable that must have a value and has none.
-fn missing_variables(operation: &OperationDefinition, given: &HashSet<Name>) -> Vec<ServerError> {
+/// An error for each variable that must have a value and has none, or has something else where an
+/// input object belongs; other kinds of values are checked with the document.
+fn refused_variables(
+    operation: &OperationDefinition,
+    variables: &Variables,
+    registry: &Registry,
+) -> Vec<ServerError> {
     let definitions = operation.variable_definitions.iter();
-    definitions
-        .filter(|definition| {
-            let definition = &definition.node;
-            !definition.var_type.node.nullable
-                && definition.default_value.is_none()
-                && !given.contains(&definition.name.node)
-        })
-        .map(|definition| {
-            let message = format!(
-                "The variable \"${}\" is missing.",
-                definition.node.name.node
-            );
-            ServerError::new(message, Some(definition.pos))
-        })
-        .collect()
+    let refused = definitions.filter_map(|definition| {
+        let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
+        let wrong = match variables.get(name) {
+            None | Some(Value::Null) if ty.nullable || definition.node.default_value.is_some() => {
+                return None;
+            }
+            None | Some(Value::Null) => "is missing",
+            Some(value) if fits(registry, &ty.to_string(), value) => return None,
+            Some(_) => "is not of its type",
+        };
+        let message = format!("The variable \"${name}\" {wrong}.");
+        Some(ServerError::new(message, Some(definition.pos)))
+    });
+    refused.collect()
+}
+
+/// Whether objects stand where the type, as the schema writes it, has input objects.
+fn fits(registry: &Registry, ty: &str, value: &Value) -> bool {
+    let ty = ty.trim_end_matches('!');
+    let of = ty.strip_prefix('[').and_then(|of| of.strip_suffix(']'));
+    match (of, value) {
+        (_, Value::Null) => true,
+        (Some(of), Value::List(items)) => items.iter().all(|item| fits(registry, of, item)),
+        // A single item stands for a list of it.
+        (Some(of), _) => fits(registry, of, value),
+        (None, _) => match (registry.types.get(ty), value) {
+            (Some(MetaType::InputObject { input_fields, .. }), Value::Object(given)) => {
+                given.iter().all(|(name, value)| {
+                    let field = input_fields.get(name.as_str());
+                    field.is_none_or(|field| fits(registry, &field.ty, value))
+                })
+            }
+            (Some(MetaType::InputObject { .. }), _) => false,
+            _ => true,
+        },
+    }
 }

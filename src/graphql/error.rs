@@ -308,9 +308,11 @@ impl Extension for ErrorCodes {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
+        // The text was parsed before; what is left to fail here are the limits of recursion and
+        // of directives.
         next.run(ctx, query, variables)
             .await
-            .map_err(|error| with_code(error, "GRAPHQL_PARSE_FAILED"))
+            .map_err(|error| with_code(error, "QUERY_TOO_COMPLEX"))
     }
 
     async fn validation(

@@ -68,7 +68,7 @@ impl SessionMutation {
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
-        input: RefreshSessionInput,
+        #[graphql(desc = "The token to exchange.")] input: RefreshSessionInput,
     ) -> Result<RefreshSessionPayload, ApiError> {
         let refreshed = ctx
             .services()

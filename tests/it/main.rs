@@ -3,6 +3,9 @@
 #![cfg(test)]
 
 mod codes;
+mod contract;
+mod graphql;
+mod http;
 mod layers;
 mod smtp;
 mod support;

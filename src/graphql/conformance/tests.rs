@@ -1,4 +1,4 @@
-use async_graphql::{EmptySubscription, Object, Request, Schema, SimpleObject};
+use async_graphql::{EmptySubscription, InputObject, Object, Request, Schema, SimpleObject};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -70,12 +70,21 @@ impl Node {
     }
 }
 
+#[derive(InputObject)]
+struct Note {
+    text: String,
+    replies: Option<Vec<Note>>,
+}
+
 struct Mutation;
 
 #[Object]
 impl Mutation {
     async fn echo(&self, text: String) -> String {
         text
+    }
+    async fn add(&self, note: Note) -> usize {
+        note.text.len() + note.replies.map_or(0, |replies| replies.len())
     }
     async fn fails(&self) -> Result<i32, Failed> {
         Err(Failed)
@@ -180,6 +189,25 @@ async fn variables_are_looked_at_first() {
     assert_eq!(error["path"], Json::Null);
     let answer = run(echo, json!({ "a": "a" })).await;
     assert_eq!(answer["data"], json!({ "echo": "a", "x": "b" }));
+    let add = "mutation M($note: Note!) { add(note: $note) }";
+    for note in [
+        json!(3),
+        json!("x"),
+        json!([{ "text": "a" }]),
+        json!({ "text": "a", "replies": [{ "text": "a" }, 3] }),
+        json!({ "text": "a", "replies": 3 }),
+    ] {
+        let answer = run(add, json!({ "note": note })).await;
+        assert_eq!(answer["data"], Json::Null, "{note}");
+        assert_eq!(answer["errors"][0]["path"], Json::Null, "{note}: {answer}");
+    }
+    for note in [
+        json!({ "text": "a", "replies": null }),
+        json!({ "text": "", "replies": [{ "text": "b" }] }),
+    ] {
+        let answer = run(add, json!({ "note": note })).await;
+        assert_eq!(answer["data"], json!({ "add": 1 }), "{note}: {answer}");
+    }
     let skip = "query Q($b: Boolean!) { quick @skip(if: $b) }";
     assert_eq!(run(skip, json!({})).await["data"], Json::Null);
 }
