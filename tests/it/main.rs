@@ -2,10 +2,12 @@
 
 #![cfg(test)]
 
+mod cli;
 mod codes;
 mod contract;
 mod graphql;
 mod http;
 mod layers;
+mod pages;
 mod smtp;
 mod support;
