@@ -73,6 +73,10 @@ impl Extension for OfOneRequest {
             return Response::from_errors(refused);
         }
         let mut response = next.run(ctx, operation_name).await;
+        if response.errors.iter().any(|error| error.path.is_empty()) {
+            // It did not get to run.
+            return response;
+        }
         let root = match operation.ty {
             OperationType::Mutation => registry.mutation_type.as_deref(),
             _ => Some(registry.query_type.as_str()),

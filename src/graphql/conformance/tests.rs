@@ -41,6 +41,7 @@ impl Query {
         }
     }
     async fn maybe_fails(&self) -> Result<Option<i32>, Failed> {
+        later().await;
         Err(Failed)
     }
 }
@@ -63,6 +64,7 @@ impl Node {
         3
     }
     async fn fails(&self) -> Result<i32, Failed> {
+        later().await;
         Err(Failed)
     }
     async fn inner(&self) -> Node {
@@ -87,6 +89,7 @@ impl Mutation {
         note.text.len() + note.replies.map_or(0, |replies| replies.len())
     }
     async fn fails(&self) -> Result<i32, Failed> {
+        later().await;
         Err(Failed)
     }
 }

@@ -27,7 +27,7 @@ async fn what_is_no_request_is_refused() {
         format!(r#"{{"query":"{{me{{id}}}}","variables":{{"a":{open}{close}}}}}"#)
     };
     for body in [
-        "".to_owned(),
+        String::new(),
         " ".to_owned(),
         "{".to_owned(),
         "null".to_owned(),
