@@ -82,47 +82,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        let mut one_membership = Index::create();
-        one_membership
-            .name("team_members_team_id_user_id")
-            .table("team_members")
-            .unique();
-        manager
-            .create_index(one_membership.col("team_id").col("user_id").to_owned())
-            .await?;
-        // Identifiers rise with time, so these also give the order of joining.
-        for (table, column) in [
-            ("team_members", "team_id"),
-            ("team_members", "user_id"),
-            ("invitations", "team_id"),
-        ] {
-            let mut pages = Index::create();
-            pages.name(format!("{table}_{column}_id")).table(table);
-            manager
-                .create_index(pages.col(column).col("id").to_owned())
-                .await?;
-        }
-        let open = ["accepted_at", "declined_at", "revoked_at"]
-            .map(|column| Expr::col(column).is_null())
-            .into_iter()
-            .fold(Cond::all(), Cond::add);
-        let mut one_open = Index::create();
-        one_open
-            .name("invitations_one_open")
-            .table("invitations")
-            .unique();
-        let one_open = one_open
-            .col("team_id")
-            .col("email")
-            .cond_where(open)
-            .to_owned();
-        manager.create_index(one_open).await?;
-        let mut inviter = Index::create();
-        inviter
-            .name("invitations_invited_by")
-            .table("invitations")
-            .col("invited_by");
-        manager.create_index(inviter).await
+        create_indexes(manager).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -141,6 +101,50 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
+}
+
+async fn create_indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let mut one_membership = Index::create();
+    one_membership
+        .name("team_members_team_id_user_id")
+        .table("team_members")
+        .unique();
+    manager
+        .create_index(one_membership.col("team_id").col("user_id").to_owned())
+        .await?;
+    // Identifiers rise with time, so these also give the order of joining.
+    for (table, column) in [
+        ("team_members", "team_id"),
+        ("team_members", "user_id"),
+        ("invitations", "team_id"),
+    ] {
+        let mut pages = Index::create();
+        pages.name(format!("{table}_{column}_id")).table(table);
+        manager
+            .create_index(pages.col(column).col("id").to_owned())
+            .await?;
+    }
+    let open = ["accepted_at", "declined_at", "revoked_at"]
+        .map(|column| Expr::col(column).is_null())
+        .into_iter()
+        .fold(Cond::all(), Cond::add);
+    let mut one_open = Index::create();
+    one_open
+        .name("invitations_one_open")
+        .table("invitations")
+        .unique();
+    let one_open = one_open
+        .col("team_id")
+        .col("email")
+        .cond_where(open)
+        .to_owned();
+    manager.create_index(one_open).await?;
+    let mut inviter = Index::create();
+    inviter
+        .name("invitations_invited_by")
+        .table("invitations")
+        .col("invited_by");
+    manager.create_index(inviter).await
 }
 
 fn foreign_key(

@@ -1,6 +1,7 @@
 //! What the other commands of the binary do.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::StartError;
 use crate::config::{self, Config, Loaded, Problems};
@@ -122,7 +123,13 @@ pub async fn migration_status(config: &Config, json: bool) -> Result<(), Command
 
 /// Asks the server on this machine whether it is alive.
 pub async fn healthcheck(config: &Config) -> Result<(), CommandError> {
-    let asked = tokio::time::timeout(HEALTHCHECK_PATIENCE, ask_health(config.http.port)).await;
+    let host = match config.http.host {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    let asking = ask_health(host, config.http.port);
+    let asked = tokio::time::timeout(HEALTHCHECK_PATIENCE, asking).await;
     let status = asked.map_err(io::Error::from)??;
     if status.contains(" 200 ") {
         Ok(())
@@ -131,9 +138,9 @@ pub async fn healthcheck(config: &Config) -> Result<(), CommandError> {
     }
 }
 
-async fn ask_health(port: u16) -> io::Result<String> {
+async fn ask_health(host: IpAddr, port: u16) -> io::Result<String> {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+    let mut stream = tokio::net::TcpStream::connect((host, port)).await?;
     let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await?;
     let mut status = String::new();

@@ -30,7 +30,8 @@ pub struct AccessClaims {
     pub email: String,
     /// Its teams and its role in each, for other services: never read here.
     pub teams: Vec<TeamClaim>,
-    /// Whether it is in more teams than fit.
+    /// Whether it is in more teams than fit; left out where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub teams_truncated: bool,
     /// What the account is beyond an ordinary one: `superuser` or nothing.
     pub roles: Vec<String>,

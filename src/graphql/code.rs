@@ -111,7 +111,7 @@ impl CodeMutation {
     async fn request_signup_code(
         &self,
         ctx: &Context<'_>,
-        input: RequestSignupCodeInput,
+        #[graphql(desc = "Who wants an account.")] input: RequestSignupCodeInput,
     ) -> Result<RequestSignupCodePayload, ApiError> {
         let profile = ProfileInput {
             name: input.name,
@@ -132,7 +132,7 @@ impl CodeMutation {
     async fn verify_signup_code(
         &self,
         ctx: &Context<'_>,
-        input: VerifySignupCodeInput,
+        #[graphql(desc = "The code, and whom it was sent to.")] input: VerifySignupCodeInput,
     ) -> Result<VerifySignupCodePayload, ApiError> {
         let VerifySignupCodeInput { email, code, name } = input;
         let signed_in = ctx
@@ -147,7 +147,7 @@ impl CodeMutation {
     async fn request_login_code(
         &self,
         ctx: &Context<'_>,
-        input: RequestLoginCodeInput,
+        #[graphql(desc = "Who wants to log in.")] input: RequestLoginCodeInput,
     ) -> Result<RequestLoginCodePayload, ApiError> {
         let challenge = ctx
             .services()
@@ -160,7 +160,7 @@ impl CodeMutation {
     async fn verify_login_code(
         &self,
         ctx: &Context<'_>,
-        input: VerifyLoginCodeInput,
+        #[graphql(desc = "The code, and whom it was sent to.")] input: VerifyLoginCodeInput,
     ) -> Result<VerifyLoginCodePayload, ApiError> {
         let VerifyLoginCodeInput { email, code } = input;
         let signed_in = ctx

@@ -76,7 +76,7 @@ impl EmailMutation {
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
-        input: VerifyEmailInput,
+        #[graphql(desc = "The answer to a verification code.")] input: VerifyEmailInput,
     ) -> Result<VerifyEmailPayload, ApiError> {
         let VerifyEmailInput { email, code } = input;
         let verified = ctx
@@ -90,7 +90,7 @@ impl EmailMutation {
     async fn request_email_change(
         &self,
         ctx: &Context<'_>,
-        input: RequestEmailChangeInput,
+        #[graphql(desc = "Which address the account is to have.")] input: RequestEmailChangeInput,
     ) -> Result<RequestEmailChangePayload, ApiError> {
         let (services, actor) = (ctx.services(), ctx.actor()?);
         let requested = services
@@ -103,6 +103,7 @@ impl EmailMutation {
     async fn confirm_email_change(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "The answer to the code at the new address.")]
         input: ConfirmEmailChangeInput,
     ) -> Result<ConfirmEmailChangePayload, ApiError> {
         let (services, actor) = (ctx.services(), ctx.actor()?);

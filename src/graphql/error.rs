@@ -227,7 +227,7 @@ pub enum RequestError {
     /// The request is not what GraphQL over HTTP asks for.
     BadUserInput(String),
     /// The document is not GraphQL.
-    ParseFailed(String),
+    ParseFailed(async_graphql::parser::Error),
     /// The document asks for more than is allowed.
     TooComplex(String),
     /// The request names a document by its hash, which this server does not keep.
@@ -241,7 +241,7 @@ impl From<RequestError> for ServerError {
         let (code, message) = match error {
             RequestError::Unauthenticated(why) => return unauthenticated(why),
             RequestError::BadUserInput(message) => ("BAD_USER_INPUT", message),
-            RequestError::ParseFailed(message) => ("GRAPHQL_PARSE_FAILED", message),
+            RequestError::ParseFailed(error) => return parse_failed(error),
             RequestError::TooComplex(message) => ("QUERY_TOO_COMPLEX", message),
             RequestError::PersistedQueryNotSupported => (
                 "PERSISTED_QUERY_NOT_SUPPORTED",
@@ -251,6 +251,15 @@ impl From<RequestError> for ServerError {
         };
         with_code(ServerError::new(message, None), code)
     }
+}
+
+/// The parser draws a picture of the place, the last line of which says what was expected there.
+fn parse_failed(error: async_graphql::parser::Error) -> ServerError {
+    let mut error = ServerError::from(error);
+    if let Some((_, expected)) = error.message.rsplit_once("\n  = ") {
+        error.message = format!("Syntax error: {expected}.");
+    }
+    with_code(error, "GRAPHQL_PARSE_FAILED")
 }
 
 fn unauthenticated(why: Unauthenticated) -> ServerError {
@@ -311,9 +320,11 @@ impl Extension for ErrorCodes {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
+        // The text was parsed before; what is left to fail here are the limits of recursion and
+        // of directives.
         next.run(ctx, query, variables)
             .await
-            .map_err(|error| with_code(error, "GRAPHQL_PARSE_FAILED"))
+            .map_err(|error| with_code(error, "QUERY_TOO_COMPLEX"))
     }
 
     async fn validation(
@@ -345,13 +356,9 @@ fn classify(error: ServerError) -> ServerError {
     }
     let told = match (error.source::<ApiError>(), &error.source) {
         (Some(ApiError::Unauthenticated(why)), _) => unauthenticated(*why),
-        (Some(ApiError::BadUserInput(_) | ApiError::Gone), _) => with_code(
-            ServerError::new(error.message.clone(), None),
-            "BAD_USER_INPUT",
-        ),
         (Some(ApiError::Internal(cause)), _) => return internal(&error, cause.as_ref()),
         (None, Some(_)) => return internal(&error, &Unforeseen(error.message.clone())),
-        (None, None) => with_code(
+        (Some(ApiError::BadUserInput(_) | ApiError::Gone), _) | (None, None) => with_code(
             ServerError::new(error.message.clone(), None),
             "BAD_USER_INPUT",
         ),

@@ -12,6 +12,7 @@ use crate::service::Services;
 
 mod caller;
 mod code;
+mod conformance;
 mod connection;
 mod email;
 mod error;
@@ -82,6 +83,7 @@ pub fn schema(services: Services, app: AppInfo, introspection: bool) -> Schema {
     .data(services)
     .data(app)
     .extension(error::ErrorCodes)
+    .extension(conformance::Conformance)
     .limit_depth(MAX_DEPTH)
     .limit_complexity(MAX_COMPLEXITY)
     .limit_recursive_depth(MAX_RECURSION)

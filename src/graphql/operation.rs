@@ -54,7 +54,7 @@ pub fn root_field_names<'d>(
 }
 
 /// The operation that async-graphql would run.
-fn select<'d>(
+pub(super) fn select<'d>(
     document: &'d ExecutableDocument,
     operation_name: Option<&str>,
 ) -> Option<&'d Positioned<OperationDefinition>> {

@@ -125,7 +125,7 @@ impl PasswordMutation {
     async fn register(
         &self,
         ctx: &Context<'_>,
-        input: RegisterInput,
+        #[graphql(desc = "Who wants an account with a password.")] input: RegisterInput,
     ) -> Result<RegisterPayload, ApiError> {
         let registration = Registration {
             email: &input.email,
@@ -138,7 +138,11 @@ impl PasswordMutation {
     }
 
     /// Signs an account in with its password.
-    async fn login(&self, ctx: &Context<'_>, input: LoginInput) -> Result<LoginPayload, ApiError> {
+    async fn login(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An address and its password.")] input: LoginInput,
+    ) -> Result<LoginPayload, ApiError> {
         let LoginInput { email, password } = input;
         LoginPayload::of(ctx.services().login(&email, &password, ctx.client()).await)
     }
@@ -147,7 +151,7 @@ impl PasswordMutation {
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
-        input: RequestPasswordResetInput,
+        #[graphql(desc = "Whose password was forgotten.")] input: RequestPasswordResetInput,
     ) -> Result<RequestPasswordResetPayload, ApiError> {
         let requested = ctx
             .services()
@@ -162,7 +166,7 @@ impl PasswordMutation {
     async fn reset_password(
         &self,
         ctx: &Context<'_>,
-        input: ResetPasswordInput,
+        #[graphql(desc = "A new password, by a mailed link.")] input: ResetPasswordInput,
     ) -> Result<ResetPasswordPayload, ApiError> {
         let ResetPasswordInput {
             token,
@@ -181,7 +185,7 @@ impl PasswordMutation {
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        input: ChangePasswordInput,
+        #[graphql(desc = "A new password, by whoever is signed in.")] input: ChangePasswordInput,
     ) -> Result<ChangePasswordPayload, ApiError> {
         let ChangePasswordInput {
             current_password,

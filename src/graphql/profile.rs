@@ -72,7 +72,7 @@ impl ProfileMutation {
     async fn update_me(
         &self,
         ctx: &Context<'_>,
-        input: UpdateMeInput,
+        #[graphql(desc = "Changes to what the account says about itself.")] input: UpdateMeInput,
     ) -> Result<UpdateMePayload, ApiError> {
         let updated = ctx.services().update_me(ctx.actor()?, input.into()).await;
         UpdateMePayload::of(updated.map(User::own))
@@ -82,7 +82,7 @@ impl ProfileMutation {
     async fn delete_me(
         &self,
         ctx: &Context<'_>,
-        input: DeleteMeInput,
+        #[graphql(desc = "That the account is really to be erased.")] input: DeleteMeInput,
     ) -> Result<DeleteMePayload, ApiError> {
         let (services, actor) = (ctx.services(), ctx.actor()?);
         let deleted = services

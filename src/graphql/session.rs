@@ -139,7 +139,7 @@ impl SessionMutation {
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
-        input: RefreshSessionInput,
+        #[graphql(desc = "The token to exchange.")] input: RefreshSessionInput,
     ) -> Result<RefreshSessionPayload, ApiError> {
         let refreshed = ctx
             .services()
@@ -158,7 +158,7 @@ impl SessionMutation {
     async fn revoke_session(
         &self,
         ctx: &Context<'_>,
-        input: RevokeSessionInput,
+        #[graphql(desc = "The session to be ended.")] input: RevokeSessionInput,
     ) -> Result<RevokeSessionPayload, ApiError> {
         let (services, actor) = (ctx.services(), ctx.actor()?);
         let ended = services

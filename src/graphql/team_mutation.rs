@@ -111,7 +111,7 @@ impl InviteToTeamPayload {
     fn of(outcome: Result<Invited, Failure>) -> Result<Self, ApiError> {
         let (membership, invitation, errors) = match outcome {
             Ok(Invited::Joined(member, view)) => {
-                (Some(TeamMembership::new(member, view)), None, Vec::new())
+                (Some(TeamMembership::new(*member, *view)), None, Vec::new())
             }
             Ok(Invited::Asked(invitation)) => (None, Some(invitation.into()), Vec::new()),
             Err(Failure::Refused(errors)) => (
@@ -187,7 +187,7 @@ impl TeamMutation {
     async fn create_team(
         &self,
         ctx: &Context<'_>,
-        input: CreateTeamInput,
+        #[graphql(desc = "A team to be made.")] input: CreateTeamInput,
     ) -> Result<CreateTeamPayload, ApiError> {
         let CreateTeamInput { name, description } = input;
         let (services, actor) = (ctx.services(), ctx.actor()?);
@@ -201,7 +201,7 @@ impl TeamMutation {
     async fn update_team(
         &self,
         ctx: &Context<'_>,
-        input: UpdateTeamInput,
+        #[graphql(desc = "Changes to a team.")] input: UpdateTeamInput,
     ) -> Result<UpdateTeamPayload, ApiError> {
         let UpdateTeamInput {
             team_id,
@@ -222,7 +222,7 @@ impl TeamMutation {
     async fn delete_team(
         &self,
         ctx: &Context<'_>,
-        input: DeleteTeamInput,
+        #[graphql(desc = "A team to be deleted.")] input: DeleteTeamInput,
     ) -> Result<DeleteTeamPayload, ApiError> {
         let deleted = match ctx
             .services()
@@ -240,7 +240,7 @@ impl TeamMutation {
     async fn invite_to_team(
         &self,
         ctx: &Context<'_>,
-        input: InviteToTeamInput,
+        #[graphql(desc = "Somebody to be let into a team.")] input: InviteToTeamInput,
     ) -> Result<InviteToTeamPayload, ApiError> {
         let InviteToTeamInput {
             team_id,
@@ -256,12 +256,12 @@ impl TeamMutation {
 
     /// The token was mailed to the invited address, so it is proof enough: the account holding
     /// that address joins, whoever presents it. Signed in as somebody else:
-    /// INVITATION_EMAIL_MISMATCH. No account yet: ACCOUNT_NOT_FOUND (sign up with
+    /// `INVITATION_EMAIL_MISMATCH`. No account yet: `ACCOUNT_NOT_FOUND` (sign up with
     /// `invitationToken`).
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,
-        input: AcceptInvitationInput,
+        #[graphql(desc = "An invitation to be accepted.")] input: AcceptInvitationInput,
     ) -> Result<AcceptInvitationPayload, ApiError> {
         let (services, caller) = (ctx.services(), ctx.caller());
         let accepted = services
@@ -276,7 +276,7 @@ impl TeamMutation {
     async fn decline_invitation(
         &self,
         ctx: &Context<'_>,
-        input: DeclineInvitationInput,
+        #[graphql(desc = "An invitation to be declined.")] input: DeclineInvitationInput,
     ) -> Result<DeclineInvitationPayload, ApiError> {
         let declined = ctx
             .services()
@@ -289,7 +289,7 @@ impl TeamMutation {
     async fn revoke_invitation(
         &self,
         ctx: &Context<'_>,
-        input: RevokeInvitationInput,
+        #[graphql(desc = "An invitation to be taken back.")] input: RevokeInvitationInput,
     ) -> Result<RevokeInvitationPayload, ApiError> {
         let (services, actor) = (ctx.services(), ctx.actor()?);
         let revoked = services
@@ -302,7 +302,7 @@ impl TeamMutation {
     async fn change_member_role(
         &self,
         ctx: &Context<'_>,
-        input: ChangeMemberRoleInput,
+        #[graphql(desc = "What a member is to be allowed.")] input: ChangeMemberRoleInput,
     ) -> Result<ChangeMemberRolePayload, ApiError> {
         let ChangeMemberRoleInput {
             team_id,
@@ -320,7 +320,7 @@ impl TeamMutation {
     async fn remove_member(
         &self,
         ctx: &Context<'_>,
-        input: RemoveMemberInput,
+        #[graphql(desc = "A member to be taken out of a team.")] input: RemoveMemberInput,
     ) -> Result<RemoveMemberPayload, ApiError> {
         let RemoveMemberInput { team_id, user_id } = input;
         let removed = match ctx.services().team_as_admin(ctx.actor()?, &team_id).await {
@@ -335,7 +335,7 @@ impl TeamMutation {
     async fn leave_team(
         &self,
         ctx: &Context<'_>,
-        input: LeaveTeamInput,
+        #[graphql(desc = "A team to be left.")] input: LeaveTeamInput,
     ) -> Result<LeaveTeamPayload, ApiError> {
         let (services, actor) = (ctx.services(), ctx.actor()?);
         let left = services

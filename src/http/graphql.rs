@@ -5,16 +5,16 @@
 //! with the document is 400 for clients that accept `application/graphql-response+json`, and 200
 //! for those that know `application/json` only.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request as Operation, ServerError, Value, Variables};
+use futures::FutureExt;
 use poem::endpoint::make;
-use poem::error::ReadBodyError;
 use poem::http::{Method, StatusCode, header};
-use poem::{Endpoint, IntoResponse, Request, Response};
-use serde::Deserialize;
+use poem::{Endpoint, Request, Response};
 
 use super::accept::{prefers, quality};
 use super::{Edge, pages};
@@ -29,21 +29,10 @@ use crate::graphql::{
 use crate::service::AuthenticationError;
 use crate::telemetry::{Event, Facts};
 
+mod parameters;
+
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
-/// The longest body, in bytes.
-const MAX_BODY: usize = 256 * 1024;
-
-/// The parameters of a request, from its body or its URL.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Parameters {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<serde_json::Map<String, serde_json::Value>>,
-    extensions: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
 /// A request that is refused before it runs, with its HTTP status.
 struct Refusal {
     /// The status for whichever media type; `None` where `application/json` keeps 200.
@@ -78,6 +67,14 @@ impl Refusal {
         }
     }
 
+    fn not_acceptable() -> Self {
+        let message = format!("Accept {GRAPHQL_RESPONSE} or {JSON}.");
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            RequestError::BadUserInput(message),
+        )
+    }
+
     fn method(allowed: &'static str, message: &str) -> Self {
         let error = RequestError::BadUserInput(message.to_owned());
         Self {
@@ -95,24 +92,41 @@ pub(super) struct RefusalCode(pub(super) String);
 pub(super) fn endpoint(edge: Arc<Edge>) -> impl Endpoint {
     make(move |request| {
         let edge = Arc::clone(&edge);
-        async move { Ok::<_, poem::Error>(answer(&edge, request).await) }
+        async move {
+            let request_id = request.data::<RequestId>().cloned();
+            let request_id = request_id.unwrap_or(RequestId(String::new()));
+            let answer = answer(&edge, request, &request_id);
+            Ok::<_, poem::Error>(or_internal(answer, &request_id).await)
+        }
     })
 }
 
-async fn answer(edge: &Edge, mut request: Request) -> Response {
-    let accept = request.header(header::ACCEPT).map(str::to_owned);
+/// The answer, or INTERNAL if the code gives up; the panic itself is logged where it happens.
+async fn or_internal(answer: impl Future<Output = Response>, request_id: &RequestId) -> Response {
+    let answered = AssertUnwindSafe(answer).catch_unwind().await;
+    answered.unwrap_or_else(|_| {
+        let error = vec![RequestError::Internal.into()];
+        let response = async_graphql::Response::from_errors(error);
+        let status = Some(StatusCode::INTERNAL_SERVER_ERROR);
+        encode(response, request_id, JSON, status)
+    })
+}
+
+async fn answer(edge: &Edge, mut request: Request, request_id: &RequestId) -> Response {
+    let accept = accept(&request);
     let accept = accept.as_deref();
     if edge.http.graphiql && request.method() == Method::GET && prefers(accept, "text/html", JSON) {
         return pages::graphiql();
     }
-    let Some(media_type) = media_type(accept) else {
-        return StatusCode::NOT_ACCEPTABLE.into_response();
+    let media_type = media_type(accept);
+    let outcome = if media_type.is_some() {
+        run(edge, &mut request, request_id).await
+    } else {
+        Err(Refusal::not_acceptable())
     };
-    let request_id = request
-        .data::<RequestId>()
-        .cloned()
-        .unwrap_or(RequestId(String::new()));
-    let (response, status, header) = match run(edge, &mut request, &request_id).await {
+    // Also for a client that takes neither: it may read why it was refused.
+    let media_type = media_type.unwrap_or(JSON);
+    let (response, status, header) = match outcome {
         Ok(response) => (response, None, None),
         Err(Refusal {
             status,
@@ -124,13 +138,20 @@ async fn answer(edge: &Edge, mut request: Request) -> Response {
             header,
         ),
     };
-    let mut answer = encode(response, &request_id, media_type, status);
+    let mut answer = encode(response, request_id, media_type, status);
     if let Some((name, value)) = header {
         answer
             .headers_mut()
             .insert(name, header::HeaderValue::from_static(value));
     }
     answer
+}
+
+/// What the client takes: all its `Accept` headers as one.
+fn accept(request: &Request) -> Option<String> {
+    let headers = request.headers().get_all(header::ACCEPT).iter();
+    let texts: Vec<_> = headers.filter_map(|header| header.to_str().ok()).collect();
+    (!texts.is_empty()).then(|| texts.join(","))
 }
 
 /// The media type to answer with: what the client likes best of the two, `application/json` where
@@ -152,8 +173,8 @@ async fn run(
     request_id: &RequestId,
 ) -> Result<async_graphql::Response, Refusal> {
     let parameters = match *request.method() {
-        Method::GET => from_url(request)?,
-        Method::POST => from_body(request).await?,
+        Method::GET => parameters::from_url(request)?,
+        Method::POST => parameters::from_body(request).await?,
         _ => return Err(Refusal::method("GET, POST", "Use GET or POST.")),
     };
     let operation_name = parameters.operation_name.as_deref();
@@ -166,8 +187,8 @@ async fn run(
     };
     guard::check(&text, &DocumentLimits::default())
         .map_err(|refusal| Refusal::document(RequestError::TooComplex(refusal.to_string())))?;
-    let document = parse_query(&text)
-        .map_err(|error| Refusal::document(RequestError::ParseFailed(error.to_string())))?;
+    let document =
+        parse_query(&text).map_err(|error| Refusal::document(RequestError::ParseFailed(error)))?;
     let is_query = operation_type(&document, operation_name)
         .is_none_or(|operation| operation == OperationType::Query);
     if request.method() == Method::GET && !is_query {
@@ -204,78 +225,6 @@ async fn run(
     }
 }
 
-fn from_url(request: &Request) -> Result<Parameters, Refusal> {
-    /// Every parameter as it stands in the URL; the last two are JSON.
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct InUrl {
-        query: Option<String>,
-        operation_name: Option<String>,
-        variables: Option<String>,
-        extensions: Option<String>,
-    }
-
-    let given: InUrl = request
-        .params()
-        .map_err(|_| Refusal::bad_request("The parameters of the URL cannot be read."))?;
-    let object = |name: &str, text: Option<String>| match text.filter(|text| !text.is_empty()) {
-        None => Ok(None),
-        Some(text) => serde_json::from_str(&text)
-            .map_err(|_| Refusal::bad_request(&format!("\"{name}\" is not a JSON object."))),
-    };
-    Ok(Parameters {
-        variables: object("variables", given.variables)?,
-        extensions: object("extensions", given.extensions)?,
-        query: given.query,
-        operation_name: given.operation_name.filter(|name| !name.is_empty()),
-    })
-}
-
-async fn from_body(request: &mut Request) -> Result<Parameters, Refusal> {
-    if !is_json(request.content_type().unwrap_or_default()) {
-        let message = "Send application/json in UTF-8.".to_owned();
-        let error = RequestError::BadUserInput(message);
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
-    }
-    let body = request
-        .take_body()
-        .into_bytes_limit(MAX_BODY)
-        .await
-        .map_err(|error| match error {
-            ReadBodyError::PayloadTooLarge => {
-                let message = format!("A body has at most {MAX_BODY} bytes.");
-                Refusal::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    RequestError::BadUserInput(message),
-                )
-            }
-            _ => Refusal::bad_request("The body could not be read."),
-        })?;
-    let body: serde_json::Value =
-        serde_json::from_slice(&body).map_err(|_| Refusal::bad_request("The body is not JSON."))?;
-    if body.is_array() {
-        return Err(Refusal::bad_request("Batches are not supported."));
-    }
-    serde_json::from_value(body).map_err(|error| {
-        Refusal::bad_request(&format!("The body is not a GraphQL request: {error}."))
-    })
-}
-
-/// Whether a content type is JSON in UTF-8. It is compared as a whole, so that no type a browser
-/// sends without asking can pass.
-fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    parts
-        .next()
-        .is_some_and(|media_type| media_type.eq_ignore_ascii_case(JSON))
-        && parts.all(|parameter| {
-            parameter.split_once('=').is_none_or(|(name, value)| {
-                !name.eq_ignore_ascii_case("charset")
-                    || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-            })
-        })
-}
-
 fn client(request: &Request) -> Client {
     request
         .data::<Client>()
@@ -291,12 +240,14 @@ async fn actor(
     client: &Client,
     is_public: bool,
 ) -> Result<Option<Actor>, Refusal> {
-    let Some(authorization) = request.headers().get(header::AUTHORIZATION) else {
+    let mut given = request.headers().get_all(header::AUTHORIZATION).iter();
+    let Some(authorization) = given.next() else {
         return Ok(None);
     };
-    let token = authorization
-        .to_str()
-        .ok()
+    // Of two, a proxy may have looked at the other one.
+    let token = Some(authorization)
+        .filter(|_| given.next().is_none())
+        .and_then(|authorization| authorization.to_str().ok())
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
         .map_or("", |(_, token)| token.trim());
@@ -362,5 +313,23 @@ fn code(error: &ServerError) -> Option<String> {
     match error.extensions.as_ref()?.get("code")? {
         Value::String(code) => Some(code.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A defect of ours is told as one, with the id to find it in the log by.
+    #[tokio::test]
+    async fn a_panic_is_answered_with_internal() {
+        let request_id = RequestId("an-id".to_owned());
+        let response = or_internal(async { panic!("a secret") }, &request_id).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let text = response.into_body().into_string().await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let expected = serde_json::json!({ "code": "INTERNAL", "requestId": "an-id" });
+        assert_eq!(body["errors"][0]["extensions"], expected);
+        assert!(body.get("data").is_none() && !text.contains("secret"));
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::http::{HeaderValue, header};
 use poem::listener::Acceptor;
-use poem::middleware::{CatchPanic, Compression, Cors};
+use poem::middleware::Compression;
 use poem::web::Json;
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, Server};
 use tracing::Instrument;
@@ -19,6 +19,7 @@ use crate::service::Services;
 use crate::telemetry::{self, Event, Facts};
 
 pub mod accept;
+mod cors;
 mod graphql;
 mod health;
 pub mod pages;
@@ -27,8 +28,6 @@ pub mod pages;
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How long a connection may be idle.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long a browser may remember what CORS allows, in seconds.
-const CORS_MAX_AGE: i32 = 3600;
 const REQUEST_ID: &str = "x-request-id";
 
 /// What the edge is made of.
@@ -65,11 +64,10 @@ fn endpoint(edge: Edge) -> impl Endpoint {
         graphiql: edge.http.graphiql,
         mailbox: edge.mailbox.clone().filter(|_| in_development),
     });
-    let cors = cors(&edge.http.cors_allowed_origins);
+    let origins = cors::origins(&edge.http.cors_allowed_origins);
     let services = edge.services.clone();
     let graphql = graphql::endpoint(Arc::new(edge))
-        .with_if(cors.is_some(), cors.unwrap_or_default())
-        .with(CatchPanic::new().with_handler(|_| internal_error()));
+        .around(move |endpoint, request| cors::allow(endpoint, request, Arc::clone(&origins)));
     let routes = Route::new()
         .at("/graphql", graphql)
         .at(
@@ -92,23 +90,6 @@ fn public_keys(services: Services) -> impl Endpoint {
     poem::endpoint::make_sync(move |_| {
         Json(services.public_keys()).with_header(header::CACHE_CONTROL, "public, max-age=300")
     })
-}
-
-/// CORS for a list of origins. `None` for an empty list: poem would allow any origin then.
-fn cors(origins: &[String]) -> Option<Cors> {
-    let cors = Cors::new()
-        .allow_origins(origins)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT])
-        .allow_header("apollo-require-preflight")
-        .allow_header(REQUEST_ID)
-        .expose_header(REQUEST_ID)
-        .max_age(CORS_MAX_AGE);
-    (!origins.is_empty()).then_some(cors)
-}
-
-fn internal_error() -> Response {
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
 /// Gives each request its id, its line in the log and the headers that every answer has.

@@ -21,7 +21,7 @@ use crate::telemetry::{Event, Facts};
 /// What came of inviting an address.
 pub enum Invited {
     /// Its account had proved the address, so it is a member now.
-    Joined(Member, TeamView),
+    Joined(Box<Member>, Box<TeamView>),
     /// It was asked by mail.
     Asked(Invitation),
 }
@@ -86,8 +86,11 @@ impl TeamAdmin {
                 reason: Some(role.name()),
                 ..facts(team.id, user.id, client)
             });
-            let view = services.view_of_admin(&self);
-            return Ok(Invited::Joined(Member { membership, user }, view));
+            let view = self.view();
+            return Ok(Invited::Joined(
+                Member { membership, user }.into(),
+                view.into(),
+            ));
         }
         let invitation = Invitation {
             id: open

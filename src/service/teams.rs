@@ -172,11 +172,6 @@ impl Services {
         }
     }
 
-    /// What an admin may see.
-    pub(super) fn view_of_admin(&self, admin: &TeamAdmin) -> TeamView {
-        admin.view.clone()
-    }
-
     /// What an account that just joined may see, without a session.
     pub(super) fn view_of_joined(&self, team: Team, membership: Membership) -> TeamView {
         TeamView {
@@ -238,6 +233,11 @@ impl TeamAdmin {
 
     pub(super) fn team(&self) -> &Team {
         &self.view.team
+    }
+
+    /// The team as it may be seen.
+    pub(super) fn view(&self) -> TeamView {
+        self.view.clone()
     }
 
     /// The admin.

@@ -1,4 +1,4 @@
-//! The cache by itself: what the liveness of sessions builds upon, on Redis and in the process.
+//! The cache by itself: what the liveness of sessions builds upon.
 
 use std::time::Duration;
 
@@ -9,62 +9,57 @@ use crate::support::redis::RedisServer;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Both kinds, and the server that one of them lives on.
-async fn both() -> ([Cache; 2], RedisServer) {
+/// A cache, and the server it lives on.
+async fn cache() -> (Cache, RedisServer) {
     let server = RedisServer::start().await;
-    let redis = Cache::redis(&server.url().into()).unwrap();
-    ([redis, Cache::memory()], server)
+    (Cache::redis(&server.url().into()).unwrap(), server)
 }
 
 /// The mark of an ended session cannot be overwritten by a reader who asked the database before.
 #[tokio::test]
 async fn a_stale_fill_cannot_win_over_a_tombstone() {
-    let (caches, _server) = both().await;
-    for cache in caches {
-        cache
-            .put_if_absent("session", "alive", MINUTE)
-            .await
-            .unwrap();
-        assert_eq!(
-            cache.get("session").await.unwrap().as_deref(),
-            Some("alive")
-        );
-        cache.put("session", "ended", MINUTE).await.unwrap();
-        cache
-            .put_if_absent("session", "alive", MINUTE)
-            .await
-            .unwrap();
-        assert_eq!(
-            cache.get("session").await.unwrap().as_deref(),
-            Some("ended"),
-            "{cache:?}"
-        );
-        assert_eq!(cache.get("another").await.unwrap(), None);
-    }
+    let (cache, _server) = cache().await;
+    cache
+        .put_if_absent("session", "alive", MINUTE)
+        .await
+        .unwrap();
+    assert_eq!(
+        cache.get("session").await.unwrap().as_deref(),
+        Some("alive")
+    );
+    cache.put("session", "ended", MINUTE).await.unwrap();
+    cache
+        .put_if_absent("session", "alive", MINUTE)
+        .await
+        .unwrap();
+    assert_eq!(
+        cache.get("session").await.unwrap().as_deref(),
+        Some("ended"),
+        "{cache:?}"
+    );
+    assert_eq!(cache.get("another").await.unwrap(), None);
 }
 
 /// However many fill at the same time as one buries, the tombstone is what stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fills_that_race_with_a_tombstone_lose() {
-    let (caches, _server) = both().await;
-    for cache in caches {
-        for round in 0..50 {
-            let key = format!("session {round}");
-            let fills = (0..8).map(|_| {
-                let (cache, key) = (cache.clone(), key.clone());
-                tokio::spawn(async move { cache.put_if_absent(&key, "alive", MINUTE).await })
-            });
-            let fills: Vec<_> = fills.collect();
-            cache.put(&key, "ended", MINUTE).await.unwrap();
-            for fill in fills {
-                fill.await.unwrap().unwrap();
-            }
-            assert_eq!(
-                cache.get(&key).await.unwrap().as_deref(),
-                Some("ended"),
-                "{cache:?}"
-            );
+    let (cache, _server) = cache().await;
+    for round in 0..50 {
+        let key = format!("session {round}");
+        let fills = (0..8).map(|_| {
+            let (cache, key) = (cache.clone(), key.clone());
+            tokio::spawn(async move { cache.put_if_absent(&key, "alive", MINUTE).await })
+        });
+        let fills: Vec<_> = fills.collect();
+        cache.put(&key, "ended", MINUTE).await.unwrap();
+        for fill in fills {
+            fill.await.unwrap().unwrap();
         }
+        assert_eq!(
+            cache.get(&key).await.unwrap().as_deref(),
+            Some("ended"),
+            "{cache:?}"
+        );
     }
 }
 
@@ -72,29 +67,27 @@ async fn fills_that_race_with_a_tombstone_lose() {
 /// also where it took the place of something that would have lived for a shorter time.
 #[tokio::test]
 async fn an_entry_lives_as_long_as_it_was_told_to() {
-    let (caches, _server) = both().await;
-    for cache in caches {
-        let second = Duration::from_secs(1);
-        cache.put("short", "alive", second).await.unwrap();
-        cache.put("long", "alive", second).await.unwrap();
-        cache.put("long", "ended", MINUTE).await.unwrap();
-        eventually("the end of an entry", async || {
-            cache.get("short").await.unwrap().is_none().then_some(())
-        })
-        .await;
-        assert_eq!(
-            cache.get("long").await.unwrap().as_deref(),
-            Some("ended"),
-            "{cache:?}"
-        );
-        // Once it is gone, a reader may fill again.
-        cache.put_if_absent("short", "alive", MINUTE).await.unwrap();
-        assert_eq!(
-            cache.get("short").await.unwrap().as_deref(),
-            Some("alive"),
-            "{cache:?}"
-        );
-    }
+    let (cache, _server) = cache().await;
+    let second = Duration::from_secs(1);
+    cache.put("short", "alive", second).await.unwrap();
+    cache.put("long", "alive", second).await.unwrap();
+    cache.put("long", "ended", MINUTE).await.unwrap();
+    eventually("the end of an entry", async || {
+        cache.get("short").await.unwrap().is_none().then_some(())
+    })
+    .await;
+    assert_eq!(
+        cache.get("long").await.unwrap().as_deref(),
+        Some("ended"),
+        "{cache:?}"
+    );
+    // Once it is gone, a reader may fill again.
+    cache.put_if_absent("short", "alive", MINUTE).await.unwrap();
+    assert_eq!(
+        cache.get("short").await.unwrap().as_deref(),
+        Some("alive"),
+        "{cache:?}"
+    );
 }
 
 /// Two processes see each other's entries on Redis; a Redis that hangs is an error and not a

@@ -3,15 +3,20 @@
 #![cfg(test)]
 
 mod cache;
+mod cli;
 mod code_login;
 mod code_races;
 mod code_signup;
 mod codes;
+mod contract;
 mod database;
 mod forged_tokens;
+mod graphql;
 mod hints;
+mod http;
 mod layers;
 mod limits;
+mod pages;
 mod query_plans;
 mod restarts;
 mod sessions;

@@ -124,6 +124,12 @@ impl Deployment {
         variables
     }
 
+    /// A connection to the server that the database is on, as its superuser.
+    pub(crate) async fn server_database(&self) -> DatabaseConnection {
+        let postgres = self.postgres.as_ref().expect("it has PostgreSQL");
+        connect(&postgres.server_url).await
+    }
+
     /// A connection of the test's own.
     pub(crate) async fn database(&self) -> DatabaseConnection {
         connect(&self.database_url).await

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use gatelodge::config::Variables;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -84,6 +85,27 @@ impl Process {
     /// What it has written to standard output so far.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()
+    }
+
+    /// The lines of its log, which must be JSON, that belong to a request; waits for the last of
+    /// them, which says how the request ended.
+    pub(crate) async fn logged_for(&self, request_id: &str) -> Vec<Value> {
+        eventually(&format!("the log of request {request_id}"), async || {
+            let output = self.output();
+            let lines = output
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let lines: Vec<_> = lines
+                .filter(|line| line["request_id"] == request_id)
+                .collect();
+            let ended = |line: &Value| {
+                line["event"] == "request_refused"
+                    || line["event"] == "request_served"
+                    || line["event"] == "internal_error"
+            };
+            lines.iter().any(ended).then_some(lines)
+        })
+        .await
     }
 
     /// The code in the newest mail that the mock provider printed for an address; waits for it.

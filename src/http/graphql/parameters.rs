@@ -1,0 +1,97 @@
+//! The parameters of a request, from its body or its URL.
+
+use poem::Request;
+use poem::error::ReadBodyError;
+use poem::http::StatusCode;
+use serde::Deserialize;
+
+use super::{JSON, Refusal};
+use crate::graphql::RequestError;
+
+/// The longest body, in bytes.
+const MAX_BODY: usize = 256 * 1024;
+
+/// What a request asks for.
+#[derive(Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    expecting = "an object with the key \"query\""
+)]
+pub(super) struct Parameters {
+    pub(super) query: Option<String>,
+    pub(super) operation_name: Option<String>,
+    pub(super) variables: Option<serde_json::Map<String, serde_json::Value>>,
+    pub(super) extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+pub(super) fn from_url(request: &Request) -> Result<Parameters, Refusal> {
+    /// Every parameter as it stands in the URL; the last two are JSON.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct InUrl {
+        query: Option<String>,
+        operation_name: Option<String>,
+        variables: Option<String>,
+        extensions: Option<String>,
+    }
+
+    let given: InUrl = request
+        .params()
+        .map_err(|_| Refusal::bad_request("The parameters of the URL cannot be read."))?;
+    let object = |name: &str, text: Option<String>| match text.filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|_| Refusal::bad_request(&format!("\"{name}\" is not a JSON object."))),
+    };
+    Ok(Parameters {
+        variables: object("variables", given.variables)?,
+        extensions: object("extensions", given.extensions)?,
+        query: given.query,
+        operation_name: given.operation_name.filter(|name| !name.is_empty()),
+    })
+}
+
+pub(super) async fn from_body(request: &mut Request) -> Result<Parameters, Refusal> {
+    if !is_json(request.content_type().unwrap_or_default()) {
+        let message = "Send application/json in UTF-8.".to_owned();
+        let error = RequestError::BadUserInput(message);
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+    }
+    let body = request
+        .take_body()
+        .into_bytes_limit(MAX_BODY)
+        .await
+        .map_err(|error| match error {
+            ReadBodyError::PayloadTooLarge => {
+                let message = format!("A body has at most {MAX_BODY} bytes.");
+                Refusal::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    RequestError::BadUserInput(message),
+                )
+            }
+            _ => Refusal::bad_request("The body could not be read."),
+        })?;
+    let body: serde_json::Value =
+        serde_json::from_slice(&body).map_err(|_| Refusal::bad_request("The body is not JSON."))?;
+    if body.is_array() {
+        return Err(Refusal::bad_request("Batches are not supported."));
+    }
+    serde_json::from_value(body).map_err(|error| {
+        Refusal::bad_request(&format!("The body is not a GraphQL request: {error}."))
+    })
+}
+
+/// Whether a content type is JSON in UTF-8. It is compared as a whole, so that no type a browser
+/// sends without asking can pass.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    parts
+        .next()
+        .is_some_and(|media_type| media_type.eq_ignore_ascii_case(JSON))
+        && parts.all(|parameter| {
+            parameter.split_once('=').is_none_or(|(name, value)| {
+                !name.eq_ignore_ascii_case("charset")
+                    || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+        })
+}

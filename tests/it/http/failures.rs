@@ -1,0 +1,175 @@
+//! What goes wrong on our side, and what the log says of what does not run.
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+
+use crate::support::client::Answer;
+use crate::support::deployment::Deployment;
+use crate::support::on_both_deployments;
+use crate::support::process::Process;
+
+const JSON_LOG: [(&str, &str); 2] = [("LOG_FORMAT", "json"), ("LOG_LEVEL", "INFO")];
+
+on_both_deployments! {
+    /// When the database fails, a client learns that it is not its fault and how to ask about it,
+    /// and nothing else; the log has the cause, once.
+    async fn an_outage_is_told_without_saying_what_broke(deployment: Deployment) {
+        let server = deployment.spawn(&["serve"], &JSON_LOG).await;
+        let database = deployment.database().await;
+        for table in ["outbox_mails", "sessions", "verification_codes", "users"] {
+            database.execute_unprepared(&format!("ALTER TABLE {table} RENAME TO {table}_gone")).await.unwrap();
+        }
+        let signup = "mutation { requestSignupCode(input: {email: \"ada@example.com\", name: \"Ada\"}) { challenge { email } errors { code } } }";
+        let refresh = json!({ "query": "mutation { login: verifyLoginCode(input: {email: \"ada@example.com\", code: \"123456\"}) { errors { code } } }" });
+        for body in [json!({ "query": signup }), refresh] {
+            let request = server.request(Method::POST, "/graphql").json(&body);
+            let answer = Answer::of(request).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+            let error = &answer.json()["errors"][0];
+            assert_eq!(error["message"], "Something went wrong on our side.", "{}", answer.text);
+            let id = answer.header("x-request-id").unwrap();
+            assert_eq!(error["extensions"], json!({ "code": "INTERNAL", "requestId": id }));
+            assert!(error["path"][0].is_string(), "{error}");
+            assert_eq!(answer.json()["data"], Value::Null);
+            let text = answer.text.to_lowercase();
+            for inside in ["sql", "table", "users", "outbox", "relation", "select", "database", "src/"] {
+                assert!(!text.contains(inside), "{inside}: {text}");
+            }
+            let lines = server.logged_for(id).await;
+            let internal: Vec<_> = lines.iter().filter(|line| line["event"] == "internal_error").collect();
+            assert_eq!(internal.len(), 1, "{lines:?}");
+            let cause = internal[0]["error"].as_str().unwrap();
+            assert!(["verification_codes", "users"].iter().any(|table| cause.contains(table)), "{cause}");
+        }
+    }
+
+    /// A token that cannot be looked up is not called invalid: the client would throw it away.
+    async fn a_token_that_cannot_be_looked_up_is_not_refused(deployment: Deployment) {
+        let app = deployment.start().await;
+        let tokens = app.sign_up("ada@example.com").await;
+        app.stop().await;
+        let mut settings = JSON_LOG.to_vec();
+        // An empty cache: the database must be asked.
+        let redis = crate::support::redis::RedisServer::start().await;
+        let url = redis.url();
+        if deployment.redis.is_some() {
+            settings.push(("REDIS_URL", &url));
+        }
+        let server = deployment.spawn(&["serve"], &settings).await;
+        let database = deployment.database().await;
+        database.execute_unprepared("ALTER TABLE sessions RENAME TO sessions_gone").await.unwrap();
+        let query = "mutation { logout { endedSessionId } }";
+        let answer = server.with_token(&tokens.access).post(query, Value::Null).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text);
+        assert_eq!(answer.code(), "INTERNAL");
+        assert!(!answer.text.contains("sessions"), "{}", answer.text);
+    }
+}
+
+/// Every request that does not run leaves one line that says why, and nothing else above DEBUG;
+/// one that runs leaves none.
+#[tokio::test]
+async fn a_refusal_is_one_line_in_the_log() {
+    let deployment = Deployment::embedded().await;
+    let server = deployment.spawn(&["serve"], &JSON_LOG).await;
+    let post = |body: &str| {
+        let request = server
+            .request(Method::POST, "/graphql")
+            .body(body.to_owned());
+        request.header(CONTENT_TYPE, "application/json")
+    };
+    let query = |query: &str| post(&json!({ "query": query }).to_string());
+    let input = "BAD_USER_INPUT";
+    let refusals: Vec<(RequestBuilder, u16, Option<&str>)> = vec![
+        (server.request(Method::PUT, "/graphql"), 405, Some(input)),
+        (
+            server.request(
+                Method::GET,
+                "/graphql?query=mutation{logout{endedSessionId}}",
+            ),
+            405,
+            Some(input),
+        ),
+        (
+            server.request(Method::GET, "/graphql?variables=x"),
+            400,
+            Some(input),
+        ),
+        (
+            server.request(Method::POST, "/graphql").body("{}"),
+            415,
+            Some(input),
+        ),
+        (
+            query("{me{id}}").header(ACCEPT, "image/png"),
+            406,
+            Some(input),
+        ),
+        (post("{"), 400, Some(input)),
+        (post("[]"), 400, Some(input)),
+        (
+            post(&format!("\"{}\"", "x".repeat(300_000))),
+            413,
+            Some(input),
+        ),
+        (query("{"), 200, Some("GRAPHQL_PARSE_FAILED")),
+        (query("{nope}"), 200, Some("GRAPHQL_VALIDATION_FAILED")),
+        (
+            query(&format!("{{me{{id}}}} #{}", "x".repeat(70_000))),
+            200,
+            Some("QUERY_TOO_COMPLEX"),
+        ),
+        (query("query A{me{id}} query B{me{id}}"), 200, Some(input)),
+        (
+            query("query A($b: Boolean!){me @skip(if: $b) {id}}"),
+            200,
+            Some(input),
+        ),
+        (
+            post(r#"{"extensions":{"persistedQuery":{}}}"#),
+            200,
+            Some("PERSISTED_QUERY_NOT_SUPPORTED"),
+        ),
+        (server.request(Method::GET, "/no/such/path"), 404, None),
+        (server.request(Method::POST, "/healthz"), 405, None),
+    ];
+    for (request, status, reason) in refusals {
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+        let line = only_line(&server, &answer).await;
+        assert_eq!(line["event"], "request_refused", "{line}");
+        assert_eq!(line["status"], status, "{line}");
+        assert_eq!(line.get("reason").and_then(Value::as_str), reason, "{line}");
+        assert_eq!(line["ip_address"], "127.0.0.1", "{line}");
+        assert!(line["detail"].as_str().unwrap().contains(" /"), "{line}");
+    }
+
+    // A dead token is an event of its own, beside the refusal.
+    let dead = query("mutation{logout{endedSessionId}}").header(AUTHORIZATION, "Bearer a-canary");
+    let answer = Answer::of(dead).await;
+    let lines = server
+        .logged_for(answer.header("x-request-id").unwrap())
+        .await;
+    let events: Vec<_> = lines
+        .iter()
+        .map(|line| line["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(events, ["token_rejected", "request_refused"]);
+    assert!(!server.output().contains("a-canary"));
+
+    let good = Answer::of(query("{me{id}}").header("x-request-id", "good")).await;
+    assert_eq!(good.status, StatusCode::OK);
+    let marker = Answer::of(server.request(Method::GET, "/no/such/path")).await;
+    only_line(&server, &marker).await;
+    assert!(!server.output().contains("\"good\""), "{}", server.output());
+}
+
+async fn only_line(server: &Process, answer: &Answer) -> Value {
+    let lines = server
+        .logged_for(answer.header("x-request-id").unwrap())
+        .await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    lines[0].clone()
+}

@@ -1,0 +1,209 @@
+//! What every answer carries: the request's id, leave for pages of other origins or none, and
+//! what keeps browsers from mistaking it.
+
+use reqwest::header::{
+    ACCEPT, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN,
+};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::client::Answer;
+use crate::support::deployment::Deployment;
+
+/// An id that a client or proxy gives is taken over if it is harmless, so that one id runs through
+/// the logs of both; else there is a new one. Either way it is in the header, in the errors and
+/// in the log.
+#[tokio::test]
+async fn a_request_keeps_its_harmless_id() {
+    let deployment = Deployment::embedded().await;
+    let settings = [("LOG_FORMAT", "json"), ("LOG_LEVEL", "DEBUG")];
+    let server = deployment.spawn(&["serve"], &settings).await;
+    let ask = async |id: HeaderValue| {
+        let request = server.request(Method::POST, "/graphql");
+        let request = request.json(&json!({ "query": "{" }));
+        Answer::of(request.header("x-request-id", id)).await
+    };
+    let longest = "x".repeat(64);
+    for id in ["a", "trace-42_B.7", &longest] {
+        let answer = ask(HeaderValue::from_str(id).unwrap()).await;
+        assert_eq!(answer.header("x-request-id"), Some(id));
+        assert_eq!(answer.json()["errors"][0]["extensions"]["requestId"], id);
+        let lines = server.logged_for(id).await;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0]["event"], "request_refused");
+    }
+    for id in [
+        HeaderValue::from_static(""),
+        HeaderValue::from_static("two words"),
+        HeaderValue::from_static("a,b"),
+        HeaderValue::from_static("{\"a\":1}"),
+        HeaderValue::from_static("<script>"),
+        HeaderValue::from_static("tab\there"),
+        HeaderValue::from_str(&"x".repeat(65)).unwrap(),
+        HeaderValue::from_bytes("ünïcode".as_bytes()).unwrap(),
+        HeaderValue::from_bytes(b"\xff\xfe").unwrap(),
+    ] {
+        let answer = ask(id.clone()).await;
+        let given = answer.header("x-request-id").unwrap();
+        assert_eq!(given.len(), 36, "{id:?}");
+        assert_eq!(answer.json()["errors"][0]["extensions"]["requestId"], given);
+        assert_eq!(server.logged_for(given).await.len(), 1, "{id:?}");
+    }
+    assert!(!server.output().contains("<script>"));
+}
+
+/// Nothing that is answered can be taken for a page or a script, framed, kept or traced back.
+#[tokio::test]
+async fn every_answer_has_its_security_headers() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    for (method, path) in [
+        (Method::GET, "/"),
+        (Method::GET, "/graphql?query={me{id}}"),
+        (Method::GET, "/graphql"),
+        (Method::PUT, "/graphql"),
+        (Method::POST, "/graphql"),
+        (Method::GET, "/healthz"),
+        (Method::GET, "/readyz"),
+        (Method::POST, "/readyz"),
+        (Method::GET, "/dev/mailbox"),
+        (Method::GET, "/dev/mailbox/mails"),
+        (Method::GET, "/dev/mailbox/mails/none/html"),
+        (Method::GET, "/assets/pages.css"),
+        (Method::GET, "/no/such/path"),
+        (Method::GET, "/%2e%2e/%00"),
+    ] {
+        let answer = Answer::of(app.request(method.clone(), path)).await;
+        let what = format!("{method} {path}");
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{what}"
+        );
+        assert_eq!(
+            answer.header("referrer-policy"),
+            Some("no-referrer"),
+            "{what}"
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
+        assert_eq!(answer.header("x-request-id").unwrap().len(), 36, "{what}");
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'"), "{what}: {policy}");
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{what}: {policy}"
+        );
+        assert_eq!(answer.header("server"), None, "{what}");
+    }
+}
+
+/// Pages of the listed origins may read answers, those of others may not, and a request that comes
+/// with another origin is answered all the same: the browser sends one with requests of our own
+/// pages too.
+#[tokio::test]
+async fn listed_origins_may_read_answers_and_no_others() {
+    let origins = "https://app.example.com,http://localhost:3000";
+    let deployment = Deployment::embedded().await;
+    let listed = deployment
+        .start_with(&[("CORS_ALLOWED_ORIGINS", origins)])
+        .await;
+    for origin in ["https://app.example.com", "http://localhost:3000"] {
+        let request = listed
+            .request(Method::POST, "/graphql")
+            .header(ORIGIN, origin);
+        let answer = Answer::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
+        assert_eq!(answer.text, r#"{"data":{"me":null}}"#);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        assert_eq!(
+            answer.header("access-control-expose-headers"),
+            Some("x-request-id")
+        );
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+        assert_eq!(answer.header("vary"), Some("Origin"));
+
+        // A refusal is to be read too.
+        let refused = listed
+            .request(Method::PUT, "/graphql")
+            .header(ORIGIN, origin);
+        let refused = Answer::of(refused).await;
+        assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(refused.header("access-control-allow-origin"), Some(origin));
+
+        let preflight = listed
+            .request(Method::OPTIONS, "/graphql")
+            .header(ORIGIN, origin);
+        let preflight = preflight
+            .header(ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type");
+        let answer = Answer::of(preflight).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        assert_eq!(
+            answer.header("access-control-allow-methods"),
+            Some("GET, POST")
+        );
+        let allowed = answer.header("access-control-allow-headers").unwrap();
+        for header in ["authorization", "content-type"] {
+            assert!(allowed.split(", ").any(|name| name == header), "{allowed}");
+        }
+    }
+    let unlisted = deployment
+        .start_with(&[("APP_ENV", "development"), ("CORS_ALLOWED_ORIGINS", "")])
+        .await;
+    for app in [&listed, &unlisted] {
+        for origin in [
+            "https://evil.example",
+            "https://app.example.com.evil.example",
+            "https://app.example.com:8443",
+            "http://app.example.com",
+            "null",
+            "",
+        ] {
+            let request = app.request(Method::POST, "/graphql").header(ORIGIN, origin);
+            let answer = Answer::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
+            assert_eq!(answer.text, r#"{"data":{"me":null}}"#, "{origin}");
+            let preflight = app
+                .request(Method::OPTIONS, "/graphql")
+                .header(ORIGIN, origin);
+            let preflight = preflight.header(ACCESS_CONTROL_REQUEST_METHOD, "POST");
+            let preflight = Answer::of(preflight).await;
+            assert_eq!(preflight.status, StatusCode::METHOD_NOT_ALLOWED, "{origin}");
+            for answer in [answer, preflight] {
+                let cors = answer
+                    .headers
+                    .keys()
+                    .filter(|name| name.as_str().starts_with("access-control-"));
+                assert_eq!(cors.count(), 0, "{origin}: {answer:?}");
+            }
+        }
+    }
+}
+
+/// GraphiQL is not shown to programs, nor where it is switched off.
+#[tokio::test]
+async fn graphiql_is_for_browsers_only() {
+    let deployment = Deployment::embedded().await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (enabled, accept, is_page) in [
+        ("true", browser, true),
+        ("true", "*/*", false),
+        ("false", browser, false),
+    ] {
+        let app = deployment
+            .start_with(&[("GRAPHIQL_ENABLED", enabled)])
+            .await;
+        let request = app.request(Method::GET, "/graphql?query={me{id}}");
+        let answer = Answer::of(request.header(ACCEPT, accept)).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let content_type = answer.header("content-type").unwrap();
+        let expected = if is_page {
+            "text/html"
+        } else {
+            "application/json"
+        };
+        assert!(
+            content_type.starts_with(expected),
+            "{enabled} {accept}: {content_type}"
+        );
+    }
+}

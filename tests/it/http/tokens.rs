@@ -1,0 +1,93 @@
+//! `Authorization`: what is read as a token, and what becomes of one that is of no use.
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::assert_refused;
+use crate::support::client::{Answer, Client};
+use crate::support::deployment::Deployment;
+use crate::support::on_both_deployments;
+
+const PUBLIC: &str = "{ me { email } serverInfo { appName } }";
+const PROTECTED: &str = "mutation { logout { endedSessionId } }";
+
+async fn ask(client: &Client, query: &str, headers: &[HeaderValue]) -> Answer {
+    let mut request = client.request(Method::POST, "/graphql");
+    for header in headers {
+        request = request.header(AUTHORIZATION, header);
+    }
+    Answer::of(request.json(&json!({ "query": query }))).await
+}
+
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap()
+}
+
+on_both_deployments! {
+    /// Contract rule 4: a dead token stops what needs one before it runs, and stops nothing that
+    /// needs none.
+    async fn a_token_of_no_use_stops_only_what_needs_one(deployment: Deployment) {
+        let app = deployment.start().await;
+        let token = app.sign_up("ada@example.com").await.access;
+        let dead = [
+            vec![header("")],
+            vec![header("Bearer")],
+            vec![header("Bearer ")],
+            vec![header(&token)],
+            vec![header("Basic YWRhOnBhc3N3b3Jk")],
+            vec![header(&format!("Basic {token}"))],
+            vec![header(&format!("Bearer {token}x"))],
+            vec![header(&format!("Bearer {token} x"))],
+            vec![header(&format!("Bearer {}", &token[..token.len() - 5]))],
+            vec![header(&format!("Bearer {}", "x".repeat(10_000)))],
+            vec![header(&format!("Bearer {}", "a.b.c"))],
+            vec![HeaderValue::from_bytes(b"Bearer \xff\xfe").unwrap()],
+            vec![header(&format!("Bearer {token}")), header("Bearer other")],
+            vec![header("Bearer other"), header(&format!("Bearer {token}"))],
+            vec![header(&format!("Bearer {token}")), header(&format!("Bearer {token}"))],
+        ];
+        for headers in dead {
+            let what = format!("{headers:?}");
+            let answer = ask(&app, PROTECTED, &headers).await;
+            assert_refused(&answer, StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", &what);
+            let error = &answer.json()["errors"][0];
+            assert_eq!(error["extensions"]["reason"], "INVALID", "{what}");
+            let challenge = answer.header("www-authenticate");
+            assert_eq!(challenge, Some("Bearer error=\"invalid_token\""), "{what}");
+
+            let answer = ask(&app, PUBLIC, &headers).await;
+            assert_eq!(answer.status, StatusCode::OK, "{what}");
+            assert_eq!(answer.json()["data"]["me"], Value::Null, "{what}");
+
+            // One protected field among public ones makes the whole need a token.
+            let mixed = "mutation { refreshSession(input: {refreshToken: \"x\"}) { errors { code } } \
+                         ...A } fragment A on Mutation { end: logout { endedSessionId } }";
+            let answer = ask(&app, mixed, &headers).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}");
+        }
+        for live in [format!("Bearer {token}"), format!("bearer {token}"), format!("BEARER   {token}")] {
+            let answer = ask(&app, PUBLIC, &[header(&live)]).await;
+            assert_eq!(answer.json()["data"]["me"]["email"], "ada@example.com", "{live}");
+        }
+    }
+
+    /// The reason tells a client what to do: refresh, or sign in again.
+    async fn the_reason_tells_what_to_do(deployment: Deployment) {
+        let app = deployment.start_with(&[("JWT_EXPIRATION_MINUTES", "5")]).await;
+        let token = app.sign_up("ada@example.com").await.access;
+        let reason = async |token: &str| {
+            let answer = app.with_token(token).post(PROTECTED, Value::Null).await;
+            assert_refused(&answer, StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", token);
+            answer.json()["errors"][0]["extensions"]["reason"].as_str().unwrap().to_owned()
+        };
+        let ended = app.with_token(&token).run(PROTECTED, Value::Null).await;
+        assert!(ended["logout"]["endedSessionId"].is_string());
+        assert_eq!(reason(&token).await, "REVOKED");
+
+        let token = app.log_in("ada@example.com").await.access;
+        app.clock.advance(chrono::Duration::minutes(6));
+        assert_eq!(reason(&token).await, "EXPIRED");
+        assert_eq!(reason("x").await, "INVALID");
+    }
+}

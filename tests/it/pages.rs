@@ -1,0 +1,237 @@
+//! The pages for people, and what machines ask to know whether a process is well.
+
+use reqwest::header::ACCEPT;
+use reqwest::{Method, StatusCode};
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use gatelodge::domain::mail::MailKind;
+
+use crate::support::client::{Answer, Client};
+use crate::support::deployment::Deployment;
+use crate::support::{eventually, on_both_deployments};
+
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+async fn browse(client: &Client, path: &str) -> Answer {
+    Answer::of(client.request(Method::GET, path).header(ACCEPT, BROWSER)).await
+}
+
+fn assert_page(answer: &Answer, content_type: &str) {
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert_eq!(answer.header("content-type"), Some(content_type));
+    let policy = answer.header("content-security-policy").unwrap();
+    assert!(
+        policy.contains("default-src 'none'") && !policy.contains("unsafe-eval"),
+        "{policy}"
+    );
+}
+
+/// Everything that a page has the browser fetch is there.
+async fn assert_links_work(client: &Client, page: &Answer) {
+    let mut links = 0;
+    for attribute in ["href=\"/", "src=\"/"] {
+        for rest in page.text.split(attribute).skip(1) {
+            let path = format!("/{}", rest.split('"').next().unwrap());
+            // Those of GraphiQL may lead to a CDN.
+            if !path.starts_with("/assets/graphiql/") {
+                assert_eq!(browse(client, &path).await.status, StatusCode::OK, "{path}");
+                links += 1;
+            }
+        }
+    }
+    assert!(links > 0);
+}
+
+/// Whoever opens the printed address finds out what is running, and where to go on.
+#[tokio::test]
+async fn the_first_page_says_what_is_running() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start_with(&[("APP_NAME", "R&D <Lodge>")]).await;
+    let page = browse(&app, "/").await;
+    assert_page(&page, "text/html; charset=utf-8");
+    assert!(
+        page.text.contains("R&amp;D &lt;Lodge&gt;")
+            && page.text.contains(env!("CARGO_PKG_VERSION"))
+    );
+    assert_links_work(&app, &page).await;
+
+    let explorer = browse(&app, "/graphql").await;
+    assert_page(&explorer, "text/html; charset=utf-8");
+    assert!(explorer.text.contains("GraphiQL"));
+    assert_links_work(&app, &explorer).await;
+
+    assert_eq!(
+        browse(&app, "/no/such/page").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+/// In development the mails that are not really sent can be read, newest first, with their codes,
+/// and cannot do anything to whoever reads them.
+#[tokio::test]
+async fn the_mailbox_shows_what_was_sent() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    let page = browse(&app, "/dev/mailbox").await;
+    assert_page(&page, "text/html; charset=utf-8");
+    assert_links_work(&app, &page).await;
+    assert_eq!(browse(&app, "/dev/mailbox/mails").await.json(), json!([]));
+
+    app.request_signup_code("ada@example.com", "<img src=x onerror=alert(1)>")
+        .await;
+    let first = app.mail(MailKind::SignupCode, "ada@example.com").await;
+    app.request_signup_code("bob@example.com", "Bob").await;
+    let second = app.mail(MailKind::SignupCode, "bob@example.com").await;
+    let listed = browse(&app, "/dev/mailbox/mails").await;
+    assert_page(&listed, "application/json");
+    let listed = listed.json();
+    for (listed, mail) in [(&listed[0], &second), (&listed[1], &first)] {
+        assert_eq!(listed["to"], mail.to.as_str());
+        assert_eq!(listed["code"], mail.code.as_ref().unwrap().expose());
+        assert_eq!(listed["subject"], mail.subject);
+        assert_eq!(listed["text"], mail.text);
+        assert_eq!(listed["kind"], "signup_code");
+        let path = format!("/dev/mailbox/mails/{}/html", listed["id"].as_str().unwrap());
+        let html = browse(&app, &path).await;
+        assert_page(&html, "text/html; charset=utf-8");
+        let policy = html.header("content-security-policy").unwrap();
+        assert!(
+            policy.starts_with("sandbox;") && !policy.contains("script"),
+            "{policy}"
+        );
+        assert_eq!(html.text, mail.html);
+        assert!(!html.text.contains("<img src=x"), "{}", html.text);
+    }
+    for id in [
+        "none",
+        "00000000-0000-0000-0000-000000000000",
+        "..%2f..%2fhealthz",
+    ] {
+        let path = format!("/dev/mailbox/mails/{id}/html");
+        assert_eq!(
+            browse(&app, &path).await.status,
+            StatusCode::NOT_FOUND,
+            "{id}"
+        );
+    }
+}
+
+/// The mailbox holds live codes: there is none where mail is really sent, nor in production.
+#[tokio::test]
+async fn there_is_no_mailbox_where_mail_is_sent() {
+    let deployment = Deployment::embedded().await;
+    let smtp = [
+        ("EMAIL_SERVICE", "smtp"),
+        ("SMTP_HOST", "localhost"),
+        ("SMTP_USE_TLS", "false"),
+        ("EMAIL_FROM_ADDRESS", "no-reply@example.com"),
+    ];
+    let mut production = smtp.to_vec();
+    production.extend([
+        ("APP_ENV", "production"),
+        ("BCRYPT_COST", "10"),
+        ("APP_URL", "https://lodge.example.com"),
+    ]);
+    for settings in [&smtp[..], &production] {
+        let app = deployment.start_with(settings).await;
+        for path in ["/dev/mailbox", "/dev/mailbox/mails", "/assets/mailbox.js"] {
+            assert_eq!(
+                browse(&app, path).await.status,
+                StatusCode::NOT_FOUND,
+                "{path}"
+            );
+        }
+        assert!(!browse(&app, "/").await.text.contains("/dev/mailbox"));
+    }
+    // In production there is no GraphiQL either, and no word of the schema.
+    let app = deployment.start_with(&production).await;
+    let page = browse(&app, "/graphql").await;
+    assert_ne!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert_eq!(
+        browse(&app, "/assets/explorer.js").await.status,
+        StatusCode::NOT_FOUND
+    );
+    let told = app
+        .post("{ __schema { types { name } } }", json!(null))
+        .await;
+    assert!(!told.text.contains("ServerInfo"), "{}", told.text);
+}
+
+on_both_deployments! {
+    /// A process that answers is alive, and ready while its parts answer.
+    async fn a_process_that_is_well_says_so(deployment: Deployment) {
+        let app = deployment.start().await;
+        let alive = Answer::of(app.request(Method::GET, "/healthz")).await;
+        assert_eq!((alive.status, alive.json()), (StatusCode::OK, json!({ "status": "alive" })));
+        let ready = Answer::of(app.request(Method::GET, "/readyz")).await;
+        let well = json!({ "status": "ready", "database": "ok", "cache": "ok" });
+        assert_eq!((ready.status, ready.json()), (StatusCode::OK, well));
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(Answer::of(app.request(Method::POST, path)).await.status, StatusCode::METHOD_NOT_ALLOWED);
+        }
+    }
+}
+
+/// When PostgreSQL is gone, the process says so with a status that takes it out of the balancer,
+/// and comes back by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_says_when_its_database_is_gone() {
+    let deployment = Deployment::clustered().await;
+    let app = deployment.start().await;
+    let name = deployment.variables(&[])["DATABASE_URL"]
+        .rsplit_once('/')
+        .unwrap()
+        .1
+        .to_owned();
+    let server = deployment.server_database().await;
+    let refuse = |allow: bool| format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allow}");
+    server.execute_unprepared(&refuse(false)).await.unwrap();
+    let end =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    server.execute_unprepared(&end).await.unwrap();
+    let failing = eventually("the outage", async || {
+        let answer = Answer::of(app.request(Method::GET, "/readyz")).await;
+        (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
+    })
+    .await;
+    assert_eq!(
+        failing.json(),
+        json!({ "status": "failing", "database": "failing", "cache": "ok" })
+    );
+    let alive = Answer::of(app.request(Method::GET, "/healthz")).await;
+    assert_eq!(alive.status, StatusCode::OK);
+
+    server.execute_unprepared(&refuse(true)).await.unwrap();
+    eventually("the end of the outage", async || {
+        let answer = Answer::of(app.request(Method::GET, "/readyz")).await;
+        (answer.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+/// Without Redis a process goes on alone: it stays in the balancer, and says that it is degraded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_without_redis_is_degraded_and_ready() {
+    let mut deployment = Deployment::clustered().await;
+    let app = deployment.start().await;
+    let status = async || {
+        let answer = Answer::of(app.request(Method::GET, "/readyz")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.json()
+    };
+    deployment.redis.as_mut().unwrap().kill();
+    let degraded = json!({ "status": "degraded", "database": "ok", "cache": "failing" });
+    eventually("the outage", async || {
+        (status().await == degraded).then_some(())
+    })
+    .await;
+    deployment.redis.as_mut().unwrap().start_again().await;
+    eventually("the end of the outage", async || {
+        (status().await["status"] == "ready").then_some(())
+    })
+    .await;
+}
