@@ -4,5 +4,11 @@
 
 mod codes;
 mod layers;
+mod mail;
+mod outages;
+mod outbox;
+mod privacy;
+mod processes;
 mod smtp;
 mod support;
+mod templates;
