@@ -15,7 +15,7 @@ const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/it/support/smtp_server.py"
 );
-/// Debian's Python, which has Debian's aiosmtpd.
+/// Where `scripts/services` finds no other: Debian's Python, which has Debian's aiosmtpd.
 const PYTHON: &str = "/usr/bin/python3";
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -136,7 +136,8 @@ impl SmtpServer {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(PYTHON);
+        let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| PYTHON.to_owned());
+        let mut command = Command::new(python);
         command
             .arg(SCRIPT)
             .arg("--directory")
