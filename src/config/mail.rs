@@ -168,12 +168,29 @@ fn smtp_server(r: &mut Reader, host_setting: Setting) -> SmtpConfig {
         host: host.unwrap_or_default(),
         port,
         credentials: smtp_credentials(r),
-        encryption: match (r.flag(settings::SMTP_USE_TLS), port) {
-            (false, _) => SmtpEncryption::None,
-            (true, IMPLICIT_TLS_PORT) => SmtpEncryption::Implicit,
-            (true, _) => SmtpEncryption::StartTls,
-        },
+        encryption: smtp_encryption(r, port),
     }
+}
+
+/// `true` goes by the port; the other words are for servers on ports of their own.
+fn smtp_encryption(r: &mut Reader, port: u16) -> SmtpEncryption {
+    let by_port = match port {
+        IMPLICIT_TLS_PORT => SmtpEncryption::Implicit,
+        _ => SmtpEncryption::StartTls,
+    };
+    let parse = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(by_port),
+        "false" | "0" | "no" | "off" => Some(SmtpEncryption::None),
+        "starttls" => Some(SmtpEncryption::StartTls),
+        "implicit" => Some(SmtpEncryption::Implicit),
+        _ => None,
+    };
+    r.read(
+        settings::SMTP_USE_TLS,
+        "true, false, starttls or implicit",
+        parse,
+    )
+    .unwrap_or(by_port)
 }
 
 /// The app password without the spaces that Google shows it with.

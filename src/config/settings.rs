@@ -181,7 +181,9 @@ settings! {
         SMTP_PORT = default("587"), "465 is TLS from the first byte, any other port STARTTLS.";
         SMTP_USERNAME = NO_DEFAULT, "The name to log in with, if the server wants one.";
         SMTP_PASSWORD = NO_DEFAULT.secret(), "The password to log in with.";
-        SMTP_USE_TLS = default("true"), "false sends in the clear: for a server on this machine only.";
+        SMTP_USE_TLS = default("true"),
+            "false sends in the clear: for a server on this machine only.\n\
+             starttls or implicit, where the port does not tell.";
         EMAIL_TIMEOUT_SECONDS = default("15"),
             "For the whole conversation with a provider, 1 to 120.";
         EMAIL_MAX_ATTEMPTS = default("8"), "Tries before a mail is given up, 1 to 50.";

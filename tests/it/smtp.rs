@@ -1,6 +1,5 @@
 //! Mail reaches a real SMTP server, and its refusals are understood.
 
-use std::process::Command;
 use std::time::Duration;
 
 use gatelodge::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
@@ -296,44 +295,4 @@ async fn a_server_that_is_not_trusted_gets_nothing() {
         assert!(!error.permanent, "{error:?}");
         assert!(server.mails().is_empty());
     }
-}
-
-/// The port and kind of the server that `trusted_child` sends to.
-const CHILD_SERVER: &str = "GATELODGE_TEST_SMTP_SERVER";
-
-/// A certificate signed by an authority of `SSL_CERT_FILE` is accepted, with both kinds of TLS.
-/// The variable counts for a whole process, so the sending is done in one of its own.
-#[test]
-fn a_trusted_server_gets_mail_and_login() {
-    for tls in [Tls::Upgraded, Tls::Implicit] {
-        let server = SmtpServer::start(SmtpOptions {
-            tls,
-            login: Some(("ada".to_owned(), PASSWORD.to_owned())),
-            ..SmtpOptions::default()
-        });
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "smtp::trusted_child", "--ignored"])
-            .env("SSL_CERT_FILE", server.ca().unwrap())
-            .env(CHILD_SERVER, format!("{} {tls:?}", server.port()))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{tls:?}: {output:?}");
-        let mail = server.wait_for(1).remove(0);
-        assert!(mail.tls && mail.user.as_deref() == Some("ada"), "{mail:?}");
-    }
-}
-
-#[tokio::test]
-#[ignore = "run by a_trusted_server_gets_mail_and_login"]
-async fn trusted_child() {
-    let server = std::env::var(CHILD_SERVER).unwrap();
-    let (port, tls) = server.split_once(' ').unwrap();
-    let config = SmtpConfig {
-        encryption: match tls {
-            "Upgraded" => SmtpEncryption::StartTls,
-            _ => SmtpEncryption::Implicit,
-        },
-        ..with_login(smtp(port.parse().unwrap()), PASSWORD)
-    };
-    mailer(config).send(&mail("ada")).await.unwrap();
 }

@@ -88,6 +88,28 @@ fn sending_in_the_clear_is_warned_about_unless_it_stays_on_the_machine() {
     assert!(told[0].starts_with("SMTP_USE_TLS is false"), "{told:?}");
 }
 
+/// Some servers take TLS from the first byte on a port of their own.
+#[test]
+fn the_kind_of_tls_can_be_named() {
+    let encryption = |port, words| {
+        let loaded = loaded(&[
+            ("EMAIL_SERVICE", "smtp"),
+            ("SMTP_HOST", "mail.example.com"),
+            ("SMTP_PORT", port),
+            ("SMTP_USE_TLS", words),
+            ("EMAIL_FROM_ADDRESS", "no-reply@example.com"),
+        ]);
+        assert_eq!(loaded.warnings, [""; 0]);
+        smtp(&loaded.config.mail.providers[0]).encryption
+    };
+    assert_eq!(encryption("2465", "implicit"), SmtpEncryption::Implicit);
+    assert_eq!(encryption("465", "starttls"), SmtpEncryption::StartTls);
+    assert_eq!(encryption("465", "TRUE"), SmtpEncryption::Implicit);
+    assert_eq!(encryption("2465", "true"), SmtpEncryption::StartTls);
+    let told = problems(&[("SMTP_USE_TLS", "maybe")]);
+    assert!(told.contains("starttls or implicit"), "{told}");
+}
+
 #[test]
 fn sendgrid_is_told_to_be_missing() {
     let told = problems(&[("EMAIL_SERVICE", "sendgrid")]);

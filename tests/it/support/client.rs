@@ -82,6 +82,11 @@ impl Client {
         }
     }
 
+    /// Host and port, for what speaks HTTP by hand.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
     /// The same client with an access token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self {

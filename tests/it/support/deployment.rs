@@ -1,5 +1,7 @@
 //! A place to run the app in: databases of one test's own.
 
+use std::path::Path;
+
 use gatelodge::app::{App, Role};
 use gatelodge::config::{self, Config, Variables};
 use gatelodge::domain::clock::Clock;
@@ -29,6 +31,7 @@ struct Postgres {
 
 impl Deployment {
     /// SQLite, everything in one process.
+    #[expect(clippy::unused_async, reason = "called as clustered() is")]
     pub(crate) async fn embedded() -> Self {
         let directory = TempDir::new().unwrap();
         let database_url = format!(
@@ -128,6 +131,11 @@ impl Deployment {
     pub(crate) async fn server_database(&self) -> DatabaseConnection {
         let postgres = self.postgres.as_ref().expect("it has PostgreSQL");
         connect(&postgres.server_url).await
+    }
+
+    /// Where its files are, in `data` the database's if it is SQLite.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
     }
 
     /// A connection of the test's own.

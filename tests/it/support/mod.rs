@@ -7,6 +7,7 @@ pub(crate) mod dead_tokens;
 pub(crate) mod deployment;
 pub(crate) mod flow;
 pub(crate) mod jwt;
+pub(crate) mod outbox;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod smtp;
@@ -18,13 +19,22 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks `look` until it finds something; fails if that takes too long.
-pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, look).await
+}
+
+/// The same with a patience of its own, for what is a lot of work.
+pub(crate) async fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(begun.elapsed() < patience, "waited in vain for {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

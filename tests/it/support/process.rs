@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use gatelodge::config::Variables;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::Client;
-use super::eventually;
+use super::{PATIENCE, eventually};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_gatelodge");
 
@@ -20,7 +20,7 @@ pub(crate) struct Process {
     child: Child,
     output: Arc<Mutex<String>>,
     client: Option<Client>,
-    pub(crate) directory: TempDir,
+    pub(crate) directory: Arc<TempDir>,
 }
 
 impl Deref for Process {
@@ -38,10 +38,41 @@ pub(crate) fn command(directory: &Path, variables: &Variables) -> Command {
     command
 }
 
+/// Runs a command to its end, which must come soon.
+pub(crate) async fn output(mut command: Command) -> Output {
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = child.id();
+    let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let Ok(output) = tokio::time::timeout(PATIENCE, ended).await else {
+        send_signal(id, "KILL");
+        panic!("the process does not end");
+    };
+    output.unwrap().unwrap()
+}
+
+fn send_signal(id: u32, signal: &str) {
+    let done = Command::new("kill")
+        .args([format!("-{signal}"), id.to_string()])
+        .status();
+    assert!(done.unwrap().success());
+}
+
 impl Process {
-    /// Starts the binary and waits until it says that it has started.
+    /// Starts the binary in a new directory and waits until it says that it has started.
     pub(crate) async fn spawn(arguments: &[&str], variables: Variables) -> Self {
-        let directory = TempDir::new().unwrap();
+        Self::spawn_in(Arc::new(TempDir::new().unwrap()), arguments, variables).await
+    }
+
+    /// The same in the directory of an earlier process.
+    pub(crate) async fn spawn_in(
+        directory: Arc<TempDir>,
+        arguments: &[&str],
+        variables: Variables,
+    ) -> Self {
         let mut child = command(directory.path(), &variables)
             .args(arguments)
             .stdout(Stdio::piped())
@@ -108,6 +139,14 @@ impl Process {
         .await
     }
 
+    /// Waits until it has written a text to standard output.
+    pub(crate) async fn wait_for(&self, text: &str) {
+        eventually(&format!("{text:?}"), async || {
+            self.output().contains(text).then_some(())
+        })
+        .await;
+    }
+
     /// The code in the newest mail that the mock provider printed for an address; waits for it.
     pub(crate) async fn code(&self, email: &str) -> String {
         eventually(&format!("a code for {email}"), async || {
@@ -122,6 +161,11 @@ impl Process {
     /// SIGTERM; how it ended.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
+        self.end().await
+    }
+
+    /// Waits until it has ended; how.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
         eventually("the process to end", async || {
             self.child.try_wait().unwrap()
         })
@@ -135,14 +179,7 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([format!("-{signal}"), id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        send_signal(self.child.id(), signal);
     }
 }
 

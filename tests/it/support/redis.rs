@@ -1,6 +1,8 @@
 //! A Redis of one test's own, which it may stop, pause and kill.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
@@ -56,22 +58,54 @@ impl RedisServer {
         self.signal("CONT");
     }
 
+    /// The keys that match a pattern.
+    pub(crate) async fn keys(&self, pattern: &str) -> Vec<String> {
+        let mut connection = self.connect().await.unwrap();
+        let mut command = redis::cmd("KEYS");
+        let keys = command.arg(pattern).query_async(&mut connection).await;
+        keys.unwrap()
+    }
+
+    /// Forgets everything.
+    pub(crate) async fn flush(&self) {
+        let mut connection = self.connect().await.unwrap();
+        let command = redis::cmd("FLUSHALL");
+        command.exec_async(&mut connection).await.unwrap();
+    }
+
+    /// Writes down every command it gets from now on.
+    pub(crate) async fn monitor(&self) -> Monitor {
+        let mut child = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string(), "MONITOR"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("redis-cli is installed: run the tests through scripts/test");
+        let written = Arc::new(Mutex::new(String::new()));
+        let (stdout, sink) = (child.stdout.take().unwrap(), Arc::clone(&written));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                sink.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        let monitor = Monitor { child, written };
+        eventually("Redis to be watched", async || {
+            monitor.written().starts_with("OK").then_some(())
+        })
+        .await;
+        monitor
+    }
+
     /// Every key and value it holds, as text.
     pub(crate) async fn dump(&self) -> String {
         let mut connection = self.connect().await.unwrap();
-        let keys: Vec<Vec<u8>> = redis::cmd("KEYS")
-            .arg("*")
-            .query_async(&mut connection)
-            .await
-            .unwrap();
         let mut dump = String::new();
-        for key in keys {
+        for key in self.keys("*").await {
             let value: Vec<u8> = redis::cmd("DUMP")
                 .arg(&key)
                 .query_async(&mut connection)
                 .await
                 .unwrap_or_default();
-            dump.push_str(&String::from_utf8_lossy(&key));
+            dump.push_str(&key);
             dump.push('\n');
             dump.push_str(&String::from_utf8_lossy(&value));
             dump.push('\n');
@@ -96,6 +130,25 @@ impl RedisServer {
             .status()
             .unwrap();
         assert!(done.success());
+    }
+}
+
+/// What a Redis is told.
+pub(crate) struct Monitor {
+    child: Child,
+    written: Arc<Mutex<String>>,
+}
+
+impl Monitor {
+    pub(crate) fn written(&self) -> String {
+        self.written.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use super::eventually;
+
 const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/it/support/smtp_server.py"
 );
-/// Debian's Python, which has Debian's aiosmtpd.
+/// Where `scripts/services` finds no other: Debian's Python, which has Debian's aiosmtpd.
 const PYTHON: &str = "/usr/bin/python3";
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -60,6 +62,12 @@ pub(crate) struct ReceivedMail {
 }
 
 impl ReceivedMail {
+    /// The code in the plain text, which stands on a line of its own.
+    pub(crate) fn code(&self) -> String {
+        let line = self.text.lines().find_map(|line| line.strip_prefix("    "));
+        line.expect("this mail carries a code").trim().to_owned()
+    }
+
     /// The values of every header of a name.
     pub(crate) fn header(&self, name: &str) -> Vec<&str> {
         let named = self
@@ -75,6 +83,7 @@ pub(crate) struct SmtpServer {
     options: SmtpOptions,
     directory: TempDir,
     port: u16,
+    port_setting: String,
     ca: Option<PathBuf>,
     child: Option<Child>,
     received: Arc<Received>,
@@ -99,6 +108,7 @@ impl SmtpServer {
             options,
             directory: TempDir::new().unwrap(),
             port: 0,
+            port_setting: String::new(),
             ca: None,
             child: None,
             received: Arc::default(),
@@ -119,13 +129,15 @@ impl SmtpServer {
         let line = lines.next().expect("python3-aiosmtpd is needed").unwrap();
         let ready: Ready = serde_json::from_str(&line).unwrap();
         self.port = ready.port;
+        self.port_setting = ready.port.to_string();
         self.ca = ready.ca;
         let received = self.received.clone();
         std::thread::spawn(move || received.read(lines));
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(PYTHON);
+        let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| PYTHON.to_owned());
+        let mut command = Command::new(python);
         command
             .arg(SCRIPT)
             .arg("--directory")
@@ -160,6 +172,27 @@ impl SmtpServer {
         self.port
     }
 
+    /// The settings of an app that sends here, and `more`, which win.
+    pub(crate) fn settings<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let mut settings = vec![
+            ("EMAIL_SERVICE", "smtp"),
+            ("EMAIL_FROM_ADDRESS", "no-reply@gatelodge.example"),
+            ("SMTP_HOST", "localhost"),
+            ("SMTP_PORT", &self.port_setting),
+        ];
+        let encryption = match self.options.tls {
+            Tls::None => "false",
+            Tls::Upgraded => "starttls",
+            Tls::Implicit => "implicit",
+        };
+        settings.push(("SMTP_USE_TLS", encryption));
+        if let Some((user, password)) = &self.options.login {
+            settings.extend([("SMTP_USERNAME", &**user), ("SMTP_PASSWORD", &**password)]);
+        }
+        settings.extend_from_slice(more);
+        settings
+    }
+
     /// The certificate to trust, as `SSL_CERT_FILE`.
     pub(crate) fn ca(&self) -> Option<&PathBuf> {
         self.ca.as_ref()
@@ -168,6 +201,25 @@ impl SmtpServer {
     /// Every mail it took, in order.
     pub(crate) fn mails(&self) -> Vec<ReceivedMail> {
         self.received.mails.lock().unwrap().clone()
+    }
+
+    /// How many mails it took.
+    pub(crate) fn count(&self) -> usize {
+        self.received.mails.lock().unwrap().len()
+    }
+
+    /// Every mail it took for an address, in order.
+    pub(crate) fn mails_to(&self, address: &str) -> Vec<ReceivedMail> {
+        let mails = self.mails().into_iter();
+        mails.filter(|mail| mail.to == [address]).collect()
+    }
+
+    /// The newest mail to an address; waits for the first.
+    pub(crate) async fn mail_to(&self, address: &str) -> ReceivedMail {
+        eventually(&format!("a mail to {address}"), async || {
+            self.mails_to(address).pop()
+        })
+        .await
     }
 
     /// Waits until it took so many mails, and gives them all. Blocks the thread.

@@ -7,8 +7,10 @@ What it answers depends on the recipient's local part:
 
     reject550    550 to RCPT
     defer451     451 to RCPT
+    deferonce    451 to the first RCPT, then as usual
     rejectdata   554 to the content, quoting the text of the mail
     silent       nothing to the content, for ever
+    takenonce    the first mail is taken, but the answer to it never comes; then as usual
     late         the answer to the content comes after --late seconds
     close        the connection is dropped instead of an answer to the content
 """
@@ -61,12 +63,19 @@ def make_certificate(directory):
 class Handler:
     def __init__(self, options):
         self.options = options
+        self.seen = set()
+
+    def is_first(self, address):
+        """Whether the address is seen for the first time."""
+        first = address not in self.seen
+        self.seen.add(address)
+        return first
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         local = address.partition("@")[0]
         if local == "reject550":
             return "550 5.1.1 no such mailbox"
-        if local == "defer451":
+        if local == "defer451" or local == "deferonce" and self.is_first(address):
             return "451 4.3.0 try again later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -88,6 +97,8 @@ class Handler:
         mail["tls"] = session.ssl is not None or self.options.implicit_tls
         mail["user"] = session.auth_data
         say(mail)
+        if local == "takenonce" and self.is_first(envelope.rcpt_tos[0]):
+            await asyncio.sleep(FOREVER)
         return "250 OK"
 
 
@@ -126,12 +137,13 @@ async def serve(options):
     if options.starttls or options.implicit_tls:
         ca, context = make_certificate(options.directory)
     connections = 0
+    handler = Handler(options)
 
     def connect():
         nonlocal connections
         connections += 1
         protocol = SMTP(
-            Handler(options),
+            handler,
             loop=loop,
             hostname="localhost",
             enable_SMTPUTF8=options.smtputf8,

@@ -1,0 +1,185 @@
+//! The outbox: what becomes of a mail that cannot be sent at once.
+
+use chrono::Duration;
+use sea_orm::ConnectionTrait;
+
+use crate::support::deployment::Deployment;
+use crate::support::outbox::Outbox;
+use crate::support::smtp::{SmtpOptions, SmtpServer};
+use crate::support::{eventually, on_both_deployments};
+
+const ADA: &str = "ada@example.com";
+
+on_both_deployments! {
+    /// A server that says "later" is asked again, not before its time, and the code is the one
+    /// that was asked for.
+    async fn a_deferred_mail_is_sent_later(deployment: Deployment) {
+        let server = SmtpServer::start(SmtpOptions::default());
+        let app = deployment.start_with(&server.settings(&[])).await;
+        let outbox = Outbox::of(&deployment).await;
+        let address = "deferonce@example.com";
+        app.request_signup_code(address, "Ada").await;
+        let failed = outbox.wait_for_failures(address, 1).await;
+        assert_eq!(failed.state, "pending");
+        assert!(failed.last_error.unwrap().contains("451"));
+
+        // The sweep that finds another mail, which is due, leaves this one.
+        let other = "deferonce@example.org";
+        app.request_signup_code(other, "Ada").await;
+        outbox.wait_for_failures(other, 1).await;
+        outbox.make_due(other).await;
+        outbox.wait_for_state(other, "sent").await;
+        assert_eq!(outbox.rows(address).await[0].attempts, 1);
+
+        app.clock.advance(Duration::seconds(7));
+        let code = server.mail_to(address).await.code();
+        let sent = outbox.wait_for_state(address, "sent").await;
+        assert_eq!((sent.attempts, sent.last_error), (2, None));
+        let verified = app.verify_signup_code(address, &code).await;
+        assert_eq!(verified["session"]["user"]["email"], address);
+    }
+
+    /// After its last attempt a mail is given up, and kept with the reason.
+    async fn a_mail_is_tried_so_often_and_no_more(deployment: Deployment) {
+        let server = SmtpServer::start(SmtpOptions::default());
+        let app = deployment.start_with(&server.settings(&[("EMAIL_MAX_ATTEMPTS", "3")])).await;
+        let outbox = Outbox::of(&deployment).await;
+        let address = "defer451@example.com";
+        app.request_signup_code(address, "Ada").await;
+        for tries in 1..=2 {
+            let failed = outbox.wait_for_failures(address, tries).await;
+            assert_eq!(failed.state, "pending");
+            app.clock.advance(Duration::seconds(15));
+        }
+        let dead = outbox.wait_for_state(address, "dead").await;
+        assert_eq!(dead.attempts, 3);
+        assert!(dead.last_error.unwrap().contains("451"));
+        assert!(server.mails().is_empty());
+    }
+
+    /// A server that says "never" is not asked again.
+    async fn a_refused_mail_is_dead_at_once(deployment: Deployment) {
+        let server = SmtpServer::start(SmtpOptions::default());
+        let app = deployment.start_with(&server.settings(&[])).await;
+        let outbox = Outbox::of(&deployment).await;
+        let address = "reject550@example.com";
+        app.request_signup_code(address, "Ada").await;
+        let dead = outbox.wait_for_state(address, "dead").await;
+        assert_eq!(dead.attempts, 1);
+        assert!(dead.last_error.unwrap().contains("5.1.1 no such mailbox"));
+    }
+
+    /// A newer code takes the place of an older one, in the outbox too.
+    async fn a_mail_whose_code_was_replaced_is_not_sent(deployment: Deployment) {
+        let mut server = SmtpServer::start(SmtpOptions::default());
+        server.stop();
+        let app = deployment.start_with(&server.settings(&[])).await;
+        let outbox = Outbox::of(&deployment).await;
+        app.request_signup_code(ADA, "Ada").await;
+        outbox.wait_for_failures(ADA, 1).await;
+        app.request_signup_code(ADA, "Ada").await;
+        outbox.wait_for_failures(ADA, 1).await;
+
+        server.start_again();
+        app.clock.advance(Duration::seconds(7));
+        let mail = server.mail_to(ADA).await;
+        let verified = app.verify_signup_code(ADA, &mail.code()).await;
+        assert_eq!(verified["session"]["user"]["email"], ADA, "{verified}");
+        outbox.wait_for_state(ADA, "sent").await;
+        eventually("the older mail to be cancelled", async || {
+            (outbox.rows(ADA).await[0].state == "cancelled").then_some(())
+        })
+        .await;
+        assert_eq!(server.mails().len(), 1);
+    }
+
+    /// A mail that arrived although its server's answer was lost is not sent again once its code
+    /// was used.
+    async fn a_mail_whose_code_was_used_is_not_sent(deployment: Deployment) {
+        let server = SmtpServer::start(SmtpOptions::default());
+        let app = deployment.start_with(&server.settings(&[("EMAIL_TIMEOUT_SECONDS", "1")])).await;
+        let outbox = Outbox::of(&deployment).await;
+        let address = "takenonce@example.com";
+        app.request_signup_code(address, "Ada").await;
+        let code = server.mail_to(address).await.code();
+        let failed = outbox.wait_for_failures(address, 1).await;
+        assert!(failed.last_error.unwrap().contains("no answer within 1 s"));
+        let verified = app.verify_signup_code(address, &code).await;
+        assert_eq!(verified["session"]["user"]["email"], address, "{verified}");
+
+        app.clock.advance(Duration::seconds(7));
+        outbox.wait_for_state(address, "cancelled").await;
+        assert_eq!(server.mails().len(), 1);
+    }
+
+    /// A mail taken by a server whose answer was lost is sent again, recognisably the same.
+    async fn a_lost_answer_costs_a_second_copy(deployment: Deployment) {
+        let server = SmtpServer::start(SmtpOptions::default());
+        let app = deployment.start_with(&server.settings(&[("EMAIL_TIMEOUT_SECONDS", "1")])).await;
+        let outbox = Outbox::of(&deployment).await;
+        let address = "takenonce@example.com";
+        app.request_signup_code(address, "Ada").await;
+        outbox.wait_for_failures(address, 1).await;
+        app.clock.advance(Duration::seconds(7));
+        outbox.wait_for_state(address, "sent").await;
+        let mails = server.wait_for(2);
+        assert_eq!(mails[0].message_id, mails[1].message_id);
+        assert_eq!(mails[0].code(), mails[1].code());
+    }
+
+    /// Almost an hour without a mail server costs delay and no mail, as long as codes live and
+    /// attempts last.
+    async fn an_hour_without_a_mail_server_loses_nothing(deployment: Deployment) {
+        let mut server = SmtpServer::start(SmtpOptions::default());
+        server.stop();
+        let settings = server.settings(&[("CODE_EXPIRATION_MINUTES", "60")]);
+        let app = deployment.start_with(&settings).await;
+        let outbox = Outbox::of(&deployment).await;
+        let addresses: Vec<String> = (0..20).map(|n| format!("user{n}@example.com")).collect();
+        for address in &addresses {
+            app.request_signup_code(address, "Ada").await;
+        }
+        for tries in 1..=4 {
+            for address in &addresses {
+                outbox.wait_for_failures(address, tries).await;
+            }
+            app.clock.advance(Duration::minutes(14));
+            if tries == 4 {
+                server.start_again();
+            }
+        }
+        for address in &addresses {
+            let code = server.mail_to(address).await.code();
+            let verified = app.verify_signup_code(address, &code).await;
+            assert_eq!(verified["session"]["user"]["email"], address.as_str(), "{verified}");
+        }
+        assert_eq!(server.mails().len(), addresses.len());
+    }
+
+    /// The code of a dead mail is shown on the console, and works, where that is wanted.
+    async fn the_code_of_a_dead_mail_is_shown_where_that_is_wanted(deployment: Deployment) {
+        let server = SmtpServer::start(SmtpOptions::default());
+        let address = "reject550@example.com";
+        for wanted in ["true", "false"] {
+            let settings = server.settings(&[("EMAIL_FALLBACK_TO_CONSOLE", wanted)]);
+            let mut process = deployment.spawn(&[], &settings).await;
+            process.request_signup_code(address, "Ada").await;
+            process.wait_for("email_dead").await;
+            if wanted == "true" {
+                process.wait_for("Code: ").await;
+                let output = process.output();
+                let (_, block) = output.split_once("MAIL NOT SENT (signup_code)").unwrap();
+                assert!(block.contains(&format!("To:   {address}")), "{block}");
+                let (_, code) = block.split_once("Code: ").unwrap();
+                let code = code.lines().next().unwrap();
+                let verified = process.verify_signup_code(address, code).await;
+                assert_eq!(verified["session"]["user"]["email"], address, "{verified}");
+                // So that the next one may sign up again.
+                deployment.database().await.execute_unprepared("DELETE FROM users").await.unwrap();
+            } else {
+                assert_eq!(process.terminate().await.code(), Some(0));
+                assert!(!process.output().contains("MAIL NOT SENT"));
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The outbox of a deployment, as its database has it.
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+
+use super::deployment::Deployment;
+use super::eventually;
+
+/// A connection of the test's own to the outbox.
+pub(crate) struct Outbox(DatabaseConnection);
+
+/// What a row says of its mail's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MailRow {
+    pub(crate) state: String,
+    pub(crate) attempts: i32,
+    pub(crate) last_error: Option<String>,
+    pub(crate) is_leased: bool,
+}
+
+impl Outbox {
+    pub(crate) async fn of(deployment: &Deployment) -> Self {
+        Self(deployment.database().await)
+    }
+
+    /// The rows of the mails to an address, oldest first.
+    pub(crate) async fn rows(&self, recipient: &str) -> Vec<MailRow> {
+        self.rows_where(&format!("recipient = '{recipient}'")).await
+    }
+
+    /// The rows that meet a condition, oldest first.
+    pub(crate) async fn rows_where(&self, condition: &str) -> Vec<MailRow> {
+        let query = format!(
+            "SELECT state, attempts, last_error, \
+             CASE WHEN leased_until IS NULL THEN 0 ELSE 1 END AS is_leased \
+             FROM outbox_mails WHERE {condition} ORDER BY created_at"
+        );
+        let statement = Statement::from_string(self.0.get_database_backend(), query);
+        let rows = self.0.query_all_raw(statement).await.unwrap();
+        let rows = rows.iter().map(|row| MailRow {
+            state: row.try_get("", "state").unwrap(),
+            attempts: row.try_get("", "attempts").unwrap(),
+            last_error: row.try_get("", "last_error").unwrap(),
+            is_leased: row.try_get::<i32>("", "is_leased").unwrap() == 1,
+        });
+        rows.collect()
+    }
+
+    /// Waits until the newest mail to an address is as `is` wants it; its row.
+    pub(crate) async fn wait_until(
+        &self,
+        recipient: &str,
+        what: &str,
+        is: impl Fn(&MailRow) -> bool,
+    ) -> MailRow {
+        eventually(&format!("{what}: the mail to {recipient}"), async || {
+            self.rows(recipient).await.pop().filter(&is)
+        })
+        .await
+    }
+
+    /// Waits until the newest mail to an address is in a state; its row.
+    pub(crate) async fn wait_for_state(&self, recipient: &str, state: &str) -> MailRow {
+        self.wait_until(recipient, state, |row| row.state == state)
+            .await
+    }
+
+    /// Waits until a number of tries to send the newest mail to an address have failed.
+    pub(crate) async fn wait_for_failures(&self, recipient: &str, tries: i32) -> MailRow {
+        self.wait_until(recipient, "failed", |row| {
+            row.attempts == tries && !row.is_leased
+        })
+        .await
+    }
+
+    /// Ends every lease, as time would.
+    pub(crate) async fn end_leases(&self) {
+        self.execute(
+            "UPDATE outbox_mails SET leased_until = created_at WHERE leased_until IS NOT NULL",
+        )
+        .await;
+    }
+
+    /// Makes the mails to an address due, as time would.
+    pub(crate) async fn make_due(&self, recipient: &str) {
+        self.execute(&format!(
+            "UPDATE outbox_mails SET next_attempt_at = created_at WHERE recipient = '{recipient}'"
+        ))
+        .await;
+    }
+
+    async fn execute(&self, statement: &str) {
+        self.0.execute_unprepared(statement).await.unwrap();
+    }
+}
