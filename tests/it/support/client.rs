@@ -88,6 +88,18 @@ impl Client {
         }
     }
 
+    /// The same client at another address of this machine, such as 127.0.0.2.
+    pub(crate) fn at(&self, ip: &str) -> Self {
+        let http = reqwest::Client::builder()
+            .local_address(Some(ip.parse().unwrap()))
+            .build()
+            .unwrap();
+        Self {
+            http,
+            ..self.clone()
+        }
+    }
+
     /// A bare request to a path, for what a GraphQL client would not send.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
@@ -158,6 +170,38 @@ pub(crate) fn error_codes(payload: &Value) -> Vec<&str> {
         .iter()
         .map(|error| error["code"].as_str().unwrap())
         .collect()
+}
+
+/// What each error of a payload blames: its `code`, and its `field` with dots.
+pub(crate) fn blamed(payload: &Value) -> Vec<(String, String)> {
+    let errors = payload["errors"].as_array().expect("errors were asked for");
+    let field = |error: &Value| match error["field"].as_array() {
+        Some(path) => path
+            .iter()
+            .map(|part| part.as_str().unwrap())
+            .collect::<Vec<_>>()
+            .join("."),
+        None => String::new(),
+    };
+    let blame = |error: &Value| (error["code"].as_str().unwrap().to_owned(), field(error));
+    errors.iter().map(blame).collect()
+}
+
+/// Asserts that a payload has no result and one error, of this code and field; the error.
+#[track_caller]
+pub(crate) fn refused<'a>(payload: &'a Value, code: &str, field: &str) -> &'a Value {
+    assert_eq!(
+        blamed(payload),
+        [(code.to_owned(), field.to_owned())],
+        "{payload}"
+    );
+    let result = payload
+        .as_object()
+        .unwrap()
+        .iter()
+        .find(|(name, _)| *name != "errors");
+    assert_eq!(result.unwrap().1, &Value::Null, "{payload}");
+    &payload["errors"][0]
 }
 
 pub(crate) const ERRORS: &str = "errors { __typename code message field \

@@ -1,7 +1,7 @@
 //! A place to run the app in: databases of one test's own.
 
 use gatelodge::app::{App, Role};
-use gatelodge::config::{self, Variables};
+use gatelodge::config::{self, Config, Variables};
 use gatelodge::domain::clock::Clock;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use tempfile::TempDir;
@@ -80,9 +80,7 @@ impl Deployment {
 
     /// The app in one of its roles, as part of the test.
     pub(crate) async fn start_as(&self, role: Role, settings: &[(&str, &str)]) -> TestApp {
-        let variables = self.variables(settings);
-        let loaded = config::load(&variables, self.directory.path()).expect("settings are right");
-        let app = App::build_with_clock(loaded.config, role, self.clock.clone())
+        let app = App::build_with_clock(self.config(settings), role, self.clock.clone())
             .await
             .unwrap();
         TestApp::run(app, self.clock.clone())
@@ -93,6 +91,13 @@ impl Deployment {
         let mut variables = self.variables(settings);
         variables.insert("LOG_TO_CONSOLE".into(), "true".into());
         Process::spawn(arguments, variables).await
+    }
+
+    /// What the app makes of some settings.
+    pub(crate) fn config(&self, settings: &[(&str, &str)]) -> Config {
+        let variables = self.variables(settings);
+        let loaded = config::load(&variables, self.directory.path());
+        loaded.expect("settings are right").config
     }
 
     /// All the settings the app is started with.

@@ -1,12 +1,15 @@
 //! What tests share: the app on both kinds of deployment, as part of the test or as a process of
 //! its own, and a client that speaks its language.
 
+pub(crate) mod accounts;
 pub(crate) mod app;
 pub(crate) mod client;
+pub(crate) mod dead_tokens;
 pub(crate) mod deployment;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod smtp;
+mod sql;
 
 use std::time::{Duration, Instant};
 

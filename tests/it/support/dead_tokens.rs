@@ -1,0 +1,53 @@
+//! Tokens that must be worth nothing.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::client::{Answer, Client, refused};
+
+/// What needs an access token.
+pub(crate) const LOGOUT: &str = "mutation { logout { endedSessionId errors { code } } }";
+
+/// Asserts that an `Authorization` header is refused before anything runs.
+pub(crate) async fn refuse_authorization(client: &Client, value: &[u8], reason: &str, what: &str) {
+    let request = client
+        .request(Method::POST, "/graphql")
+        .header("authorization", value);
+    let answer = Answer::of(request.json(&json!({ "query": LOGOUT }))).await;
+    assert_eq!(answer.status, 401, "{what}: {answer:?}");
+    let challenge = answer.header("www-authenticate");
+    assert_eq!(challenge, Some("Bearer error=\"invalid_token\""), "{what}");
+    let body = answer.json();
+    assert_eq!(
+        body.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["errors"],
+        "{what}"
+    );
+    let extensions = &body["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "UNAUTHENTICATED", "{what}: {body}");
+    assert_eq!(extensions["reason"], reason, "{what}: {body}");
+    assert_eq!(
+        extensions["requestId"].as_str(),
+        answer.header("x-request-id"),
+        "{what}"
+    );
+}
+
+/// Asserts that a bearer token is refused before anything runs.
+pub(crate) async fn refuse_bearer(client: &Client, token: &str, reason: &str, what: &str) {
+    refuse_authorization(client, format!("Bearer {token}").as_bytes(), reason, what).await;
+}
+
+/// Asserts that an access token is worth nothing, for a reason.
+pub(crate) async fn refuse_access(client: &Client, token: &str, reason: &str) {
+    refuse_bearer(client, token, reason, "an access token of ours").await;
+}
+
+/// Asserts that a refresh token is worth nothing.
+pub(crate) async fn refuse_refresh(client: &Client, token: &str) {
+    refused(
+        &client.refresh(token).await,
+        "INVALID_TOKEN",
+        "refreshToken",
+    );
+}

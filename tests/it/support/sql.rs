@@ -1,0 +1,65 @@
+//! Looking into the database behind the app's back.
+
+use gatelodge::crypto::Keys;
+use gatelodge::db::{Db, codes};
+use gatelodge::domain::code::Purpose;
+use gatelodge::domain::email::EmailAddress;
+use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
+
+use super::deployment::Deployment;
+
+impl Deployment {
+    /// Runs a statement that changes rows; how many it changed.
+    pub(crate) async fn execute(&self, sql: &str) -> u64 {
+        let database = self.database().await;
+        let done = database.execute_unprepared(sql).await.unwrap();
+        database.close().await.unwrap();
+        done.rows_affected()
+    }
+
+    /// The one value that a query answers with.
+    pub(crate) async fn value<T: TryGetable>(&self, sql: &str) -> T {
+        let rows = self.rows(sql).await;
+        assert_eq!(rows.len(), 1, "{sql}");
+        rows[0].try_get_by_index(0).unwrap()
+    }
+
+    /// What a `SELECT count(*)` answers with.
+    pub(crate) async fn count(&self, table_and_condition: &str) -> i64 {
+        self.value(&format!("SELECT count(*) FROM {table_and_condition}"))
+            .await
+    }
+
+    /// The code that belongs to the newest row for a purpose and address, mailed or not.
+    pub(crate) async fn derived_code(&self, purpose: &str, email: &str) -> String {
+        let config = self.config(&[]);
+        let db = Db::connect(&config.database).await.unwrap();
+        let (purpose, email) = (
+            purpose.parse().unwrap(),
+            EmailAddress::parse(email).unwrap(),
+        );
+        let found = codes::find_newest(&db, purpose, &email).await.unwrap();
+        db.close().await.unwrap();
+        let code = Keys::new(&config.tokens).code(&found.unwrap(), config.codes.format);
+        code.expose().to_owned()
+    }
+
+    /// The token of the newest reset link to an address, mailed or not.
+    pub(crate) async fn derived_reset_token(&self, email: &str) -> String {
+        let config = self.config(&[]);
+        let db = Db::connect(&config.database).await.unwrap();
+        let email = EmailAddress::parse(email).unwrap();
+        let found = codes::find_newest(&db, Purpose::PasswordReset, &email).await;
+        let found = found.unwrap().unwrap();
+        db.close().await.unwrap();
+        Keys::new(&config.tokens).reset_token(found.id)
+    }
+
+    async fn rows(&self, sql: &str) -> Vec<QueryResult> {
+        let database = self.database().await;
+        let statement = Statement::from_string(database.get_database_backend(), sql);
+        let rows = database.query_all_raw(statement).await.unwrap();
+        database.close().await.unwrap();
+        rows
+    }
+}
