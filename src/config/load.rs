@@ -264,8 +264,13 @@ fn tokens(r: &mut Reader, app: &AppConfig, data_directory: &Path) -> TokensConfi
         PRIVATE_KEY,
         is_private_key,
     );
-    let (secret_key, secret_key_previous) =
-        secret_key::read(r, app.environment, data_directory, private_key.as_ref());
+    let (secret_key, secret_key_previous) = secret_key::read(
+        r,
+        app.environment,
+        data_directory,
+        private_key.as_ref(),
+        private_key_previous.as_ref(),
+    );
     let issuer = r
         .line(settings::JWT_ISSUER.or(&app.url))
         .unwrap_or_default();

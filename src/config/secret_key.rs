@@ -28,15 +28,17 @@ pub(super) fn read(
     environment: Environment,
     data_directory: &Path,
     private_key: Option<&SecretString>,
+    private_key_previous: Option<&SecretString>,
 ) -> (SecretString, Option<SecretString>) {
     let development = environment == Environment::Development;
     let is_valid = |key: &str| key.len() >= MIN_BYTES && (development || key != EXAMPLE);
     let key = r.secret(settings::JWT_SECRET_KEY, ACCEPTED, is_valid);
-    let previous = r.secret(settings::JWT_SECRET_KEY_PREVIOUS, ACCEPTED, is_valid);
+    let mut previous = r.secret(settings::JWT_SECRET_KEY_PREVIOUS, ACCEPTED, is_valid);
     let key = match key {
         Some(key) => key,
         // A private key is as secret, and as hard to guess.
         None if private_key.is_some() && !r.is_set(settings::JWT_SECRET_KEY) => {
+            previous = previous.or_else(|| private_key_previous.cloned());
             private_key.cloned().unwrap_or_default()
         }
         None if development && !r.is_set(settings::JWT_SECRET_KEY) => kept(r, data_directory),

@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
     QueryOrder, Statement,
 };
 
@@ -113,6 +113,26 @@ pub async fn supersede_all_of_user(
         .filter(Column::UserId.eq(user_id))
         .filter(Column::UsedAt.is_null())
         .filter(Column::SupersededAt.is_null())
+        .exec(db.connection())
+        .await?;
+    Ok(())
+}
+
+/// Deletes every code of an account, and those for its address that came before it.
+pub async fn erase_of_user(
+    db: &impl Executor,
+    user_id: UserId,
+    email: &EmailAddress,
+) -> Result<(), DbError> {
+    let before_it = Condition::all()
+        .add(Column::Email.eq(email.as_str()))
+        .add(Column::UserId.is_null());
+    Entity::delete_many()
+        .filter(
+            Condition::any()
+                .add(Column::UserId.eq(user_id))
+                .add(before_it),
+        )
         .exec(db.connection())
         .await?;
     Ok(())

@@ -64,7 +64,9 @@ impl From<DbErr> for DbError {
 #[derive(Clone, Debug)]
 pub struct Db(DatabaseConnection);
 
-/// An open transaction. Dropped without [`commit`](Self::commit), it leaves no trace.
+/// An open transaction. What it changes it changes in the order teams, codes, mails, account,
+/// sessions, so that two never wait for each other. Dropped without [`commit`](Self::commit), it
+/// leaves no trace.
 #[derive(Debug)]
 pub struct Tx(DatabaseTransaction);
 

@@ -148,11 +148,19 @@ pub async fn finish(
     Ok(changed(&result))
 }
 
-/// Cancels what is still to be sent about an account, and forgets whom it was for in what was.
-pub async fn erase_of_user(db: &impl Executor, user_id: UserId) -> Result<(), DbError> {
+/// Cancels what is still to be sent about an account or to its address, and forgets whom it was
+/// for in what was.
+pub async fn erase_of_user(
+    db: &impl Executor,
+    user_id: UserId,
+    email: &EmailAddress,
+) -> Result<(), DbError> {
+    let theirs = Condition::any()
+        .add(Column::UserId.eq(user_id))
+        .add(Column::Recipient.eq(email.as_str()));
     Entity::update_many()
         .col_expr(Column::State, MailState::Cancelled.name().into())
-        .filter(Column::UserId.eq(user_id))
+        .filter(theirs.clone())
         .filter(Column::State.eq(MailState::Pending.name()))
         .exec(db.connection())
         .await?;
@@ -160,7 +168,7 @@ pub async fn erase_of_user(db: &impl Executor, user_id: UserId) -> Result<(), Db
         .col_expr(Column::Recipient, "erased".into())
         .col_expr(Column::Params, serde_json::json!({}).into())
         .col_expr(Column::UserId, Option::<Uuid>::None.into())
-        .filter(Column::UserId.eq(user_id))
+        .filter(theirs)
         .exec(db.connection())
         .await?;
     Ok(())

@@ -1,14 +1,14 @@
 //! Queries on accounts.
 
-use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::entity::users::{ActiveModel, Column, Entity, Model};
 use super::{DbError, Executor, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
-use crate::domain::user::{Profile, User};
+use crate::domain::user::{Profile, ProfileChanges, User};
 
 /// Adds an account, with the hash of its password if it has one. [`DbError::Conflict`] if its
 /// address has an account already.
@@ -143,6 +143,29 @@ pub async fn set_password(
     update(db, id, change, now).await
 }
 
+/// Sets another password in the place of the one that `old` is of. `false` if the account has
+/// another one by now.
+pub async fn replace_password(
+    db: &impl Executor,
+    id: UserId,
+    old: Option<&str>,
+    new: String,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let is_old = match old {
+        Some(old) => Column::PasswordHash.eq(old),
+        None => Column::PasswordHash.is_null(),
+    };
+    let result = Entity::update_many()
+        .col_expr(Column::PasswordHash, new.into())
+        .col_expr(Column::UpdatedAt, now.into())
+        .filter(Column::Id.eq(id))
+        .filter(is_old)
+        .exec(db.connection())
+        .await?;
+    Ok(changed(&result))
+}
+
 /// Puts a hash of the same password in the place of `old`, unless it changed meanwhile.
 pub async fn renew_password_hash(
     db: &impl Executor,
@@ -187,11 +210,13 @@ pub async fn set_email(
     update(db, id, change, now).await
 }
 
-/// Sets what an account says about itself.
+/// Sets what an account says about itself, as far as it was `asked` to be changed: two changes at
+/// once do not undo each other.
 pub async fn set_profile(
     db: &impl Executor,
     id: UserId,
     profile: &Profile,
+    asked: &ProfileChanges,
     now: Timestamp,
 ) -> Result<(), DbError> {
     let Profile {
@@ -202,11 +227,11 @@ pub async fn set_profile(
         company,
     } = profile.clone();
     let change = ActiveModel {
-        name: Set(name),
-        first_name: Set(first_name),
-        last_name: Set(last_name),
-        phone: Set(phone),
-        company: Set(company),
+        name: set_if(asked.name.is_some(), name),
+        first_name: set_if(asked.first_name.is_some(), first_name),
+        last_name: set_if(asked.last_name.is_some(), last_name),
+        phone: set_if(asked.phone.is_some(), phone),
+        company: set_if(asked.company.is_some(), company),
         ..Default::default()
     };
     update(db, id, change, now).await
@@ -244,6 +269,10 @@ pub async fn set_superuser(
 pub async fn delete(db: &impl Executor, id: UserId) -> Result<(), DbError> {
     Entity::delete_by_id(id).exec(db.connection()).await?;
     Ok(())
+}
+
+fn set_if<T: Into<sea_orm::Value>>(asked: bool, value: T) -> ActiveValue<T> {
+    if asked { Set(value) } else { NotSet }
 }
 
 async fn update(

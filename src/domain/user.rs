@@ -109,6 +109,18 @@ pub struct InvalidField {
 }
 
 impl ProfileInput {
+    /// Of somebody who gave two names. Together they make the display name, cut where it would be
+    /// too long.
+    pub fn of_names(first_name: String, last_name: String) -> Self {
+        let name = squeeze(&format!("{first_name} {last_name}"));
+        Self {
+            name: name.chars().take(NAME_MAX_CHARS).collect(),
+            first_name: Some(first_name),
+            last_name: Some(last_name),
+            ..Self::default()
+        }
+    }
+
     /// Applies the rules of every field and answers with all that are broken.
     ///
     /// Text is trimmed and runs of white space become one space, so that no line break can enter

@@ -1,6 +1,7 @@
 //! What an operator does about accounts.
 
-use super::passwords::Cleared;
+use futures::future::join_all;
+
 use super::{Failure, Reason, Services};
 use crate::db::{DbError, sessions, users};
 use crate::domain::email::EmailAddress;
@@ -77,11 +78,7 @@ impl Services {
     async fn end_all_sessions(&self, user: &User, reason: RevokeReason) -> Result<(), Failure> {
         let (id, now) = (user.id, self.now());
         let ended = sessions::revoke_all_of_user(&self.0.db, id, None, now, reason).await?;
-        self.announce(Cleared {
-            sessions: ended,
-            mail: None,
-        })
-        .await;
+        join_all(ended.into_iter().map(|id| self.bury_for_good(id))).await;
         Ok(())
     }
 

@@ -158,12 +158,12 @@ impl Services {
         if !codes::consume(&tx, code.id, now).await? {
             return Err(lost_race());
         }
+        // A code on its way to the old address opens the account no more.
+        codes::supersede_all_of_user(&tx, user.id, now).await?;
         match users::set_email(&tx, user.id, &email, now).await {
             Err(DbError::Conflict(_)) => return Err(Reason::EmailTaken.into()),
             changed => changed?,
         }
-        // A code on its way to the old address opens the account no more.
-        codes::supersede_all_of_user(&tx, user.id, now).await?;
         outbox::insert(&tx, &notice).await?;
         tx.commit().await?;
         self.ring(notice.id).await;

@@ -142,6 +142,7 @@ impl Services {
         let InvitationPreview {
             team, invitation, ..
         } = preview;
+        teams::lock(&tx, team.id).await?;
         let user = users::find_by_email(&tx, &invitation.email).await?;
         if let Some(actor) = actor
             && user.as_ref().is_none_or(|user| user.id != actor.user_id)
@@ -252,6 +253,7 @@ impl Services {
         if let Some(invitation) = invitation
             && self.inviter(tx, &invitation).await?.is_some()
         {
+            teams::lock(tx, invitation.team_id).await?;
             self.join(tx, &invitation, user.id, now).await?;
         }
         Ok(())
@@ -271,7 +273,8 @@ impl Services {
         Ok(inviter.map(|_| invitation))
     }
 
-    /// Closes an invitation and makes the membership. `None` if somebody else just closed it.
+    /// Closes an invitation to a locked team and makes the membership. `None` if somebody else just
+    /// closed it.
     async fn join(
         &self,
         tx: &Tx,
@@ -279,7 +282,6 @@ impl Services {
         user: UserId,
         now: Timestamp,
     ) -> Result<Option<Membership>, ServiceError> {
-        teams::lock(tx, invitation.team_id).await?;
         if !invitations::close(tx, invitation, Closing::Accepted, now).await? {
             return Ok(None);
         }

@@ -174,8 +174,9 @@ impl Services {
             Some(id) => users::find(&tx, id).await?,
             None => None,
         };
-        let Some(user) = user else {
-            // A code for an unknown address was never mailed: it can only have been guessed.
+        let Some(user) = user.filter(|user| user.email == email) else {
+            // A code for an unknown address was never mailed: it can only have been guessed. One
+            // for the address that the account had before counts no more.
             return Err(lost_race());
         };
         if !user.is_active {

@@ -14,7 +14,7 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::mail::{Happened, MailKind, MailParams, OutboxMail};
 use crate::domain::password::{Password, WeakPassword};
 use crate::domain::session::{Actor, RevokeReason, SignedIn};
-use crate::domain::user::{ProfileInput, User};
+use crate::domain::user::{InvalidField, ProfileInput, User};
 use crate::telemetry::{Event, Facts};
 
 /// Who registers, as typed.
@@ -65,13 +65,9 @@ impl Services {
             last_name,
             invitation_token,
         } = registration;
-        let profile = ProfileInput {
-            name: format!("{first_name} {last_name}"),
-            first_name: Some(first_name),
-            last_name: Some(last_name),
-            ..ProfileInput::default()
-        };
-        let (email, profile) = match (EmailAddress::parse(email), profile.parse()) {
+        let profile = ProfileInput::of_names(first_name, last_name);
+        let profile = profile.parse().map_err(blame_names);
+        let (email, profile) = match (EmailAddress::parse(email), profile) {
             (Ok(email), Ok(profile)) => (email, profile),
             (email, profile) => return Err(refuse_both(email.err(), profile.err())),
         };
@@ -259,16 +255,12 @@ impl Services {
         if !codes::consume(&tx, code.id, now).await? {
             return Err(Reason::InvalidToken.at("token").into());
         }
+        codes::supersede_all_of_user(&tx, user.id, now).await?;
         users::set_password(&tx, user.id, Some(hash), now).await?;
         users::set_email_verified(&tx, user.id, now).await?;
+        let (reason, happened) = (RevokeReason::PasswordReset, Happened::Changed);
         let cleared = self
-            .change_password_in(
-                &tx,
-                &user,
-                None,
-                RevokeReason::PasswordReset,
-                Happened::Changed,
-            )
+            .password_changed(&tx, &user, None, reason, happened)
             .await?;
         tx.commit().await?;
         self.announce(cleared).await;
@@ -291,32 +283,36 @@ impl Services {
         let user = self.account_of(actor).await?;
         let names = Some(user.profile.name.as_str());
         let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
-        if let Some(hash) = users::password_hash(&self.0.db, user.id).await? {
+        let refused = || {
+            Event::PasswordChangeFailed.emit(Facts {
+                user_id: Some(user.id),
+                ..facts(&user.email, client)
+            });
+            Failure::from(Reason::InvalidCredentials.at("currentPassword"))
+        };
+        let old = users::password_hash(&self.0.db, user.id).await?;
+        if let Some(old) = &old {
             self.count_login(&user.email, client).await?;
             let current = Password::new(current.unwrap_or_default());
-            if self.0.hasher.compare(&current, Some(&hash)).await? == Comparison::Wrong {
-                let facts = Facts {
-                    user_id: Some(user.id),
-                    ..facts(&user.email, client)
-                };
-                Event::PasswordChangeFailed.emit(facts);
-                return Err(Reason::InvalidCredentials.at("currentPassword").into());
+            if self.0.hasher.compare(&current, Some(old)).await? == Comparison::Wrong {
+                return Err(refused());
             }
             self.refund_login(&user.email, client).await;
         }
         let hash = self.0.hasher.hash(&password).await?;
         let now = self.now();
         let tx = self.0.db.begin().await?;
-        users::set_password(&tx, user.id, Some(hash), now).await?;
-        let kept = Some(actor.session_id);
+        codes::supersede_all_of_user(&tx, user.id, now).await?;
+        // Meanwhile a reset, or the proof that the account is somebody else's, may have shut out
+        // whoever asked: neither their password nor their session counts any more.
+        let is_current = users::replace_password(&tx, user.id, old.as_deref(), hash, now).await?;
+        let session = sessions::find_with_user(&tx, actor.session_id).await?;
+        if !is_current || !session.is_some_and(|(session, _)| session.is_live(now)) {
+            return Err(refused());
+        }
+        let (kept, reason) = (Some(actor.session_id), RevokeReason::PasswordChanged);
         let cleared = self
-            .change_password_in(
-                &tx,
-                &user,
-                kept,
-                RevokeReason::PasswordChanged,
-                Happened::Changed,
-            )
+            .password_changed(&tx, &user, kept, reason, Happened::Changed)
             .await?;
         tx.commit().await?;
         self.announce(cleared).await;
@@ -342,20 +338,16 @@ impl Services {
         if user.email_verified_at.is_some() || !user.has_password {
             return Ok(Cleared::default());
         }
+        codes::supersede_all_of_user(tx, user.id, now).await?;
         users::set_password(tx, user.id, None, now).await?;
-        self.change_password_in(
-            tx,
-            user,
-            None,
-            RevokeReason::AddressProved,
-            Happened::Dropped,
-        )
-        .await
+        let (reason, happened) = (RevokeReason::AddressProved, Happened::Dropped);
+        self.password_changed(tx, user, None, reason, happened)
+            .await
     }
 
-    /// What goes with every change of a password: all sessions but `kept` end, open reset links
-    /// and codes are worthless, and the owner is told.
-    async fn change_password_in(
+    /// What follows every change of a password: all sessions but `kept` end, and the owner is
+    /// told.
+    async fn password_changed(
         &self,
         tx: &Tx,
         user: &User,
@@ -364,7 +356,6 @@ impl Services {
         happened: Happened,
     ) -> Result<Cleared, ServiceError> {
         let now = self.now();
-        codes::supersede_all_of_user(tx, user.id, now).await?;
         let sessions = sessions::revoke_all_of_user(tx, user.id, kept, now, reason).await?;
         let params = MailParams {
             happened: Some(happened),
@@ -406,7 +397,10 @@ impl Services {
             Some(id) => users::find(&self.0.db, id).await?,
             None => None,
         };
-        let found = code.zip(user);
+        // It was mailed to one address and counts for no other.
+        let found = code
+            .zip(user)
+            .filter(|(code, user)| code.email == user.email);
         found.ok_or_else(|| {
             Event::PasswordResetFailed.emit(Facts {
                 ip_address: Some(client.ip),
@@ -446,6 +440,19 @@ impl Services {
             .await;
         self.refund(self.logins_per_address(), Subject::Email(email))
             .await;
+    }
+}
+
+/// What is wrong with the names of a registration, by the fields they were typed in.
+fn blame_names(broken: Vec<InvalidField>) -> Vec<UserError> {
+    let (display, typed): (Vec<_>, Vec<_>) =
+        broken.into_iter().partition(|name| name.field == "name");
+    if typed.is_empty() {
+        let blank = |InvalidField { max_chars, .. }| Reason::InvalidName { max_chars };
+        let blame = display.into_iter().map(|name| blank(name).at("firstName"));
+        blame.collect()
+    } else {
+        typed.into_iter().map(UserError::from).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::codes::facts;
 use super::passwords::Cleared;
 use super::{Failure, Reason, ServiceError, Services};
-use crate::db::{outbox, sessions, users};
+use crate::db::{codes, outbox, sessions, users};
 use crate::domain::client::Client;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
@@ -20,9 +20,9 @@ impl Services {
     /// Changes what the signed-in account says about itself.
     pub async fn update_me(&self, actor: Actor, changes: ProfileChanges) -> Result<User, Failure> {
         let user = self.account_of(actor).await?;
-        let profile = user.profile.changed(changes)?;
+        let profile = user.profile.changed(changes.clone())?;
         let now = self.now();
-        users::set_profile(&self.0.db, user.id, &profile, now).await?;
+        users::set_profile(&self.0.db, user.id, &profile, &changes, now).await?;
         Ok(User {
             profile,
             updated_at: now,
@@ -46,7 +46,8 @@ impl Services {
         let tx = self.0.db.begin().await?;
         self.leave_administered_teams(&tx, user.id).await?;
         let ended = sessions::live_of_user(&tx, user.id, now).await?;
-        outbox::erase_of_user(&tx, user.id).await?;
+        codes::erase_of_user(&tx, user.id, &user.email).await?;
+        outbox::erase_of_user(&tx, user.id, &user.email).await?;
         users::delete(&tx, user.id).await?;
         tx.commit().await?;
         let sessions = ended.into_iter().map(|session| session.id).collect();

@@ -6,6 +6,7 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, Reason, ServiceError, Services};
+use crate::cache::CacheError;
 use crate::crypto::{AccessClaims, AccessTokenError, TeamClaim};
 use crate::db::{Executor, sessions, teams};
 use crate::domain::client::Client;
@@ -311,29 +312,36 @@ impl Services {
     /// Marks a session as ended. While Redis is away this goes on in the background for as long
     /// as a process could find the session alive in what was filled before.
     pub(super) async fn bury(&self, id: SessionId) {
-        let (key, mark) = (liveness_key(id), encode(&Liveness::Ended));
-        let Err(error) = self.0.cache.put(&key, &mark, TOMBSTONE_LIFETIME).await else {
-            return;
-        };
-        self.0
-            .outages
-            .report(Event::CacheUnavailable, Some(&error), self.now());
-        let services = self.clone();
-        tokio::spawn(async move {
-            let mut pause = tokio::time::interval(StdDuration::from_secs(1));
-            for _ in 0..LIVENESS_LIFETIME.as_secs() {
-                pause.tick().await;
-                if services
-                    .0
-                    .cache
-                    .put(&key, &mark, TOMBSTONE_LIFETIME)
-                    .await
-                    .is_ok()
-                {
-                    return;
-                }
+        if let Err(error) = self.try_bury(id).await {
+            self.0
+                .outages
+                .report(Event::CacheUnavailable, Some(&error), self.now());
+            let services = self.clone();
+            tokio::spawn(async move { services.keep_burying(id).await });
+        }
+    }
+
+    /// The same for a process that ends when it is done: it waits for Redis as long as another
+    /// process could find the session alive there.
+    pub(super) async fn bury_for_good(&self, id: SessionId) {
+        if self.try_bury(id).await.is_err() {
+            self.keep_burying(id).await;
+        }
+    }
+
+    async fn keep_burying(&self, id: SessionId) {
+        let mut pause = tokio::time::interval(StdDuration::from_secs(1));
+        for _ in 0..LIVENESS_LIFETIME.as_secs() {
+            pause.tick().await;
+            if self.try_bury(id).await.is_ok() {
+                return;
             }
-        });
+        }
+    }
+
+    async fn try_bury(&self, id: SessionId) -> Result<(), CacheError> {
+        let (key, mark) = (liveness_key(id), encode(&Liveness::Ended));
+        self.0.cache.put(&key, &mark, TOMBSTONE_LIFETIME).await
     }
 
     async fn liveness(&self, id: SessionId) -> Result<Liveness, ServiceError> {

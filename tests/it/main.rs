@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod cache;
+mod change_races;
 mod cli;
 mod code_login;
 mod code_races;
@@ -10,6 +11,7 @@ mod code_signup;
 mod codes;
 mod contract;
 mod database;
+mod email_address;
 mod forged_tokens;
 mod graphql;
 mod hints;
@@ -17,14 +19,21 @@ mod http;
 mod layers;
 mod limits;
 mod mail;
+mod operators;
 mod outages;
 mod outbox;
+mod own_account;
 mod pages;
+mod password_hints;
+mod password_limits;
+mod password_reset;
+mod passwords;
 mod privacy;
 mod processes;
 mod query_plans;
 mod restarts;
 mod sessions;
+mod signing_keys;
 mod smtp;
 mod support;
 mod templates;

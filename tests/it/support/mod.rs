@@ -1,6 +1,7 @@
 //! What tests share: the app on both kinds of deployment, as part of the test or as a process of
 //! its own, and a client that speaks its language.
 
+pub(crate) mod accounts;
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod dead_tokens;

@@ -2,6 +2,7 @@
 
 use gatelodge::crypto::Keys;
 use gatelodge::db::{Db, codes};
+use gatelodge::domain::code::Purpose;
 use gatelodge::domain::email::EmailAddress;
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
 
@@ -41,6 +42,17 @@ impl Deployment {
         db.close().await.unwrap();
         let code = Keys::new(&config.tokens).code(&found.unwrap(), config.codes.format);
         code.expose().to_owned()
+    }
+
+    /// The token of the newest reset link to an address, mailed or not.
+    pub(crate) async fn derived_reset_token(&self, email: &str) -> String {
+        let config = self.config(&[]);
+        let db = Db::connect(&config.database).await.unwrap();
+        let email = EmailAddress::parse(email).unwrap();
+        let found = codes::find_newest(&db, Purpose::PasswordReset, &email).await;
+        let found = found.unwrap().unwrap();
+        db.close().await.unwrap();
+        Keys::new(&config.tokens).reset_token(found.id)
     }
 
     async fn rows(&self, sql: &str) -> Vec<QueryResult> {

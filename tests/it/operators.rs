@@ -1,0 +1,150 @@
+//! `gatelodge user`: an operator at the real binary, while servers run on the same databases.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use gatelodge::domain::mail::MailKind;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::accounts::PASSWORD;
+use crate::support::client::{Tokens, refused};
+use crate::support::dead_tokens::{refuse_access, refuse_refresh};
+use crate::support::deployment::Deployment;
+use crate::support::{on_both_deployments, process};
+
+const ADA: &str = "ada@example.com";
+
+/// What a command printed on standard output, or else on standard error.
+async fn user(deployment: &Deployment, arguments: &[&str]) -> Result<Value, String> {
+    let directory = TempDir::new().unwrap();
+    let mut command = process::command(directory.path(), &deployment.variables(&[]));
+    command.arg("user").args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap();
+    if output.status.success() {
+        Ok(serde_json::from_slice(&output.stdout).unwrap())
+    } else {
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        Err(String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+on_both_deployments! {
+    /// An operator makes an account whose address needs no proof; it logs in by code.
+    async fn an_account_is_made(deployment: Deployment) {
+        let app = deployment.start().await;
+        let made = user(&deployment, &["create", "Ada@Example.com", "--name", "Ada"]).await.unwrap();
+        assert_eq!((&made["email"], &made["name"]), (&json!(ADA), &json!("Ada")));
+        assert_eq!((&made["isActive"], &made["isSuperuser"]), (&json!(true), &json!(false)));
+        app.request_login_code(ADA).await;
+        let code = app.code(MailKind::LoginCode, ADA).await;
+        let session = app.verify_login_code(ADA, &code).await["session"].clone();
+        assert_eq!(session["user"]["id"], made["id"]);
+        assert_eq!(session["user"]["emailVerified"], true);
+        assert_eq!(session["user"]["hasPassword"], false);
+
+        for (arguments, told) in [
+            (["create", ADA, "--name", "Eve"], "account with this address already"),
+            (["create", "nonsense", "--name", "Eve"], "not a valid e-mail address"),
+            (["create", "eve@example.com", "--name", " "], "name"),
+        ] {
+            let error = user(&deployment, &arguments).await.unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
+        for command in ["promote", "demote", "disable", "enable"] {
+            let error = user(&deployment, &[command, "nobody@example.com"]).await.unwrap_err();
+            assert!(error.contains("no account with this address"), "{error}");
+        }
+    }
+
+    /// The first superuser is made here; a new session says so, and old ones, which say otherwise,
+    /// end.
+    async fn an_account_is_promoted_and_demoted(deployment: Deployment) {
+        let app = deployment.start().await;
+        let mut tokens = app.sign_up(ADA).await;
+        for (command, is_superuser, roles) in [
+            ("promote", true, json!(["superuser"])),
+            ("demote", false, json!([])),
+        ] {
+            assert_eq!(app.with_token(&tokens.access).me().await["email"], ADA);
+            let done = user(&deployment, &[command, "ADA@example.com"]).await.unwrap();
+            assert_eq!(done["isSuperuser"], is_superuser);
+            refuse_access(&app, &tokens.access, "REVOKED").await;
+            refuse_refresh(&app, &tokens.refresh).await;
+            tokens = app.log_in(ADA).await;
+            let me = app.with_token(&tokens.access).run("{ me { isSuperuser } }", json!({})).await;
+            assert_eq!(me["me"]["isSuperuser"], is_superuser);
+            assert_eq!(claims(&tokens.access)["roles"], roles);
+        }
+    }
+
+    /// A disabled account is out on the very next request to every process, also where it was
+    /// just found alive, and stays out until it is enabled; its old sessions stay dead then.
+    async fn a_disabled_account_is_out_at_once(deployment: Deployment) {
+        let (here, there) = (deployment.start().await, deployment.start().await.forgive_unread_mail());
+        let here = here.forgive_unread_mail();
+        here.register(ADA, PASSWORD).await;
+        here.register("grace@example.com", PASSWORD).await;
+        let (first, second) = (here.signed_in(ADA, PASSWORD).await, there.signed_in(ADA, PASSWORD).await);
+        let grace = here.signed_in("grace@example.com", PASSWORD).await;
+        for app in [&here, &there] {
+            for tokens in [&first, &second, &grace] {
+                assert_eq!(app.with_token(&tokens.access).me().await["id"], tokens.user_id.as_str());
+            }
+        }
+        here.request_login_code(ADA).await;
+        let code = deployment.derived_code("login", ADA).await;
+        let done = user(&deployment, &["disable", ADA]).await.unwrap();
+        assert_eq!(done["isActive"], false);
+        for app in [&here, &there] {
+            for tokens in [&first, &second] {
+                refuse_access(app, &tokens.access, "REVOKED").await;
+                refuse_refresh(app, &tokens.refresh).await;
+            }
+            assert_eq!(app.with_token(&grace.access).sessions().await.len(), 1);
+        }
+        refused(&here.login(ADA, PASSWORD).await, "ACCOUNT_DISABLED", "");
+        refused(&here.login(ADA, "wrong").await, "INVALID_CREDENTIALS", "");
+        refused(&there.verify_login_code(ADA, &code).await, "ACCOUNT_DISABLED", "");
+
+        let done = user(&deployment, &["enable", ADA]).await.unwrap();
+        assert_eq!(done["isActive"], true);
+        refuse_access(&here, &first.access, "REVOKED").await;
+        let again: Tokens = there.signed_in(ADA, PASSWORD).await;
+        assert_eq!(here.with_token(&again.access).sessions().await.len(), 1);
+    }
+}
+
+fn claims(token: &str) -> Value {
+    use base64::Engine;
+    let part = token.split('.').nth(1).unwrap();
+    let bytes = base64::prelude::BASE64_URL_SAFE_NO_PAD
+        .decode(part)
+        .unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+/// An operator's command that cannot reach Redis waits for it: when it says that an account is
+/// disabled, no process takes it for alive.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_waits_for_a_redis_that_hangs() {
+    let deployment = Deployment::clustered().await;
+    let app = deployment.start().await;
+    let tokens = app.sign_up(ADA).await;
+    let redis = deployment.redis.as_ref().unwrap();
+    assert_eq!(app.with_token(&tokens.access).me().await["email"], ADA);
+    redis.pause();
+    let arguments = ["disable", ADA];
+    let mut disabling = pin!(user(&deployment, &arguments));
+    // Far longer than one call to Redis may take.
+    let waited = tokio::time::timeout(Duration::from_secs(2), &mut disabling).await;
+    assert!(waited.is_err(), "{waited:?}");
+    assert_eq!(deployment.count("users WHERE NOT is_active").await, 1);
+    redis.resume();
+    let done = disabling.await;
+    assert_eq!(done.unwrap()["isActive"], false);
+    refuse_access(&app, &tokens.access, "REVOKED").await;
+}

@@ -1,0 +1,129 @@
+//! What clients do with passwords, addresses and sessions.
+
+use gatelodge::domain::mail::MailKind;
+use serde_json::{Value, json};
+
+use super::app::TestApp;
+use super::client::{CHALLENGE, Client, SESSION, Tokens};
+use super::deployment::Deployment;
+
+/// A password that nobody guesses first.
+pub(crate) const PASSWORD: &str = "violet kettle 43";
+/// Another.
+pub(crate) const OTHER_PASSWORD: &str = "seven stairs 71";
+
+const USER: &str = "user { id email name firstName lastName phone company emailVerified \
+    hasPassword isActive updatedAt }";
+
+impl Client {
+    /// As Ada Lovelace.
+    pub(crate) async fn register(&self, email: &str, password: &str) -> Value {
+        let input = json!({
+            "email": email, "password": password, "firstName": "Ada", "lastName": "Lovelace",
+        });
+        self.register_with(input).await
+    }
+
+    pub(crate) async fn register_with(&self, input: Value) -> Value {
+        self.mutate("register", input, &format!("{CHALLENGE} {USER}"))
+            .await
+    }
+
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Value {
+        let input = json!({ "email": email, "password": password });
+        self.mutate("login", input, SESSION).await
+    }
+
+    pub(crate) async fn request_password_reset(&self, email: &str) -> Value {
+        let input = json!({ "email": email });
+        self.mutate("requestPasswordReset", input, "message").await
+    }
+
+    pub(crate) async fn reset_password(&self, token: &str, password: &str) -> Value {
+        let input = json!({ "token": token, "newPassword": password });
+        self.mutate("resetPassword", input, "message").await
+    }
+
+    pub(crate) async fn change_password(&self, current: Option<&str>, new: &str) -> Value {
+        let input = json!({ "currentPassword": current, "newPassword": new });
+        self.mutate("changePassword", input, USER).await
+    }
+
+    pub(crate) async fn verify_email(&self, email: &str, code: &str) -> Value {
+        let input = json!({ "email": email, "code": code });
+        self.mutate("verifyEmail", input, USER).await
+    }
+
+    pub(crate) async fn request_email_change(&self, new_email: &str) -> Value {
+        let input = json!({ "newEmail": new_email });
+        self.mutate("requestEmailChange", input, CHALLENGE).await
+    }
+
+    pub(crate) async fn confirm_email_change(&self, code: &str) -> Value {
+        self.mutate("confirmEmailChange", json!({ "code": code }), USER)
+            .await
+    }
+
+    pub(crate) async fn update_me(&self, input: Value) -> Value {
+        self.mutate("updateMe", input, USER).await
+    }
+
+    pub(crate) async fn delete_me(&self, confirm_email: &str) -> Value {
+        let input = json!({ "confirmEmail": confirm_email });
+        self.mutate("deleteMe", input, "deletedUserId").await
+    }
+
+    /// The live sessions of the signed-in account.
+    pub(crate) async fn sessions(&self) -> Vec<Value> {
+        let query =
+            "{ sessions { id createdAt lastUsedAt expiresAt userAgent ipAddress isCurrent } }";
+        let data = self.run(query, json!({})).await;
+        data["sessions"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn revoke_session(&self, id: &str) -> Value {
+        let input = json!({ "sessionId": id });
+        self.mutate("revokeSession", input, "endedSessionId").await
+    }
+
+    /// Signs in with a password, which must be right.
+    pub(crate) async fn signed_in(&self, email: &str, password: &str) -> Tokens {
+        let answer = self.login(email, password).await;
+        assert_eq!(answer["errors"], json!([]), "{answer}");
+        Tokens::of(&answer["session"])
+    }
+}
+
+impl Deployment {
+    /// A new account with a password and a proved address, whichever process mails the code.
+    pub(crate) async fn register(&self, client: &Client, email: &str, password: &str) {
+        let registered = client.register(email, password).await;
+        assert_eq!(registered["errors"], json!([]), "{registered}");
+        let code = self.derived_code("verify_email", email).await;
+        let proved = client.verify_email(email, &code).await;
+        assert_eq!(proved["errors"], json!([]), "{proved}");
+    }
+}
+
+impl TestApp {
+    /// A new account with a password and a proved address.
+    pub(crate) async fn registered(&self, email: &str, password: &str) {
+        let registered = self.register(email, password).await;
+        assert_eq!(registered["errors"], json!([]), "{registered}");
+        let code = self.code(MailKind::VerifyEmail, email).await;
+        let proved = self.verify_email(email, &code).await;
+        assert_eq!(proved["errors"], json!([]), "{proved}");
+    }
+
+    /// Asks for a reset link and reads the token in the mail.
+    pub(crate) async fn reset_token(&self, email: &str) -> String {
+        let requested = self.request_password_reset(email).await;
+        assert_eq!(requested["errors"], json!([]), "{requested}");
+        let mail = self.mail(MailKind::PasswordReset, email).await;
+        let link = mail.link.expect("a reset mail carries a link");
+        let (page, token) = link.expose().split_once("?token=").unwrap();
+        assert_eq!(page, "http://localhost:8000/reset-password");
+        assert!(mail.text.contains(link.expose()), "{}", mail.text);
+        token.to_owned()
+    }
+}
