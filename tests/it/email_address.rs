@@ -62,7 +62,7 @@ on_both_deployments! {
         assert!(told.subject.contains("was changed") && told.text.contains(NEW), "{}", told.text);
         assert_eq!(client.me().await["email"], NEW);
         refused(&client.confirm_email_change(&code).await, "INVALID_CODE", "code");
-        refused(&app.verify_login_code(ADA, &old_code).await, "CODE_EXPIRED", "code");
+        refused(&app.verify_login_code(ADA, &old_code).await, "INVALID_CODE", "code");
         refused(&app.reset_password(&old_link, PASSWORD).await, "INVALID_TOKEN", "token");
         refused(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
         refused(&app.request_login_code(ADA).await, "ACCOUNT_NOT_FOUND", "email");
@@ -100,7 +100,7 @@ on_both_deployments! {
         for _ in 0..2 {
             app.mail(MailKind::EmailChanged, ADA).await;
         }
-        refused(&app.verify_email(ADA, &proof).await, "CODE_EXPIRED", "code");
+        refused(&app.verify_email(ADA, &proof).await, "INVALID_CODE", "code");
         app.log_in(NEW).await;
         app.signed_in(NEW, PASSWORD).await;
         assert_eq!(client.me().await["email"], NEW);

@@ -187,7 +187,7 @@ on_both_deployments! {
             refuse_refresh(&app, &tokens.refresh).await;
         }
         refused(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
-        refused(&app.verify_email(ADA, &open_code).await, "CODE_EXPIRED", "code");
+        refused(&app.verify_email(ADA, &open_code).await, "INVALID_CODE", "code");
         let mail = app.mail(MailKind::PasswordChanged, ADA).await;
         assert!(mail.subject.contains("was removed"), "{}", mail.subject);
 
