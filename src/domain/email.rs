@@ -3,11 +3,13 @@
 use std::fmt;
 
 use email_address::{EmailAddress as Syntax, Options};
+use unicode_normalization::UnicodeNormalization;
 
 /// The longest address SMTP can carry (RFC 5321, 4.5.3.1.3, less the angle brackets).
 const MAX_BYTES: usize = 254;
 
-/// An address in canonical form: trimmed, lower-case, the domain in its ASCII form (IDNA).
+/// An address in canonical form: trimmed, composed (NFC), lower-case, the domain in its ASCII form
+/// (IDNA).
 ///
 /// Formatting it with `Debug` hides most of the local part; call [`as_str`](Self::as_str) where
 /// the address itself is meant.
@@ -27,7 +29,10 @@ impl EmailAddress {
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let (local, domain) = text.trim().rsplit_once('@').ok_or(InvalidEmail)?;
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| InvalidEmail)?;
-        let canonical = format!("{}@{domain}", local.to_lowercase());
+        let canonical = format!(
+            "{}@{domain}",
+            local.nfc().collect::<String>().to_lowercase()
+        );
         let options = Options::default()
             .with_required_tld()
             .without_domain_literal()
@@ -91,6 +96,11 @@ mod tests {
                 "ada@example.com"
             );
         }
+        let composed = EmailAddress::parse("ren\u{e9}@example.com").unwrap();
+        assert_eq!(
+            EmailAddress::parse("rene\u{301}@example.com").unwrap(),
+            composed
+        );
         let international = EmailAddress::parse("ada@bücher.example").unwrap();
         assert_eq!(international.as_str(), "ada@xn--bcher-kva.example");
     }

@@ -181,7 +181,15 @@ pub(super) fn squeeze(text: &str) -> String {
 }
 
 pub(super) fn fits(text: &str, max_chars: usize) -> bool {
-    text.chars().count() <= max_chars && !text.chars().any(char::is_control)
+    text.chars().count() <= max_chars && !text.chars().any(|c| c.is_control() || is_deceptive(c))
+}
+
+/// Characters that show nothing or turn the text around them: two names could look the same. The
+/// joiners that some scripts and emoji need are none of them.
+fn is_deceptive(c: char) -> bool {
+    matches!(c,
+        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{3164}')
 }
 
 #[cfg(test)]
@@ -203,7 +211,7 @@ mod tests {
     #[test]
     fn every_broken_field_is_named() {
         let input = ProfileInput {
-            name: "\u{200b}\u{0}".to_owned(),
+            name: "Ada\u{202e}ecila".to_owned(),
             first_name: Some("x".repeat(121)),
             phone: Some("5".repeat(41)),
             ..ProfileInput::default()

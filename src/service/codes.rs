@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::limits::Subject;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto;
-use crate::db::{DbError, codes, outbox};
+use crate::db::{codes, outbox};
 use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
@@ -14,10 +14,6 @@ use crate::domain::id::{InvitationId, UserId};
 use crate::domain::mail::{Carries, MailKind, MailParams, OutboxMail};
 use crate::domain::user::Profile;
 use crate::telemetry::{Event, Facts};
-
-/// How often a request tries to put its code in the place of the open one, when others do the
-/// same at the same time.
-const SUPERSEDE_TRIES: usize = 5;
 
 /// A code is on its way.
 #[derive(Clone, Debug)]
@@ -31,7 +27,6 @@ pub struct CodeChallenge {
 }
 
 /// A code or link about to be made, and the mail about it.
-#[derive(Clone)]
 pub(super) struct NewCode<'a> {
     pub(super) purpose: Purpose,
     pub(super) email: &'a EmailAddress,
@@ -73,21 +68,6 @@ impl Services {
         new: NewCode<'_>,
         also: Option<OutboxMail>,
     ) -> Result<CodeChallenge, ServiceError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.try_send_code(new.clone(), also.as_ref()).await {
-                Err(ServiceError::Db(DbError::Conflict(_))) if tries < SUPERSEDE_TRIES => {}
-                done => return done,
-            }
-        }
-    }
-
-    async fn try_send_code(
-        &self,
-        new: NewCode<'_>,
-        also: Option<&OutboxMail>,
-    ) -> Result<CodeChallenge, ServiceError> {
         let now = self.now();
         let lifetime = match new.purpose {
             Purpose::PasswordReset => self.0.passwords.reset_lifetime,
@@ -114,11 +94,11 @@ impl Services {
         let mail = self.new_mail(new.mail, new.email, code.user_id, refers_to, new.params);
         let tx = self.0.db.begin().await?;
         codes::supersede(&tx, &code).await?;
-        for mail in std::iter::once(&mail).chain(also) {
+        for mail in std::iter::once(&mail).chain(&also) {
             outbox::insert(&tx, mail).await?;
         }
         tx.commit().await?;
-        for mail in std::iter::once(&mail).chain(also) {
+        for mail in std::iter::once(&mail).chain(&also) {
             self.ring(mail.id).await;
         }
         Ok(CodeChallenge {
