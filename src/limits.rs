@@ -16,7 +16,7 @@ use crate::domain::clock::Timestamp;
 
 /// How long a caller waits for Redis before counting in the process.
 const PATIENCE: StdDuration = StdDuration::from_millis(250);
-/// When this many counters are kept in the process, those whose window is over are dropped.
+/// Until this many counters are kept in the process, none is dropped.
 const MEMORY_SWEEP_AT: usize = 10_000;
 const PREFIX: &str = "gatelodge:limit:";
 
@@ -101,7 +101,15 @@ pub struct Verdict {
 #[derive(Clone)]
 pub struct Limiter {
     redis: Option<ConnectionManager>,
-    memory: Arc<Mutex<HashMap<String, Counter>>>,
+    memory: Arc<Mutex<Counters>>,
+}
+
+/// The counters of this process.
+#[derive(Default)]
+struct Counters {
+    by_key: HashMap<String, Counter>,
+    /// When there are this many, those whose window is over are dropped.
+    sweep_at: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -168,7 +176,7 @@ impl Limiter {
         let key = key(rule, subject);
         if !matches!(self.ask_redis(rule, &key, -1, now).await, Some(Ok(_))) {
             let mut counters = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(counter) = counters.get_mut(&key) {
+            if let Some(counter) = counters.by_key.get_mut(&key) {
                 counter.hits = counter.hits.saturating_sub(1);
             }
         }
@@ -198,10 +206,11 @@ impl Limiter {
     /// How long to wait; zero if the hit was counted.
     fn hit_memory(&self, rule: Rule, key: String, now: Timestamp) -> Duration {
         let mut counters = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if counters.len() >= MEMORY_SWEEP_AT {
-            counters.retain(|_, counter| counter.ends > now);
+        if counters.by_key.len() >= counters.sweep_at.max(MEMORY_SWEEP_AT) {
+            counters.by_key.retain(|_, counter| counter.ends > now);
+            counters.sweep_at = 2 * counters.by_key.len();
         }
-        let counter = counters.entry(key).or_insert(Counter {
+        let counter = counters.by_key.entry(key).or_insert(Counter {
             hits: 0,
             ends: DateTime::UNIX_EPOCH,
         });

@@ -28,6 +28,8 @@ pub struct AccessClaims {
     pub sub: UserId,
     /// Its address when the token was issued.
     pub email: String,
+    /// Whether it had proved that address.
+    pub email_verified: bool,
     /// Its teams and its role in each, for other services: never read here.
     pub teams: Vec<TeamClaim>,
     /// Whether it is in more teams than fit; left out where it is not.
@@ -224,6 +226,7 @@ impl AccessTokens {
         let token = self.sign(&AccessClaims {
             sub: Uuid::nil().into(),
             email: String::new(),
+            email_verified: false,
             teams: Vec::new(),
             teams_truncated: false,
             roles: Vec::new(),

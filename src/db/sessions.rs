@@ -2,7 +2,10 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
 
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
 use super::entity::users;
@@ -100,13 +103,25 @@ pub async fn revoke_all_of_user(
     now: Timestamp,
     reason: RevokeReason,
 ) -> Result<Vec<SessionId>, DbError> {
-    let mut ended = Vec::new();
-    for session in live_of_user(db, user_id, now).await? {
-        if Some(session.id) != kept && revoke(db, session.id, now, reason).await? {
-            ended.push(session.id);
-        }
-    }
-    Ok(ended)
+    let others = Condition::all()
+        .add(Column::UserId.eq(user_id))
+        .add(Column::RevokedAt.is_null())
+        .add(Column::ExpiresAt.gt(now))
+        .add_option(kept.map(|kept| Column::Id.ne(kept)));
+    let ended: Vec<Uuid> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(others.clone())
+        .into_tuple()
+        .all(db.connection())
+        .await?;
+    Entity::update_many()
+        .col_expr(Column::RevokedAt, now.into())
+        .col_expr(Column::RevokeReason, reason.name().into())
+        .filter(others)
+        .exec(db.connection())
+        .await?;
+    Ok(ended.into_iter().map(Into::into).collect())
 }
 
 /// Ends a session. `false` if it had ended before.

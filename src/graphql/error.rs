@@ -155,6 +155,7 @@ impl From<UserError> for PayloadError {
             Reason::WeakPassword(_) => ErrorCode::WeakPassword,
             Reason::InvalidCredentials => ErrorCode::InvalidCredentials,
             Reason::NotFound => ErrorCode::NotFound,
+            Reason::EmailNotVerified => ErrorCode::EmailNotVerified,
             Reason::NotTeamAdmin => ErrorCode::NotTeamAdmin,
             Reason::AlreadyMember => ErrorCode::AlreadyMember,
             Reason::LastAdmin => ErrorCode::LastAdmin,

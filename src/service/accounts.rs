@@ -41,14 +41,22 @@ impl Services {
         }
     }
 
-    /// Lets an account see and do everything, or ends that. Its sessions end too, since they know
+    /// Lets an account that has proved its address see and do everything, or ends that. Its sessions end too, since they know
     /// what it was.
     pub async fn set_superuser(&self, email: &str, is_superuser: bool) -> Result<User, Failure> {
         let user = self.account_at(email).await?;
+        if is_superuser && user.email_verified_at.is_none() {
+            // Whoever registered it may not be who the operator means.
+            return Err(Reason::EmailNotVerified.at("email").into());
+        }
         let now = self.now();
         users::set_superuser(&self.0.db, user.id, is_superuser, now).await?;
         self.end_all_sessions(&user, RevokeReason::Revoked).await?;
-        Event::AccountPromoted.emit(of(&user));
+        let reason = Some(if is_superuser { "promoted" } else { "demoted" });
+        Event::AccountPromoted.emit(Facts {
+            reason,
+            ..of(&user)
+        });
         Ok(User {
             is_superuser,
             updated_at: now,

@@ -5,12 +5,12 @@ use uuid::Uuid;
 use super::limits::Subject;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto;
-use crate::db::{codes, outbox};
+use crate::db::{Tx, codes, outbox};
 use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{InvitationId, UserId};
+use crate::domain::id::{InvitationId, MailId, UserId};
 use crate::domain::mail::{Carries, MailKind, MailParams, OutboxMail};
 use crate::domain::user::Profile;
 use crate::telemetry::{Event, Facts};
@@ -68,6 +68,25 @@ impl Services {
         new: NewCode<'_>,
         also: Option<OutboxMail>,
     ) -> Result<CodeChallenge, ServiceError> {
+        let tx = self.0.db.begin().await?;
+        let (challenge, mail) = self.write_code(&tx, new).await?;
+        if let Some(also) = &also {
+            outbox::insert(&tx, also).await?;
+        }
+        tx.commit().await?;
+        for mail in std::iter::once(mail).chain(also.map(|also| also.id)) {
+            self.ring(mail).await;
+        }
+        Ok(challenge)
+    }
+
+    /// Puts a code in the place of the open one and its mail into the outbox; the mail is to be
+    /// rung for once the transaction is committed.
+    pub(super) async fn write_code(
+        &self,
+        tx: &Tx,
+        new: NewCode<'_>,
+    ) -> Result<(CodeChallenge, MailId), ServiceError> {
         let now = self.now();
         let lifetime = match new.purpose {
             Purpose::PasswordReset => self.0.passwords.reset_lifetime,
@@ -92,20 +111,14 @@ impl Services {
         // A kind of mail that carries nothing goes to whom nothing is of use.
         let refers_to = (new.mail.carries() != Carries::Nothing).then(|| Uuid::from(code.id));
         let mail = self.new_mail(new.mail, new.email, code.user_id, refers_to, new.params);
-        let tx = self.0.db.begin().await?;
-        codes::supersede(&tx, &code).await?;
-        for mail in std::iter::once(&mail).chain(&also) {
-            outbox::insert(&tx, mail).await?;
-        }
-        tx.commit().await?;
-        for mail in std::iter::once(&mail).chain(&also) {
-            self.ring(mail.id).await;
-        }
-        Ok(CodeChallenge {
+        codes::supersede(tx, &code).await?;
+        outbox::insert(tx, &mail).await?;
+        let challenge = CodeChallenge {
             email: code.email,
             code_length: self.0.codes.format.length,
             expires_at: code.expires_at,
-        })
+        };
+        Ok((challenge, mail.id))
     }
 
     /// Judges an answer to the newest code for an address and leaves the code to be consumed.

@@ -1,6 +1,7 @@
 //! Proving the address of an account, and changing it.
 
 use super::codes::{Answered, NewCode, facts, lost_race};
+use super::limits::Subject;
 use super::{CodeChallenge, Failure, Reason, Services};
 use crate::db::{DbError, codes, outbox, users};
 use crate::domain::client::Client;
@@ -20,6 +21,9 @@ impl Services {
     ) -> Result<CodeChallenge, Failure> {
         let user = self.account_of(actor).await?;
         self.count_code_request(&user.email, client).await?;
+        // A new code carries on the invitation that the account was registered with.
+        let purpose = Purpose::VerifyEmail;
+        let older = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
         let challenge = self
             .send_code(
                 NewCode {
@@ -27,7 +31,7 @@ impl Services {
                     email: &user.email,
                     user_id: Some(user.id),
                     pending_profile: None,
-                    invitation_id: None,
+                    invitation_id: older.and_then(|code| code.invitation_id),
                     mail: MailKind::VerifyEmail,
                     params: MailParams::to(&user.profile.name),
                 },
@@ -89,6 +93,10 @@ impl Services {
             EmailAddress::parse(new_email).map_err(|_| Reason::InvalidEmail.at("newEmail"))?;
         let user = self.account_of(actor).await?;
         self.count_code_request(&new_email, client).await?;
+        // The old address gets a mail too.
+        let per_address = self.code_requests_per_address();
+        self.hit(per_address, Subject::Email(&user.email), client)
+            .await?;
         let taken = users::find_by_email(&self.0.db, &new_email)
             .await?
             .is_some();

@@ -98,6 +98,9 @@ pub enum Reason {
     /// `NOT_FOUND`
     #[error("There is no such thing.")]
     NotFound,
+    /// `EMAIL_NOT_VERIFIED`
+    #[error("The account must prove its address first.")]
+    EmailNotVerified,
     /// `NOT_TEAM_ADMIN`
     #[error("Only an admin of the team may do this.")]
     NotTeamAdmin,

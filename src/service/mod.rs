@@ -20,21 +20,24 @@ mod email;
 mod error;
 mod invitations;
 mod limits;
+mod liveness;
 mod outages;
 mod outbox;
 mod passwordless;
 mod passwords;
 mod profile;
+mod registration;
 mod sessions;
 mod teams;
 
 pub use codes::CodeChallenge;
 pub use error::{Failure, Reason, ServiceError, UserError};
 pub use invitations::{InvitationPreview, Invited};
+pub use liveness::{AuthenticationError, Rejection};
 pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
-pub use passwords::{Registered, Registration};
-pub use sessions::{AuthenticationError, Rejection};
+pub use registration::{Registered, Registration};
+
 pub use teams::{TeamAdmin, TeamView};
 
 /// Everything the use cases need. Clones share it.

@@ -1,4 +1,4 @@
-//! Passwords: registering and logging in with one, resetting and changing it.
+//! Passwords: logging in with one, resetting and changing it.
 
 use super::codes::{NewCode, facts};
 use super::limits::Subject;
@@ -10,36 +10,12 @@ use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::{InvitationId, SessionId, UserId};
 use crate::domain::mail::{Happened, MailKind, MailParams, OutboxMail};
 use crate::domain::password::{Password, WeakPassword};
 use crate::domain::session::{Actor, RevokeReason, SignedIn};
 use crate::domain::user::{InvalidField, ProfileInput, User};
 use crate::telemetry::{Event, Facts};
-
-/// Who registers, as typed.
-#[derive(Debug)]
-pub struct Registration<'a> {
-    /// The address.
-    pub email: &'a str,
-    /// The password.
-    pub password: &'a str,
-    /// The given name.
-    pub first_name: String,
-    /// The family name.
-    pub last_name: String,
-    /// The token of an invitation to join once the address is proved.
-    pub invitation_token: Option<&'a str>,
-}
-
-/// A new account that has still to prove its address.
-#[derive(Debug)]
-pub struct Registered {
-    /// The account; `None` with `ACCOUNT_EXISTENCE_HINTS` off.
-    pub user: Option<User>,
-    /// The code to prove the address.
-    pub challenge: CodeChallenge,
-}
 
 /// Sessions ended and a mail written in a transaction, to be told of after it is committed.
 #[derive(Default)]
@@ -49,94 +25,6 @@ pub(super) struct Cleared {
 }
 
 impl Services {
-    /// Makes an account with a password, and mails a code to prove its address.
-    ///
-    /// If the address has an account: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS`
-    /// off the same answer and the same work as for any other, and a mail that says so.
-    pub async fn register(
-        &self,
-        registration: Registration<'_>,
-        client: &Client,
-    ) -> Result<Registered, Failure> {
-        let Registration {
-            email,
-            password,
-            first_name,
-            last_name,
-            invitation_token,
-        } = registration;
-        let profile = ProfileInput::of_names(first_name, last_name);
-        let profile = profile.parse().map_err(blame_names);
-        let (email, profile) = match (EmailAddress::parse(email), profile) {
-            (Ok(email), Ok(profile)) => (email, profile),
-            (email, profile) => return Err(refuse_both(email.err(), profile.err())),
-        };
-        let password = self.parse_password(password, "password", &email, Some(&profile.name))?;
-        let per_network = self.registrations_per_network();
-        self.hit(per_network, Subject::Network(client), client)
-            .await
-            .map_err(UserError::from)?;
-        self.count_code_request(&email, client).await?;
-        let invitation_id = match invitation_token {
-            Some(token) => Some(self.invitation_for(token, &email, client).await?),
-            None => None,
-        };
-        let hash = self.0.hasher.hash(&password).await?;
-        let now = self.now();
-        let hints = self.0.codes.existence_hints;
-        let user = User {
-            id: self.new_id(),
-            email: email.clone(),
-            profile,
-            has_password: true,
-            is_active: true,
-            is_superuser: false,
-            email_verified_at: None,
-            last_login_at: None,
-            created_at: now,
-            updated_at: now,
-        };
-        let is_new = match users::insert(&self.0.db, &user, Some(hash)).await {
-            Ok(()) => true,
-            Err(DbError::Conflict(_)) => false,
-            Err(error) => return Err(error.into()),
-        };
-        if !is_new {
-            Event::SignupRefusedEmailTaken.emit(facts(&email, client));
-            if hints {
-                return Err(Reason::EmailTaken.at("email").into());
-            }
-        }
-        let challenge = self
-            .send_code(
-                NewCode {
-                    purpose: Purpose::VerifyEmail,
-                    email: &email,
-                    user_id: is_new.then_some(user.id),
-                    pending_profile: None,
-                    invitation_id,
-                    mail: if is_new {
-                        MailKind::VerifyEmail
-                    } else {
-                        MailKind::AccountExists
-                    },
-                    params: MailParams::to(&user.profile.name),
-                },
-                None,
-            )
-            .await?;
-        if is_new {
-            Event::AccountCreated.emit(Facts {
-                user_id: Some(user.id),
-                ..facts(&email, client)
-            });
-        }
-        Ok(Registered {
-            user: hints.then_some(user),
-            challenge,
-        })
-    }
-
     /// Signs an account in with its password.
     ///
     /// An unknown address, an account without a password and a wrong password all get
@@ -181,14 +69,32 @@ impl Services {
         let teams = self.teams_in_token(&tx, user.id).await?;
         tx.commit().await?;
         if comparison == Comparison::RightAndOutdated {
-            let renewed = self.0.hasher.hash(&password).await?;
-            users::renew_password_hash(&self.0.db, user.id, &hash, renewed).await?;
+            self.renew_hash(user.id, &password, &hash).await;
         }
         Event::UserLoginSuccess.emit(Facts {
             user_id: Some(user.id),
             ..facts(&email, client)
         });
         Ok(self.signed_in(user, &session, teams)?)
+    }
+
+    /// Puts a hash of our own kind in the place of an imported or outdated one. If that fails, the
+    /// next login tries again.
+    async fn renew_hash(&self, user: UserId, password: &Password, old: &str) {
+        let renewed = match self.0.hasher.hash(password).await {
+            Ok(new) => users::renew_password_hash(&self.0.db, user, old, new)
+                .await
+                .map_err(ServiceError::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = renewed {
+            Event::InternalError.emit(Facts {
+                user_id: Some(user),
+                error: Some(&error),
+                reason: Some("password hash not renewed"),
+                ..Facts::default()
+            });
+        }
     }
 
     /// Mails a link to choose a new password.
@@ -292,12 +198,12 @@ impl Services {
         };
         let old = users::password_hash(&self.0.db, user.id).await?;
         if let Some(old) = &old {
+            // Not given back: each change costs two hashes and a mail.
             self.count_login(&user.email, client).await?;
             let current = Password::new(current.unwrap_or_default());
             if self.0.hasher.compare(&current, Some(old)).await? == Comparison::Wrong {
                 return Err(refused());
             }
-            self.refund_login(&user.email, client).await;
         }
         let hash = self.0.hasher.hash(&password).await?;
         let now = self.now();
@@ -372,9 +278,7 @@ impl Services {
 
     /// Makes known to all processes what a committed transaction cleared.
     pub(super) async fn announce(&self, cleared: Cleared) {
-        for session in cleared.sessions {
-            self.bury(session).await;
-        }
+        self.bury_all(cleared.sessions).await;
         if let Some(mail) = cleared.mail {
             self.ring(mail.id).await;
         }
@@ -440,19 +344,6 @@ impl Services {
             .await;
         self.refund(self.logins_per_address(), Subject::Email(email))
             .await;
-    }
-}
-
-/// What is wrong with the names of a registration, by the fields they were typed in.
-fn blame_names(broken: Vec<InvalidField>) -> Vec<UserError> {
-    let (display, typed): (Vec<_>, Vec<_>) =
-        broken.into_iter().partition(|name| name.field == "name");
-    if typed.is_empty() {
-        let blank = |InvalidField { max_chars, .. }| Reason::InvalidName { max_chars };
-        let blame = display.into_iter().map(|name| blank(name).at("firstName"));
-        blame.collect()
-    } else {
-        typed.into_iter().map(UserError::from).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The parameters of a request, from its body or its URL.
 
+use std::time::Duration;
+
 use poem::Request;
 use poem::error::ReadBodyError;
 use poem::http::StatusCode;
@@ -10,6 +12,8 @@ use crate::graphql::RequestError;
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 256 * 1024;
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a request asks for.
 #[derive(Deserialize)]
@@ -57,10 +61,16 @@ pub(super) async fn from_body(request: &mut Request) -> Result<Parameters, Refus
         let error = RequestError::BadUserInput(message);
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
-    let body = request
-        .take_body()
-        .into_bytes_limit(MAX_BODY)
+    let reading = request.take_body().into_bytes_limit(MAX_BODY);
+    let body = tokio::time::timeout(BODY_PATIENCE, reading)
         .await
+        .map_err(|_| {
+            let message = "The body took too long to arrive.".to_owned();
+            Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                RequestError::BadUserInput(message),
+            )
+        })?
         .map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => {
                 let message = format!("A body has at most {MAX_BODY} bytes.");

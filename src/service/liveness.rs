@@ -1,0 +1,204 @@
+//! Whether a session is alive, asked at every request: in the cache, then in the database.
+//!
+//! Whoever ends a session sets a tombstone in the cache; whoever finds one alive in the database
+//! fills the cache only where there is nothing. So a reader that was slow cannot bring back what
+//! was ended meanwhile.
+
+use std::time::Duration as StdDuration;
+
+use chrono::Duration;
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+
+use super::{ServiceError, Services};
+use crate::cache::CacheError;
+use crate::crypto::{AccessClaims, AccessTokenError};
+use crate::db::sessions;
+use crate::domain::client::Client;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::Actor;
+use crate::telemetry::{Event, Facts};
+
+/// How long a session is taken to be alive without asking the database again; it is also noted
+/// as seen about that often.
+const LIVENESS_LIFETIME: StdDuration = StdDuration::from_mins(1);
+/// How long the mark of an ended session is kept: much longer than a reader can take between
+/// asking the database and filling the cache, and longer than what was filled before.
+const TOMBSTONE_LIFETIME: StdDuration = StdDuration::from_mins(5);
+
+/// Why a request with an access token is refused.
+#[derive(Debug)]
+pub enum AuthenticationError {
+    /// The token is worth nothing, for this reason.
+    Rejected(Rejection),
+    /// Nobody could tell.
+    Internal(ServiceError),
+}
+
+impl From<ServiceError> for AuthenticationError {
+    fn from(error: ServiceError) -> Self {
+        Self::Internal(error)
+    }
+}
+
+/// What is wrong with an access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// It is not one of ours.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// Its session was ended.
+    Revoked,
+}
+
+/// What the cache says of a session.
+#[derive(Serialize, Deserialize)]
+enum Liveness {
+    Alive { user_id: UserId, is_superuser: bool },
+    Ended,
+}
+
+impl Services {
+    /// Who presents an access token. Token, session and account must all be alive; the last two
+    /// are asked for at each request, in the cache, then in the database.
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        client: &Client,
+    ) -> Result<Actor, AuthenticationError> {
+        let rejected = |rejection: Rejection, claims: Option<&AccessClaims>| {
+            Event::TokenRejected.emit(Facts {
+                ip_address: Some(client.ip),
+                user_id: claims.map(|claims| claims.sub),
+                session_id: claims.map(|claims| claims.sid),
+                reason: Some(match rejection {
+                    Rejection::Invalid => "invalid",
+                    Rejection::Expired => "expired",
+                    Rejection::Revoked => "revoked",
+                }),
+                ..Facts::default()
+            });
+            AuthenticationError::Rejected(rejection)
+        };
+        let claims = match self.0.access_tokens.read(token, self.now()) {
+            Ok(claims) => claims,
+            Err(AccessTokenError::Invalid) => return Err(rejected(Rejection::Invalid, None)),
+            Err(AccessTokenError::Expired) => return Err(rejected(Rejection::Expired, None)),
+        };
+        match self.liveness(claims.sid).await? {
+            Liveness::Alive {
+                user_id,
+                is_superuser,
+            } if user_id == claims.sub => Ok(Actor {
+                user_id,
+                session_id: claims.sid,
+                is_superuser,
+            }),
+            Liveness::Alive { .. } => Err(rejected(Rejection::Invalid, Some(&claims))),
+            Liveness::Ended => Err(rejected(Rejection::Revoked, Some(&claims))),
+        }
+    }
+
+    /// Marks a session as ended. While Redis is away this goes on in the background for as long
+    /// as a process could find the session alive in what was filled before.
+    async fn bury(&self, id: SessionId) {
+        if let Err(error) = self.try_bury(id).await {
+            self.0
+                .outages
+                .report(Event::CacheUnavailable, Some(&error), self.now());
+            let services = self.clone();
+            tokio::spawn(async move { services.keep_burying(id).await });
+        }
+    }
+
+    /// Marks many sessions as ended, also if whoever asked for it goes away meanwhile.
+    pub(super) async fn bury_all(&self, ids: Vec<SessionId>) {
+        let services = self.clone();
+        let buried = tokio::spawn(async move {
+            join_all(ids.into_iter().map(|id| services.bury(id))).await;
+        });
+        // It only ends early with the process, and then nothing is cached here any more.
+        let _ = buried.await;
+    }
+
+    /// The same for a process that ends when it is done: it waits for Redis as long as another
+    /// process could find the session alive there.
+    pub(super) async fn bury_for_good(&self, id: SessionId) {
+        if self.try_bury(id).await.is_err() {
+            self.keep_burying(id).await;
+        }
+    }
+
+    async fn keep_burying(&self, id: SessionId) {
+        let mut pause = tokio::time::interval(StdDuration::from_secs(1));
+        for _ in 0..LIVENESS_LIFETIME.as_secs() {
+            pause.tick().await;
+            if self.try_bury(id).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn try_bury(&self, id: SessionId) -> Result<(), CacheError> {
+        let (key, mark) = (liveness_key(id), encode(&Liveness::Ended));
+        self.0.cache.put(&key, &mark, TOMBSTONE_LIFETIME).await
+    }
+
+    async fn liveness(&self, id: SessionId) -> Result<Liveness, ServiceError> {
+        let key = liveness_key(id);
+        let cached = self.0.cache.get(&key).await;
+        if let Ok(Some(text)) = &cached
+            && let Ok(liveness) = serde_json::from_str(text)
+        {
+            return Ok(liveness);
+        }
+        let now = self.now();
+        let found = sessions::find_with_user(&self.0.db, id).await?;
+        let Some((session, user)) =
+            found.filter(|(session, user)| session.is_live(now) && user.is_active)
+        else {
+            return Ok(Liveness::Ended);
+        };
+        if now - session.last_used_at >= Duration::seconds(60) {
+            // A note that fails is no reason to turn the request away.
+            if let Err(error) = sessions::touch(&self.0.db, id, now).await {
+                self.0
+                    .outages
+                    .report(Event::InternalError, Some(&error), now);
+            }
+        }
+        let alive = Liveness::Alive {
+            user_id: user.id,
+            is_superuser: user.is_superuser,
+        };
+        match cached {
+            // Never over a tombstone that was set since the database was asked.
+            Ok(_) => {
+                let _ = self
+                    .0
+                    .cache
+                    .put_if_absent(&key, &encode(&alive), LIVENESS_LIFETIME)
+                    .await
+                    .inspect_err(|error| {
+                        self.0
+                            .outages
+                            .report(Event::CacheUnavailable, Some(error), now);
+                    });
+            }
+            Err(error) => self
+                .0
+                .outages
+                .report(Event::CacheUnavailable, Some(&error), now),
+        }
+        Ok(alive)
+    }
+}
+
+fn liveness_key(id: SessionId) -> String {
+    format!("session:{id}")
+}
+
+fn encode(liveness: &Liveness) -> String {
+    serde_json::json!(liveness).to_string()
+}

@@ -1,0 +1,157 @@
+//! Registering with a password.
+
+use super::codes::{NewCode, facts};
+use super::limits::Subject;
+use super::passwordless::refuse_both;
+use super::{CodeChallenge, Failure, Reason, ServiceError, Services, UserError};
+use crate::db::{DbError, users};
+use crate::domain::client::Client;
+use crate::domain::code::Purpose;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::InvitationId;
+use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::user::{InvalidField, ProfileInput, User};
+use crate::telemetry::{Event, Facts};
+
+/// Who registers, as typed.
+pub struct Registration<'a> {
+    /// The address.
+    pub email: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// The given name.
+    pub first_name: String,
+    /// The family name.
+    pub last_name: String,
+    /// The token of an invitation to join once the address is proved.
+    pub invitation_token: Option<&'a str>,
+}
+
+/// A new account that has still to prove its address.
+#[derive(Debug)]
+pub struct Registered {
+    /// The account; `None` with `ACCOUNT_EXISTENCE_HINTS` off.
+    pub user: Option<User>,
+    /// The code to prove the address.
+    pub challenge: CodeChallenge,
+}
+
+impl Services {
+    /// Makes an account with a password, and mails a code to prove its address.
+    ///
+    /// If the address has an account: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS`
+    /// off the same answer and the same work as for any other, and a mail that says so.
+    pub async fn register(
+        &self,
+        registration: Registration<'_>,
+        client: &Client,
+    ) -> Result<Registered, Failure> {
+        let Registration {
+            email,
+            password,
+            first_name,
+            last_name,
+            invitation_token,
+        } = registration;
+        let profile = ProfileInput::of_names(first_name, last_name);
+        let profile = profile.parse().map_err(blame_names);
+        let (email, profile) = match (EmailAddress::parse(email), profile) {
+            (Ok(email), Ok(profile)) => (email, profile),
+            (email, profile) => return Err(refuse_both(email.err(), profile.err())),
+        };
+        let password = self.parse_password(password, "password", &email, Some(&profile.name))?;
+        let per_network = self.registrations_per_network();
+        self.hit(per_network, Subject::Network(client), client)
+            .await
+            .map_err(UserError::from)?;
+        self.count_code_request(&email, client).await?;
+        let invitation_id = match invitation_token {
+            Some(token) => Some(self.invitation_for(token, &email, client).await?),
+            None => None,
+        };
+        let hash = self.0.hasher.hash(&password).await?;
+        let now = self.now();
+        let hints = self.0.codes.existence_hints;
+        let user = User {
+            id: self.new_id(),
+            email: email.clone(),
+            profile,
+            has_password: true,
+            is_active: true,
+            is_superuser: false,
+            email_verified_at: None,
+            last_login_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let challenge = match self
+            .write_registration(&user, Some(hash), invitation_id)
+            .await
+        {
+            Ok(challenge) => {
+                Event::AccountCreated.emit(Facts {
+                    user_id: Some(user.id),
+                    ..facts(&email, client)
+                });
+                challenge
+            }
+            Err(ServiceError::Db(DbError::Conflict(_))) => {
+                Event::SignupRefusedEmailTaken.emit(facts(&email, client));
+                if hints {
+                    return Err(Reason::EmailTaken.at("email").into());
+                }
+                self.write_registration(&user, None, invitation_id).await?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Registered {
+            user: hints.then_some(user),
+            challenge,
+        })
+    }
+
+    /// Writes a new account with its code and mail. Without a hash the address has an account
+    /// already: then only the mail that says so is written, and a code that is of no use.
+    async fn write_registration(
+        &self,
+        user: &User,
+        hash: Option<String>,
+        invitation_id: Option<InvitationId>,
+    ) -> Result<CodeChallenge, ServiceError> {
+        let is_new = hash.is_some();
+        let tx = self.0.db.begin().await?;
+        if is_new {
+            users::insert(&tx, user, hash).await?;
+        }
+        let new = NewCode {
+            purpose: Purpose::VerifyEmail,
+            email: &user.email,
+            user_id: is_new.then_some(user.id),
+            pending_profile: None,
+            invitation_id,
+            mail: if is_new {
+                MailKind::VerifyEmail
+            } else {
+                MailKind::AccountExists
+            },
+            params: MailParams::to(&user.profile.name),
+        };
+        let (challenge, mail) = self.write_code(&tx, new).await?;
+        tx.commit().await?;
+        self.ring(mail).await;
+        Ok(challenge)
+    }
+}
+
+/// What is wrong with the names of a registration, by the fields they were typed in.
+fn blame_names(broken: Vec<InvalidField>) -> Vec<UserError> {
+    let (display, typed): (Vec<_>, Vec<_>) =
+        broken.into_iter().partition(|name| name.field == "name");
+    if typed.is_empty() {
+        let blank = |InvalidField { max_chars, .. }| Reason::InvalidName { max_chars };
+        let blame = display.into_iter().map(|name| blank(name).at("firstName"));
+        blame.collect()
+    } else {
+        typed.into_iter().map(UserError::from).collect()
+    }
+}
