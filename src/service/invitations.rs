@@ -56,8 +56,8 @@ impl TeamAdmin {
             inviter_name: inviter.map(|inviter| inviter.profile.name),
             ..MailParams::default()
         };
-        let tx = self.begin().await?;
-        let user = users::find_by_email(&tx, &email).await?;
+        let (tx, _) = self.begin().await?;
+        let user = users::hold_by_email(&tx, &email).await?;
         if let Some(user) = &user
             && teams::membership(&tx, team.id, user.id).await?.is_some()
         {
@@ -138,11 +138,13 @@ impl Services {
         client: &Client,
     ) -> Result<(Member, TeamView), Failure> {
         let tx = self.0.db.begin().await?;
-        let preview = self.require_invitation(&tx, token, client).await?;
+        let found = self.require_invitation(&tx, token, client).await?;
+        teams::lock(&tx, found.team.id).await?;
+        // Once more: the inviter may have lost the right until the team was held.
         let InvitationPreview {
             team, invitation, ..
-        } = preview;
-        let user = users::find_by_email(&tx, &invitation.email).await?;
+        } = self.require_invitation(&tx, token, client).await?;
+        let user = users::hold_by_email(&tx, &invitation.email).await?;
         if let Some(actor) = actor
             && user.as_ref().is_none_or(|user| user.id != actor.user_id)
         {
@@ -158,16 +160,28 @@ impl Services {
             Some(_) => Cleared::default(),
             None => self.clear_unproved(&tx, &user, now).await?,
         };
-        if user.email_verified_at.is_none() {
-            users::set_email_verified(&tx, user.id, now).await?;
-        }
+        let user = match user.email_verified_at {
+            Some(_) => user,
+            None => {
+                users::set_email_verified(&tx, user.id, now).await?;
+                User {
+                    has_password: user.has_password && actor.is_some(),
+                    email_verified_at: Some(now),
+                    updated_at: now,
+                    ..user
+                }
+            }
+        };
         let membership = self.join(&tx, &invitation, user.id, now).await?;
         let membership =
             membership.ok_or_else(|| Failure::from(Reason::InvalidToken.at("token")))?;
         tx.commit().await?;
         self.announce(cleared).await;
         Event::TeamInvitationAccepted.emit(facts(team.id, user.id, client));
-        let view = self.view_of_joined(team, membership);
+        let view = match actor {
+            Some(actor) => self.view(team, membership.role, actor),
+            None => self.view_of_joined(team, membership),
+        };
         Ok((Member { membership, user }, view))
     }
 
@@ -205,7 +219,7 @@ impl Services {
         let admin = team
             .admin()
             .ok_or_else(|| Failure::from(Reason::NotTeamAdmin))?;
-        let tx = admin.begin().await?;
+        let (tx, _) = admin.begin().await?;
         let now = self.now();
         if !invitations::close(&tx, &invitation, Closing::Revoked, now).await? {
             return Err(not_found());

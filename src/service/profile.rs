@@ -43,8 +43,7 @@ impl Services {
             return Err(Reason::NotConfirmed.at("confirmEmail").into());
         }
         let now = self.now();
-        let tx = self.0.db.begin().await?;
-        self.leave_administered_teams(&tx, user.id).await?;
+        let tx = self.begin_leaving_all_teams(user.id).await?;
         let ended = sessions::live_of_user(&tx, user.id, now).await?;
         outbox::erase_of_user(&tx, user.id).await?;
         users::delete(&tx, user.id).await?;

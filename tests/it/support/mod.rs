@@ -11,6 +11,7 @@ pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod smtp;
 mod sql;
+pub(crate) mod team;
 
 use std::time::{Duration, Instant};
 
