@@ -43,6 +43,9 @@ pub enum DbError {
     /// A row breaks a uniqueness rule.
     #[error("a row like this exists already")]
     Conflict(#[source] DbErr),
+    /// A row belongs to another one that is not there, or not there any more.
+    #[error("what a row belongs to is gone")]
+    Orphan(#[source] DbErr),
     /// A row holds what the program cannot have written.
     #[error("unreadable row: {0}")]
     Corrupt(String),
@@ -55,6 +58,7 @@ impl From<DbErr> for DbError {
     fn from(error: DbErr) -> Self {
         match error.sql_err() {
             Some(SqlErr::UniqueConstraintViolation(_)) => Self::Conflict(error),
+            Some(SqlErr::ForeignKeyConstraintViolation(_)) => Self::Orphan(error),
             _ => Self::Failed(error),
         }
     }

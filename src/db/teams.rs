@@ -1,9 +1,11 @@
 //! Queries on teams and who is in them.
 
+use std::collections::HashSet;
+
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, QueryTrait,
 };
 
 use super::entity::{team_members as members, teams, users};
@@ -38,6 +40,21 @@ pub async fn lock(tx: &Tx, id: TeamId) -> Result<Option<Team>, DbError> {
         .one(tx.connection())
         .await?;
     Ok(row.map(Team::from))
+}
+
+/// All teams of an account, held likewise, one after the other in the order of their identifiers.
+pub async fn lock_all_of_user(tx: &Tx, user: UserId) -> Result<HashSet<TeamId>, DbError> {
+    let of_user = members::Entity::find()
+        .select_only()
+        .column(members::Column::TeamId)
+        .filter(members::Column::UserId.eq(user));
+    let rows = teams::Entity::find()
+        .filter(teams::Column::Id.in_subquery(of_user.into_query()))
+        .order_by_asc(teams::Column::Id)
+        .lock_exclusive()
+        .all(tx.connection())
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
 }
 
 /// Sets what a team is called and what it is for.
@@ -177,15 +194,13 @@ pub async fn memberships_of_user(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The teams an account is an admin of, in the order of their identifiers.
-pub async fn administered_by(db: &impl Executor, user: UserId) -> Result<Vec<TeamId>, DbError> {
+/// All memberships of an account, in no promised order.
+pub async fn all_of_user(db: &impl Executor, user: UserId) -> Result<Vec<Membership>, DbError> {
     let rows = members::Entity::find()
         .filter(members::Column::UserId.eq(user))
-        .filter(members::Column::Role.eq(Role::Admin.name()))
-        .order_by_asc(members::Column::TeamId)
         .all(db.connection())
         .await?;
-    Ok(rows.into_iter().map(|row| row.team_id.into()).collect())
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// Sets what a member may do.

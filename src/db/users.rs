@@ -1,10 +1,11 @@
 //! Queries on accounts.
 
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::sea_query::LockType;
+use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::entity::users::{ActiveModel, Column, Entity, Model};
-use super::{DbError, Executor, changed};
+use super::{DbError, Executor, Tx, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
@@ -69,6 +70,25 @@ pub async fn find_by_email(
         .one(db.connection())
         .await?;
     Ok(row.map(User::from))
+}
+
+/// The account with this address, held against being erased until the transaction ends.
+pub async fn hold_by_email(tx: &Tx, email: &EmailAddress) -> Result<Option<User>, DbError> {
+    let row = Entity::find()
+        .filter(Column::Email.eq(email.as_str()))
+        .lock(LockType::KeyShare)
+        .one(tx.connection())
+        .await?;
+    Ok(row.map(User::from))
+}
+
+/// Holds an account against everything else until the transaction ends.
+pub async fn lock(tx: &Tx, id: UserId) -> Result<(), DbError> {
+    Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Notes a sign-in that proved the account's address. Answers with the account as it is then.

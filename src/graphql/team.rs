@@ -8,9 +8,9 @@ use super::connection::{PageArguments, PageInfo, TeamRole, cursor, page_complexi
 use super::error::ApiError;
 use super::invitation::TeamInvitationConnection;
 use super::user::User;
+use crate::domain::id::UserId;
 use crate::domain::session::Actor;
 use crate::domain::team::{Member, Membership, Slice};
-use crate::domain::user::User as Account;
 use crate::service::{Services, TeamView};
 
 /// A team, as one of its members sees it.
@@ -111,7 +111,7 @@ pub(super) struct TeamMembership {
 /// The account of a membership: known, or the viewer's own, which is looked up when asked for.
 #[derive(Clone)]
 enum MemberUser {
-    Known(Box<Account>),
+    Known(Box<User>),
     Viewer(Actor),
 }
 
@@ -120,7 +120,7 @@ impl TeamMembership {
         Self {
             membership: member.membership,
             team: view.into(),
-            user: MemberUser::Known(Box::new(member.user)),
+            user: MemberUser::Known(Box::new(User::of_another(member.user))),
         }
     }
 
@@ -146,7 +146,7 @@ impl TeamMembership {
     /// The account.
     async fn user(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
         match &self.user {
-            MemberUser::Known(account) => Ok(User::of_another(account.as_ref().clone())),
+            MemberUser::Known(user) => Ok(user.as_ref().clone()),
             MemberUser::Viewer(actor) => {
                 let account = ctx.data_unchecked::<Services>().me(*actor).await?;
                 account.map(User::own).ok_or(ApiError::Gone)
@@ -183,7 +183,7 @@ pub(super) struct TeamMembershipConnection {
 /// Which list a page is of.
 enum ListOf {
     Team(TeamView),
-    Viewer(Actor),
+    Account(UserId),
 }
 
 impl TeamMembershipConnection {
@@ -214,6 +214,26 @@ impl TeamMembershipConnection {
         arguments: PageArguments,
     ) -> Result<Self, ApiError> {
         let slice = services.teams(actor, arguments.page()?).await?;
+        let user = MemberUser::Viewer(actor);
+        Ok(Self::of_account(actor.user_id, &user, slice))
+    }
+
+    /// A page of the teams of a known account, for its own eyes or a superuser's.
+    pub(super) async fn of_user(
+        services: &Services,
+        (id, user): (UserId, User),
+        viewer: Option<Actor>,
+        arguments: PageArguments,
+    ) -> Result<Self, ApiError> {
+        let slice = services.teams_of(id, viewer, arguments.page()?).await?;
+        Ok(Self::of_account(
+            id,
+            &MemberUser::Known(Box::new(user)),
+            slice,
+        ))
+    }
+
+    fn of_account(id: UserId, user: &MemberUser, slice: Slice<(Membership, TeamView)>) -> Self {
         let Slice {
             items,
             has_previous,
@@ -224,17 +244,17 @@ impl TeamMembershipConnection {
             .map(|(membership, view)| TeamMembership {
                 membership,
                 team: view.into(),
-                user: MemberUser::Viewer(actor),
+                user: user.clone(),
             })
             .collect();
-        Ok(Self {
+        Self {
             slice: Slice {
                 items,
                 has_previous,
                 has_next,
             },
-            of: ListOf::Viewer(actor),
-        })
+            of: ListOf::Account(id),
+        }
     }
 }
 
@@ -264,7 +284,7 @@ impl TeamMembershipConnection {
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, ApiError> {
         Ok(match &self.of {
             ListOf::Team(view) => view.count_members().await?,
-            ListOf::Viewer(actor) => ctx.data_unchecked::<Services>().count_teams(*actor).await?,
+            ListOf::Account(id) => ctx.data_unchecked::<Services>().count_teams(*id).await?,
         })
     }
 }

@@ -7,9 +7,11 @@ use super::caller::ContextExt;
 use super::connection::{PageArguments, page_complexity};
 use super::error::ApiError;
 use super::team::TeamMembershipConnection;
+use crate::domain::session::Actor;
 use crate::domain::user::User as Account;
 
 /// An account.
+#[derive(Clone)]
 pub(super) struct User {
     account: Account,
     /// Whether it is shown to whoever has just proved that it is theirs.
@@ -125,18 +127,21 @@ impl User {
         #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Option<TeamMembershipConnection>, ApiError> {
-        let own = ctx
-            .caller()
-            .actor
-            .filter(|actor| actor.user_id == self.account.id);
-        let Some(actor) = own else { return Ok(None) };
+        if self.private(ctx, Some(())).is_none() {
+            return Ok(None);
+        }
+        let id = self.account.id;
+        // Whoever has just proved to own the account need not be signed in to it yet.
+        let may_see = |actor: &Actor| actor.user_id == id || actor.is_superuser;
+        let viewer = ctx.caller().actor.filter(may_see);
         let arguments = PageArguments {
             first,
             after,
             last,
             before,
         };
-        let teams = TeamMembershipConnection::of_viewer(ctx.services(), actor, arguments);
+        let of = (id, self.clone());
+        let teams = TeamMembershipConnection::of_user(ctx.services(), of, viewer, arguments);
         Ok(Some(teams.await?))
     }
 

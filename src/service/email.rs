@@ -55,6 +55,7 @@ impl Services {
             .await?;
         let now = self.now();
         let tx = self.0.db.begin().await?;
+        self.hold_invited_team(&tx, code.invitation_id).await?;
         if !codes::consume(&tx, code.id, now).await? {
             return Err(lost_race());
         }

@@ -7,7 +7,7 @@ use super::teams::{TeamAdmin, TeamView, facts};
 use super::{Failure, Reason, ServiceError, Services};
 use crate::crypto;
 use crate::db::invitations::Closing;
-use crate::db::{DbError, Executor, Tx, invitations, outbox, teams, users};
+use crate::db::{Executor, Tx, invitations, outbox, teams, users};
 use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
@@ -47,17 +47,24 @@ impl TeamAdmin {
         client: &Client,
     ) -> Result<Invited, Failure> {
         let email = EmailAddress::parse(email)?;
-        self.count_invitation(client).await?;
         let services = self.services();
         let (team, now) = (self.team(), services.now());
         let inviter = users::find(&services.0.db, self.actor_id()).await?;
+        if inviter
+            .as_ref()
+            .is_none_or(|inviter| inviter.email_verified_at.is_none())
+        {
+            // Nobody mails strangers in the name of an address that may not be theirs.
+            return Err(Reason::EmailNotVerified.into());
+        }
+        self.count_invitation(&email, client).await?;
         let params = MailParams {
             team_name: Some(team.about.name.clone()),
             inviter_name: inviter.map(|inviter| inviter.profile.name),
             ..MailParams::default()
         };
-        let tx = self.begin().await?;
-        let user = users::find_by_email(&tx, &email).await?;
+        let (tx, _) = self.begin().await?;
+        let user = users::hold_by_email(&tx, &email).await?;
         if let Some(user) = &user
             && teams::membership(&tx, team.id, user.id).await?.is_some()
         {
@@ -67,7 +74,10 @@ impl TeamAdmin {
         if let Some(open) = &open {
             invitations::cancel_mails_of(&tx, open.id).await?;
         }
-        let proved = user.filter(|user| user.email_verified_at.is_some() && user.is_active);
+        // Joining at once tells that there is an account.
+        let hints = services.0.codes.existence_hints;
+        let proved =
+            user.filter(|user| hints && user.email_verified_at.is_some() && user.is_active);
         if let Some(user) = proved {
             if let Some(open) = &open {
                 invitations::close(&tx, open, Closing::Accepted, now).await?;
@@ -137,13 +147,18 @@ impl Services {
         actor: Option<Actor>,
         client: &Client,
     ) -> Result<(Member, TeamView), Failure> {
+        if self.0.keys.read_invitation_token(token).is_none() {
+            // Nobody waits for the database for what is no token at all.
+            return Err(refuse(client, "token"));
+        }
         let tx = self.0.db.begin().await?;
-        let preview = self.require_invitation(&tx, token, client).await?;
+        let found = self.require_invitation(&tx, token, client).await?;
+        teams::lock(&tx, found.team.id).await?;
+        // Once more: the inviter may have lost the right until the team was held.
         let InvitationPreview {
             team, invitation, ..
-        } = preview;
-        teams::lock(&tx, team.id).await?;
-        let user = users::find_by_email(&tx, &invitation.email).await?;
+        } = self.require_invitation(&tx, token, client).await?;
+        let user = users::hold_by_email(&tx, &invitation.email).await?;
         if let Some(actor) = actor
             && user.as_ref().is_none_or(|user| user.id != actor.user_id)
         {
@@ -159,8 +174,12 @@ impl Services {
             Some(_) => Cleared::default(),
             None => self.clear_unproved(&tx, &user, now).await?,
         };
+        let mut user = user;
         if user.email_verified_at.is_none() {
             users::set_email_verified(&tx, user.id, now).await?;
+            user.has_password &= actor.is_some();
+            user.email_verified_at = Some(now);
+            user.updated_at = now;
         }
         let membership = self.join(&tx, &invitation, user.id, now).await?;
         let membership =
@@ -168,7 +187,10 @@ impl Services {
         tx.commit().await?;
         self.announce(cleared).await;
         Event::TeamInvitationAccepted.emit(facts(team.id, user.id, client));
-        let view = self.view_of_joined(team, membership);
+        let view = match actor {
+            Some(actor) => self.view(team, membership.role, actor),
+            None => self.view_of_joined(team, membership),
+        };
         Ok((Member { membership, user }, view))
     }
 
@@ -206,7 +228,7 @@ impl Services {
         let admin = team
             .admin()
             .ok_or_else(|| Failure::from(Reason::NotTeamAdmin))?;
-        let tx = admin.begin().await?;
+        let (tx, _) = admin.begin().await?;
         let now = self.now();
         if !invitations::close(&tx, &invitation, Closing::Revoked, now).await? {
             return Err(not_found());
@@ -239,7 +261,23 @@ impl Services {
         }
     }
 
-    /// Lets an account join by the invitation it signed up with, if that is still good.
+    /// Holds the team of the invitation that an account signs up with, before anything else is
+    /// held.
+    pub(super) async fn hold_invited_team(
+        &self,
+        tx: &Tx,
+        id: Option<InvitationId>,
+    ) -> Result<(), ServiceError> {
+        if let Some(id) = id
+            && let Some(invitation) = invitations::find(tx, id).await?
+        {
+            teams::lock(tx, invitation.team_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets an account join the held team by the invitation it signed up with, if that is still
+    /// good.
     pub(super) async fn join_by_signup(
         &self,
         tx: &Tx,
@@ -253,7 +291,6 @@ impl Services {
         if let Some(invitation) = invitation
             && self.inviter(tx, &invitation).await?.is_some()
         {
-            teams::lock(tx, invitation.team_id).await?;
             self.join(tx, &invitation, user.id, now).await?;
         }
         Ok(())
@@ -289,10 +326,8 @@ impl Services {
             return Ok(Some(membership));
         }
         let membership = self.new_membership(invitation.team_id, user, invitation.role);
-        match teams::add_member(tx, &membership).await {
-            Err(DbError::Conflict(_)) => Ok(None),
-            added => added.map(|()| Some(membership)).map_err(Into::into),
-        }
+        teams::add_member(tx, &membership).await?;
+        Ok(Some(membership))
     }
 
     async fn require_invitation(

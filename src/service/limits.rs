@@ -3,7 +3,7 @@
 use super::Services;
 use crate::domain::client::Client;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::TeamId;
+use crate::domain::id::{TeamId, UserId};
 use crate::limits::{Exceeded, Rule};
 use crate::telemetry::{Event, Facts};
 
@@ -16,6 +16,8 @@ pub(super) enum Subject<'a> {
     Network(&'a Client),
     /// Everything done for one team.
     Team(TeamId),
+    /// Everything one account does.
+    User(UserId),
 }
 
 impl Services {
@@ -60,6 +62,22 @@ impl Services {
         Rule::per_hour("invitations", self.0.limits.invitations_per_hour_per_team)
     }
 
+    /// Invitations sent by one account, whichever its teams.
+    pub(super) fn invitations_per_admin(&self) -> Rule {
+        Rule::per_hour(
+            "invitations_per_admin",
+            self.0.limits.invitations_per_hour_per_team,
+        )
+    }
+
+    /// Invitations to one address, whoever sends them.
+    pub(super) fn invitations_per_address(&self) -> Rule {
+        Rule::per_hour(
+            "invitations_per_address",
+            self.0.limits.code_requests_per_hour,
+        )
+    }
+
     /// Reset links sent to one address.
     pub(super) fn password_resets_per_address(&self) -> Rule {
         Rule::per_hour("password_resets", self.0.limits.password_resets_per_hour)
@@ -86,7 +104,7 @@ impl Services {
             Event::RateLimitExceeded.emit(Facts {
                 email: match subject {
                     Subject::Email(email) => Some(email),
-                    Subject::Network(_) | Subject::Team(_) => None,
+                    Subject::Network(_) | Subject::Team(_) | Subject::User(_) => None,
                 },
                 ip_address: Some(client.ip),
                 reason: Some(rule.name),
@@ -109,6 +127,7 @@ impl Services {
     fn limit_subject(&self, subject: Subject<'_>) -> String {
         match subject {
             Subject::Email(email) => self.0.keys.limit_subject(email.as_str()),
+            Subject::User(user) => self.0.keys.limit_subject(&user.to_string()),
             Subject::Team(team) => self.0.keys.limit_subject(&team.to_string()),
             Subject::Network(client) => self.0.keys.limit_subject(&client.network().to_string()),
         }

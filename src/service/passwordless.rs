@@ -93,6 +93,7 @@ impl Services {
             updated_at: now,
         };
         let tx = self.0.db.begin().await?;
+        self.hold_invited_team(&tx, code.invitation_id).await?;
         if !codes::consume(&tx, code.id, now).await? {
             return Err(lost_race());
         }

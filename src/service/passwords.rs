@@ -2,19 +2,18 @@
 
 use super::codes::{NewCode, facts};
 use super::limits::Subject;
-use super::passwordless::refuse_both;
-use super::{CodeChallenge, Failure, Reason, ServiceError, Services, UserError};
+use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto::Comparison;
-use crate::db::{DbError, Tx, codes, outbox, sessions, users};
+use crate::db::{Tx, codes, outbox, sessions, users};
 use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{InvitationId, SessionId, UserId};
+use crate::domain::id::{SessionId, UserId};
 use crate::domain::mail::{Happened, MailKind, MailParams, OutboxMail};
 use crate::domain::password::{Password, WeakPassword};
 use crate::domain::session::{Actor, RevokeReason, SignedIn};
-use crate::domain::user::{InvalidField, ProfileInput, User};
+use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
 
 /// Sessions ended and a mail written in a transaction, to be told of after it is committed.
@@ -314,7 +313,7 @@ impl Services {
         })
     }
 
-    fn parse_password(
+    pub(super) fn parse_password(
         &self,
         text: &str,
         field: &'static str,

@@ -3,7 +3,7 @@
 use super::codes::facts;
 use super::passwords::Cleared;
 use super::{Failure, Reason, ServiceError, Services};
-use crate::db::{codes, outbox, sessions, users};
+use crate::db::{outbox, sessions, users};
 use crate::domain::client::Client;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
@@ -43,10 +43,8 @@ impl Services {
             return Err(Reason::NotConfirmed.at("confirmEmail").into());
         }
         let now = self.now();
-        let tx = self.0.db.begin().await?;
-        self.leave_administered_teams(&tx, user.id).await?;
+        let tx = self.begin_erasure(&user).await?;
         let ended = sessions::live_of_user(&tx, user.id, now).await?;
-        codes::erase_of_user(&tx, user.id, &user.email).await?;
         outbox::erase_of_user(&tx, user.id, &user.email).await?;
         users::delete(&tx, user.id).await?;
         tx.commit().await?;

@@ -1,14 +1,7 @@
 //! Sessions: opened at sign-in, refreshed, ended, and asked for at every request.
 
-use std::time::Duration as StdDuration;
-
-use chrono::Duration;
-use futures::future::join_all;
-use serde::{Deserialize, Serialize};
-
 use super::{Failure, Reason, ServiceError, Services};
-use crate::cache::CacheError;
-use crate::crypto::{AccessClaims, AccessTokenError, TeamClaim};
+use crate::crypto::{AccessClaims, TeamClaim};
 use crate::db::{Executor, sessions, teams};
 use crate::domain::client::Client;
 use crate::domain::id::{SessionId, UserId};

@@ -2,12 +2,14 @@
 //! [`TeamAdmin`] for an admin, nothing for anyone else. There is no other way to a team.
 
 use super::limits::Subject;
-use super::{Failure, Reason, ServiceError, Services};
-use crate::db::{Executor, Tx, invitations, teams};
+use super::{Failure, Reason, ServiceError, Services, UserError};
+use crate::db::{DbError, Executor, Tx, codes, invitations, teams, users};
 use crate::domain::client::Client;
+use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, MembershipId, TeamId, UserId};
 use crate::domain::session::Actor;
 use crate::domain::team::{Invitation, Member, Membership, Page, Role, Slice, Team, TeamInfo};
+use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
 
 /// A team as one of its members may see it.
@@ -57,12 +59,26 @@ impl Services {
         actor: Actor,
         page: Page<MembershipId>,
     ) -> Result<Slice<(Membership, TeamView)>, ServiceError> {
-        let slice = teams::of_user(&self.0.db, actor.user_id, page).await?;
+        self.teams_of(actor.user_id, Some(actor), page).await
+    }
+
+    /// The teams of an account, as it or a superuser sees them; without a session, as it sees
+    /// them itself.
+    pub async fn teams_of(
+        &self,
+        account: UserId,
+        viewer: Option<Actor>,
+        page: Page<MembershipId>,
+    ) -> Result<Slice<(Membership, TeamView)>, ServiceError> {
+        let slice = teams::of_user(&self.0.db, account, page).await?;
         let items = slice
             .items
             .into_iter()
             .map(|(membership, team)| {
-                let view = self.view(team, membership.role, actor);
+                let view = match viewer {
+                    Some(actor) => self.view(team, membership.role, actor),
+                    None => self.view_of_joined(team, membership),
+                };
                 (membership, view)
             })
             .collect();
@@ -73,9 +89,9 @@ impl Services {
         })
     }
 
-    /// How many teams the signed-in account is in.
-    pub async fn count_teams(&self, actor: Actor) -> Result<u64, ServiceError> {
-        Ok(teams::count_of_user(&self.0.db, actor.user_id).await?)
+    /// How many teams an account is in.
+    pub async fn count_teams(&self, account: UserId) -> Result<u64, ServiceError> {
+        Ok(teams::count_of_user(&self.0.db, account).await?)
     }
 
     /// Makes a team whose first admin is the signed-in account.
@@ -97,7 +113,11 @@ impl Services {
         let membership = self.new_membership(team.id, actor.user_id, Role::Admin);
         let tx = self.0.db.begin().await?;
         teams::insert(&tx, &team).await?;
-        teams::add_member(&tx, &membership).await?;
+        match teams::add_member(&tx, &membership).await {
+            // The account was erased in this moment.
+            Err(DbError::Orphan(_)) => return Err(Reason::AccountNotFound.into()),
+            added => added?,
+        }
         tx.commit().await?;
         Event::TeamCreated.emit(facts(team.id, actor.user_id, client));
         Ok(self.view(team, Role::Admin, actor))
@@ -126,20 +146,27 @@ impl Services {
         Ok(id)
     }
 
-    /// Takes an account that is about to be erased out of the teams it administers.
-    /// [`Reason::LastAdmin`] if one would be left without an admin.
-    pub(super) async fn leave_administered_teams(
-        &self,
-        tx: &Tx,
-        user: UserId,
-    ) -> Result<(), Failure> {
-        for team in teams::administered_by(tx, user).await? {
-            teams::lock(tx, team).await?;
-            if let Some(membership) = teams::membership(tx, team, user).await? {
-                remove(tx, membership).await?;
+    /// Begins the erasure of an account: it is out of the teams it administers, and its codes are
+    /// gone. [`Reason::LastAdmin`] if a team would be left without an admin.
+    pub(super) async fn begin_erasure(&self, user: &User) -> Result<Tx, Failure> {
+        loop {
+            let tx = self.0.db.begin().await?;
+            // Teams, then codes, then the account, as whoever lets it in does.
+            let locked = teams::lock_all_of_user(&tx, user.id).await?;
+            codes::erase_of_user(&tx, user.id, &user.email).await?;
+            users::lock(&tx, user.id).await?;
+            let memberships = teams::all_of_user(&tx, user.id).await?;
+            if !memberships.iter().all(|of| locked.contains(&of.team_id)) {
+                // It joined another one meanwhile.
+                continue;
             }
+            for membership in memberships {
+                if membership.role == Role::Admin {
+                    remove(&tx, membership).await?;
+                }
+            }
+            return Ok(tx);
         }
-        Ok(())
     }
 
     pub(super) fn new_membership(
@@ -163,6 +190,7 @@ impl Services {
             is_superuser,
             ..
         } = actor;
+        let role = if is_superuser { Role::Admin } else { role };
         TeamView {
             services: self.clone(),
             team,
@@ -245,17 +273,17 @@ impl TeamAdmin {
         self.view.viewer
     }
 
-    /// A transaction that holds the team against other changes, begun by whoever is still an
-    /// admin then.
-    pub(super) async fn begin(&self) -> Result<Tx, Failure> {
+    /// A transaction that holds the team, as it is then, against other changes, begun by whoever
+    /// is still an admin.
+    pub(super) async fn begin(&self) -> Result<(Tx, Team), Failure> {
         let tx = self.services().0.db.begin().await?;
-        if teams::lock(&tx, self.team().id).await?.is_none() {
+        let Some(team) = teams::lock(&tx, self.team().id).await? else {
             return Err(Reason::NotFound.at("teamId").into());
-        }
+        };
         let membership = teams::membership(&tx, self.team().id, self.actor_id()).await?;
         let is_admin = membership.is_some_and(|membership| membership.role == Role::Admin);
         if is_admin || self.view.is_superuser {
-            Ok(tx)
+            Ok((tx, team))
         } else {
             Err(Reason::NotTeamAdmin.into())
         }
@@ -268,23 +296,23 @@ impl TeamAdmin {
         description: Option<&str>,
         client: &Client,
     ) -> Result<TeamView, Failure> {
+        let (tx, team) = self.begin().await?;
         let TeamInfo {
             name: old_name,
             description: old_description,
-        } = &self.team().about;
+        } = &team.about;
         let about = TeamInfo::parse(
             name.unwrap_or(old_name),
             description.or(old_description.as_deref()),
         )?;
         let now = self.services().now();
-        let tx = self.begin().await?;
         teams::set_about(&tx, self.team().id, &about, now).await?;
         tx.commit().await?;
         Event::TeamUpdated.emit(facts(self.team().id, self.actor_id(), client));
         let team = Team {
             about,
             updated_at: now,
-            ..self.view.team
+            ..team
         };
         Ok(TeamView { team, ..self.view })
     }
@@ -292,7 +320,7 @@ impl TeamAdmin {
     /// Deletes the team, with its memberships and invitations, and cancels the mails about them.
     pub async fn delete(self, client: &Client) -> Result<TeamId, Failure> {
         let id = self.team().id;
-        let tx = self.begin().await?;
+        let (tx, _) = self.begin().await?;
         delete(&tx, id).await?;
         tx.commit().await?;
         Event::TeamDeleted.emit(facts(id, self.actor_id(), client));
@@ -307,7 +335,7 @@ impl TeamAdmin {
         client: &Client,
     ) -> Result<(Member, TeamView), Failure> {
         let id = self.team().id;
-        let tx = self.begin().await?;
+        let (tx, _) = self.begin().await?;
         let member = match user.parse() {
             Ok(user) => teams::member(&tx, id, user).await?,
             Err(_) => None,
@@ -336,7 +364,7 @@ impl TeamAdmin {
     /// Takes a member out. [`Reason::LastAdmin`] if nobody could change the team then.
     pub async fn remove_member(self, user: &str, client: &Client) -> Result<UserId, Failure> {
         let id = self.team().id;
-        let tx = self.begin().await?;
+        let (tx, _) = self.begin().await?;
         let membership = match user.parse() {
             Ok(user) => teams::membership(&tx, id, user).await?,
             Err(_) => None,
@@ -369,13 +397,28 @@ impl TeamAdmin {
         Ok(invitations::count_open(&services.0.db, self.team().id, services.now()).await?)
     }
 
-    pub(super) async fn count_invitation(&self, client: &Client) -> Result<(), Failure> {
+    /// Counts an invitation for the team, for its admin, who may have many teams, and for the
+    /// address, which may be invited to many.
+    pub(super) async fn count_invitation(
+        &self,
+        email: &EmailAddress,
+        client: &Client,
+    ) -> Result<(), UserError> {
         let services = self.services();
-        let rule = services.invitations_per_team();
-        let counted = services
-            .hit(rule, Subject::Team(self.team().id), client)
-            .await;
-        Ok(counted.map_err(super::UserError::from)?)
+        for (rule, subject) in [
+            (
+                services.invitations_per_admin(),
+                Subject::User(self.actor_id()),
+            ),
+            (
+                services.invitations_per_team(),
+                Subject::Team(self.team().id),
+            ),
+            (services.invitations_per_address(), Subject::Email(email)),
+        ] {
+            services.hit(rule, subject, client).await?;
+        }
+        Ok(())
     }
 }
 

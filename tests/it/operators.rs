@@ -81,6 +81,18 @@ on_both_deployments! {
         }
     }
 
+    /// An address that was never proved may be somebody else's than the operator means.
+    async fn an_unproved_account_is_not_promoted(deployment: Deployment) {
+        let app = deployment.start().await;
+        app.register(ADA, "violet kettle 43").await;
+        app.mail(MailKind::VerifyEmail, ADA).await;
+        let refusal = user(&deployment, &["promote", ADA]).await.unwrap_err();
+        assert!(refusal.contains("must prove its address first"), "{refusal}");
+        let me = app.with_token(&app.signed_in(ADA, "violet kettle 43").await.access);
+        let me = me.run("{ me { isSuperuser } }", json!({})).await;
+        assert_eq!(me["me"]["isSuperuser"], false);
+    }
+
     /// A disabled account is out on the very next request to every process, also where it was
     /// just found alive, and stays out until it is enabled; its old sessions stay dead then.
     async fn a_disabled_account_is_out_at_once(deployment: Deployment) {

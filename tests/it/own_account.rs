@@ -174,7 +174,7 @@ on_both_deployments! {
     /// Deleting an account erases what is known of the person, in every table; its tokens are
     /// dead, mails on their way to it are not sent, and the address is free.
     async fn a_deleted_account_leaves_nothing_personal(deployment: Deployment) {
-        let app = deployment.start().await;
+        let app = deployment.start_with(&[("MAX_CODE_REQUESTS_PER_HOUR", "20")]).await;
         app.request_signup_code(ADA, "Ada Lovelace").await;
         app.code(MailKind::SignupCode, ADA).await;
         let tokens = app.sign_up(ADA).await;

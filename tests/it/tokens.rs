@@ -38,6 +38,7 @@ on_both_deployments! {
         );
         assert_eq!(claims["sub"], tokens.user_id.as_str());
         assert_eq!(claims["email"], ADA);
+        assert_eq!(claims["email_verified"], true);
         assert_eq!(claims["teams"], json!([]));
         assert_eq!(claims["roles"], json!([]));
         assert_eq!(claims["iss"], "https://id.example.com");

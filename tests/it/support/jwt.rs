@@ -6,8 +6,18 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// Every claim that the design promises.
-pub(crate) const CLAIMS: [&str; 10] = [
-    "aud", "email", "exp", "iat", "iss", "jti", "roles", "sid", "sub", "teams",
+pub(crate) const CLAIMS: [&str; 11] = [
+    "aud",
+    "email",
+    "email_verified",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "roles",
+    "sid",
+    "sub",
+    "teams",
 ];
 
 /// A token in its parts.

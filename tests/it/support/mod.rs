@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod smtp;
 mod sql;
+pub(crate) mod team;
 
 use std::time::{Duration, Instant};
 
