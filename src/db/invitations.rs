@@ -116,21 +116,10 @@ pub async fn open_of_team(
     page: Page<InvitationId>,
 ) -> Result<Slice<Invitation>, DbError> {
     let query = unclosed(team).filter(Column::ExpiresAt.gt(now));
-    let slice = keyset::page(db.connection(), query, Column::Id, page).await?;
-    let Slice {
-        items,
-        has_previous,
-        has_next,
-    } = slice;
-    let items = items
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect::<Result<_, _>>()?;
-    Ok(Slice {
-        items,
-        has_previous,
-        has_next,
-    })
+    let rows = keyset::of_page(query, Column::Id, page)
+        .all(db.connection())
+        .await?;
+    keyset::slice(rows, &page).try_map(TryInto::try_into)
 }
 
 /// How many open invitations a team has.

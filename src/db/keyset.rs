@@ -1,88 +1,41 @@
 //! Pages by keyset: each begins where the last one ended, however far that is into the list.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, Select};
-use sea_orm::{EntityTrait, SelectTwo};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::DbError;
 use crate::domain::team::{Page, PageEnd, Slice};
 
-/// The rows of a page with what belongs to each, ordered by the identifiers in `column`.
-pub(super) async fn page_with<E, R, Id>(
-    db: &impl ConnectionTrait,
-    query: SelectTwo<E, R>,
-    column: E::Column,
-    page: Page<Id>,
-) -> Result<Slice<(E::Model, Option<R::Model>)>, DbError>
+/// Narrows a query to a page, in the order of the identifiers in `column`. Its rows are for
+/// [`slice`].
+pub(super) fn of_page<Q, Id>(mut query: Q, column: impl ColumnTrait, page: Page<Id>) -> Q
 where
-    E: EntityTrait,
-    R: EntityTrait,
+    Q: QueryFilter + QueryOrder + QuerySelect,
     Id: Into<Uuid>,
 {
-    let (size, after, before) = (page.size, page.after, page.before);
-    let (has_after, has_before) = (after.is_some(), before.is_some());
-    let query = within(query, column, after, before);
-    let query = ordered(query, column, page.end).limit(u64::from(size) + 1);
-    let rows = query.all(db).await?;
-    Ok(slice(rows, size, page.end, has_after, has_before))
-}
-
-/// The rows of a page, ordered by the identifiers in `column`.
-pub(super) async fn page<E, Id>(
-    db: &impl ConnectionTrait,
-    query: Select<E>,
-    column: E::Column,
-    page: Page<Id>,
-) -> Result<Slice<E::Model>, DbError>
-where
-    E: EntityTrait,
-    Id: Into<Uuid>,
-{
-    let (size, after, before) = (page.size, page.after, page.before);
-    let (has_after, has_before) = (after.is_some(), before.is_some());
-    let query = within(query, column, after, before);
-    let query = ordered(query, column, page.end).limit(u64::from(size) + 1);
-    let rows = query.all(db).await?;
-    Ok(slice(rows, size, page.end, has_after, has_before))
-}
-
-fn within<Q: QueryFilter>(
-    mut query: Q,
-    column: impl ColumnTrait,
-    after: Option<impl Into<Uuid>>,
-    before: Option<impl Into<Uuid>>,
-) -> Q {
-    if let Some(after) = after {
+    if let Some(after) = page.after {
         query = query.filter(column.gt(after.into()));
     }
-    if let Some(before) = before {
+    if let Some(before) = page.before {
         query = query.filter(column.lt(before.into()));
     }
-    query
-}
-
-fn ordered<Q: QueryOrder>(query: Q, column: impl ColumnTrait, end: PageEnd) -> Q {
-    match end {
+    let query = match page.end {
         PageEnd::First => query.order_by_asc(column),
         PageEnd::Last => query.order_by_desc(column),
-    }
+    };
+    // One row too many tells that there is more.
+    query.limit(u64::from(page.size) + 1)
 }
 
-/// Takes the one row too many off again: it only told that there is more. What lies on the other
-/// side of a given place is taken to be there, as the Relay specification allows.
-fn slice<T>(
-    mut rows: Vec<T>,
-    size: u32,
-    end: PageEnd,
-    has_after: bool,
-    has_before: bool,
-) -> Slice<T> {
-    let has_more = rows.len() > size as usize;
-    rows.truncate(size as usize);
-    match end {
+/// The page that the rows of a query narrowed by [`of_page`] are. What lies on the other side of a
+/// given place is taken to be there, as the Relay specification allows.
+pub(super) fn slice<T, Id>(mut rows: Vec<T>, page: &Page<Id>) -> Slice<T> {
+    let size = page.size as usize;
+    let has_more = rows.len() > size;
+    rows.truncate(size);
+    match page.end {
         PageEnd::First => Slice {
             items: rows,
-            has_previous: has_after,
+            has_previous: page.after.is_some(),
             has_next: has_more,
         },
         PageEnd::Last => {
@@ -90,7 +43,7 @@ fn slice<T>(
             Slice {
                 items: rows,
                 has_previous: has_more,
-                has_next: has_before,
+                has_next: page.before.is_some(),
             }
         }
     }

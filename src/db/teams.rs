@@ -139,8 +139,9 @@ pub async fn members(
     let query = members::Entity::find()
         .filter(members::Column::TeamId.eq(team))
         .find_also_related(users::Entity);
-    let slice = keyset::page_with(db.connection(), query, members::Column::Id, page).await?;
-    try_map(slice, |(row, user)| Some(to_member(row, user?)))
+    let query = keyset::of_page(query, members::Column::Id, page);
+    let rows = query.all(db.connection()).await?;
+    keyset::slice(rows, &page).try_map(|(row, user)| to_member(row, belonging(user)?))
 }
 
 /// How many members a team has.
@@ -166,11 +167,9 @@ pub async fn of_user(
     let query = members::Entity::find()
         .filter(members::Column::UserId.eq(user))
         .find_also_related(teams::Entity);
-    let slice = keyset::page_with(db.connection(), query, members::Column::Id, page).await?;
-    try_map(slice, |(row, team)| {
-        let team = team?.into();
-        Some(Membership::try_from(row).map(|membership| (membership, team)))
-    })
+    let query = keyset::of_page(query, members::Column::Id, page);
+    let rows = query.all(db.connection()).await?;
+    keyset::slice(rows, &page).try_map(|(row, team)| Ok((row.try_into()?, belonging(team)?.into())))
 }
 
 /// How many teams an account is in.
@@ -219,18 +218,14 @@ pub async fn set_role(
     Ok(())
 }
 
-/// Takes a member out of a team. `false` if the account was none.
-pub async fn remove_member(
-    db: &impl Executor,
-    team: TeamId,
-    user: UserId,
-) -> Result<bool, DbError> {
-    let result = members::Entity::delete_many()
+/// Takes a member out of a team.
+pub async fn remove_member(db: &impl Executor, team: TeamId, user: UserId) -> Result<(), DbError> {
+    members::Entity::delete_many()
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::UserId.eq(user))
         .exec(db.connection())
         .await?;
-    Ok(result.rows_affected > 0)
+    Ok(())
 }
 
 fn to_member(row: members::Model, user: users::Model) -> Result<Member, DbError> {
@@ -240,24 +235,9 @@ fn to_member(row: members::Model, user: users::Model) -> Result<Member, DbError>
     })
 }
 
-fn try_map<T, U>(
-    slice: Slice<T>,
-    convert: impl Fn(T) -> Option<Result<U, DbError>>,
-) -> Result<Slice<U>, DbError> {
-    let Slice {
-        items,
-        has_previous,
-        has_next,
-    } = slice;
-    let items = items
-        .into_iter()
-        .filter_map(convert)
-        .collect::<Result<_, _>>()?;
-    Ok(Slice {
-        items,
-        has_previous,
-        has_next,
-    })
+/// What a membership belongs to: the foreign keys see to it that it is there.
+fn belonging<T>(row: Option<T>) -> Result<T, DbError> {
+    row.ok_or_else(|| DbError::Corrupt("a membership that belongs to nothing".to_owned()))
 }
 
 impl From<teams::Model> for Team {

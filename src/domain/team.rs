@@ -179,6 +179,30 @@ pub struct Slice<T> {
     pub has_next: bool,
 }
 
+impl<T> Slice<T> {
+    /// The same page of something else.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Slice<U> {
+        Slice {
+            items: self.items.into_iter().map(convert).collect(),
+            has_previous: self.has_previous,
+            has_next: self.has_next,
+        }
+    }
+
+    /// The same page of something else, or the first error.
+    pub fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<Slice<U>, E> {
+        Ok(Slice {
+            items: self
+                .items
+                .into_iter()
+                .map(convert)
+                .collect::<Result<_, E>>()?,
+            has_previous: self.has_previous,
+            has_next: self.has_next,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -109,12 +109,10 @@ impl Services {
         let email = EmailAddress::parse(email)?;
         let per_network = self.code_requests_per_network();
         self.hit(per_network, Subject::Network(client), client)
-            .await
-            .map_err(UserError::from)?;
+            .await?;
         let per_address = self.password_resets_per_address();
         self.hit(per_address, Subject::Email(&email), client)
-            .await
-            .map_err(UserError::from)?;
+            .await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         if user.is_none() && self.0.codes.existence_hints {
             Event::LoginRefusedUnknownAccount.emit(facts(&email, client));

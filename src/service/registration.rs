@@ -62,8 +62,7 @@ impl Services {
         let password = self.parse_password(password, "password", &email, Some(&profile.name))?;
         let per_network = self.registrations_per_network();
         self.hit(per_network, Subject::Network(client), client)
-            .await
-            .map_err(UserError::from)?;
+            .await?;
         self.count_code_request(&email, client).await?;
         let invitation_id = match invitation_token {
             Some(token) => Some(self.invitation_for(token, &email, client).await?),

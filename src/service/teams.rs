@@ -71,22 +71,13 @@ impl Services {
         page: Page<MembershipId>,
     ) -> Result<Slice<(Membership, TeamView)>, ServiceError> {
         let slice = teams::of_user(&self.0.db, account, page).await?;
-        let items = slice
-            .items
-            .into_iter()
-            .map(|(membership, team)| {
-                let view = match viewer {
-                    Some(actor) => self.view(team, membership.role, actor),
-                    None => self.view_of_joined(team, membership),
-                };
-                (membership, view)
-            })
-            .collect();
-        Ok(Slice {
-            items,
-            has_previous: slice.has_previous,
-            has_next: slice.has_next,
-        })
+        Ok(slice.map(|(membership, team)| {
+            let view = match viewer {
+                Some(actor) => self.view(team, membership.role, actor),
+                None => self.view_of_joined(team, membership),
+            };
+            (membership, view)
+        }))
     }
 
     /// How many teams an account is in.
