@@ -1,12 +1,13 @@
 //! Teams and who is in them. A [`Team`] can only be made of the view that its viewer holds.
 
+use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::connection::{PageArguments, PageInfo, TeamRole, cursor, page_complexity, to_id};
 use super::error::ApiError;
-use super::invitation::TeamInvitationConnection;
+use super::invitation::{Accounts, TeamInvitationConnection};
 use super::user::User;
 use crate::domain::id::UserId;
 use crate::domain::session::Actor;
@@ -148,7 +149,10 @@ impl TeamMembership {
         match &self.user {
             MemberUser::Known(user) => Ok(user.as_ref().clone()),
             MemberUser::Viewer(actor) => {
-                let account = ctx.data_unchecked::<Services>().me(*actor).await?;
+                // Through the loader, since it is the same one in every row of a page.
+                let accounts = ctx.data_unchecked::<DataLoader<Accounts>>();
+                let account = accounts.load_one(actor.user_id).await;
+                let account = account.map_err(ApiError::Internal)?;
                 account.map(User::own).ok_or(ApiError::Gone)
             }
         }
