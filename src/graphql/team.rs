@@ -1,13 +1,13 @@
 //! Teams and who is in them. A [`Team`] can only be made of the view that its viewer holds.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::accounts::Accounts;
 use super::connection::{PageArguments, PageInfo, TeamRole, cursor, page_complexity, to_id};
 use super::error::ApiError;
-use super::invitation::{Accounts, TeamInvitationConnection};
+use super::invitation::TeamInvitationConnection;
 use super::user::User;
 use crate::domain::id::UserId;
 use crate::domain::session::Actor;
@@ -113,7 +113,7 @@ pub(super) struct TeamMembership {
 #[derive(Clone)]
 enum MemberUser {
     Known(Box<User>),
-    Viewer(Actor),
+    Viewer(UserId, Accounts),
 }
 
 impl TeamMembership {
@@ -148,11 +148,9 @@ impl TeamMembership {
     async fn user(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
         match &self.user {
             MemberUser::Known(user) => Ok(user.as_ref().clone()),
-            MemberUser::Viewer(actor) => {
-                // Through the loader, since it is the same one in every row of a page.
-                let accounts = ctx.data_unchecked::<DataLoader<Accounts>>();
-                let account = accounts.load_one(actor.user_id).await;
-                let account = account.map_err(ApiError::Internal)?;
+            MemberUser::Viewer(id, own) => {
+                let services = ctx.data_unchecked::<Services>();
+                let account = own.get(services, *id).await?;
                 account.map(User::own).ok_or(ApiError::Gone)
             }
         }
@@ -218,7 +216,7 @@ impl TeamMembershipConnection {
         arguments: PageArguments,
     ) -> Result<Self, ApiError> {
         let slice = services.teams(actor, arguments.page()?).await?;
-        let user = MemberUser::Viewer(actor);
+        let user = MemberUser::Viewer(actor.user_id, Accounts::of([actor.user_id]));
         Ok(Self::of_account(actor.user_id, &user, slice))
     }
 

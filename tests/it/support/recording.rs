@@ -30,10 +30,10 @@ const FILL: &str = "
         u AS (SELECT id, row_number() OVER (ORDER BY id) n FROM users)
         INSERT INTO team_members (id, team_id, user_id, role, joined_at)
         SELECT gen_random_uuid(), t.id, u.id, 'member', now() FROM t, u, generate_series(1, 5) k
-        WHERE u.n = (t.n + k) % 5000 + 1 OR k = 1 AND (t.n = 1 AND u.n <= 1000 OR u.n = 1 AND t.n <= 500)
+        WHERE u.n = (t.n + k) % 5000 + 1 OR k = 1 AND (t.n = 1 AND u.n <= 1000 OR u.n = 1 AND t.n <= 50)
         ON CONFLICT DO NOTHING;
     INSERT INTO invitations (id, team_id, email, role, nonce, created_at, expires_at)
-        SELECT gen_random_uuid(), id, 'ada@example.com', 'member', decode(repeat('00', 16), 'hex'),
+        SELECT gen_random_uuid(), id, id || '@example.com', 'member', decode(repeat('00', 16), 'hex'),
         now(), now() + interval '1 hour' FROM teams;
     INSERT INTO invitations (id, team_id, email, role, nonce, created_at, expires_at)
         SELECT gen_random_uuid(), (SELECT id FROM teams ORDER BY id LIMIT 1), email, 'member', decode(repeat('00', 16), 'hex'),
