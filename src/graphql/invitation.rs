@@ -1,50 +1,36 @@
 //! Invitations.
 
-use std::collections::HashMap;
-
-use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
 use uuid::Uuid;
 
+use super::accounts::Accounts;
 use super::connection::{PageInfo, TeamRole, cursor, to_id};
 use super::error::ApiError;
 use super::user::User;
-use crate::domain::id::UserId;
 use crate::domain::team::{Invitation, Slice};
-use crate::domain::user::User as Account;
-use crate::service::{self, ServiceError, Services, TeamAdmin};
-
-/// Accounts by their identifiers, many at once.
-pub(super) struct Accounts(pub(super) Services);
-
-impl Loader<UserId> for Accounts {
-    type Value = Account;
-    type Error = Arc<ServiceError>;
-
-    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Account>, Self::Error> {
-        let accounts = self.0.accounts(ids).await.map_err(Arc::new)?;
-        Ok(accounts
-            .into_iter()
-            .map(|account| (account.id, account))
-            .collect())
-    }
-}
+use crate::service::{self, Services, TeamAdmin};
 
 /// An address asked to join a team.
 #[derive(Clone)]
-pub(super) struct TeamInvitation(Invitation);
+pub(super) struct TeamInvitation {
+    invitation: Invitation,
+    /// Who invited to the team, on the page that this is on.
+    inviters: Accounts,
+}
 
 impl From<Invitation> for TeamInvitation {
     fn from(invitation: Invitation) -> Self {
-        Self(invitation)
+        Self {
+            inviters: Accounts::of(invitation.invited_by),
+            invitation,
+        }
     }
 }
 
 impl TeamInvitation {
     fn id(&self) -> Uuid {
-        self.0.id.into()
+        self.invitation.id.into()
     }
 }
 
@@ -54,37 +40,37 @@ impl TeamInvitation {
     /// The invitation's identifier.
     #[graphql(name = "id")]
     async fn opaque_id(&self) -> ID {
-        to_id(self.0.id)
+        to_id(self.invitation.id)
     }
 
     /// Whose invitation it is.
     async fn email(&self) -> &str {
-        self.0.email.as_str()
+        self.invitation.email.as_str()
     }
 
     /// What it will be allowed to do there.
     async fn role(&self) -> TeamRole {
-        self.0.role.into()
+        self.invitation.role.into()
     }
 
     /// Who invited; null once that account is erased.
     async fn invited_by(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
-        let Some(id) = self.0.invited_by else {
+        let Some(id) = self.invitation.invited_by else {
             return Ok(None);
         };
-        let accounts = ctx.data_unchecked::<DataLoader<Accounts>>();
-        let account = accounts.load_one(id).await.map_err(ApiError::Internal)?;
+        let services = ctx.data_unchecked::<Services>();
+        let account = self.inviters.get(services, id).await?;
         Ok(account.map(User::of_another))
     }
 
     /// When it was sent, or sent again.
     async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+        self.invitation.created_at
     }
 
     /// From then on it is worth nothing.
     async fn expires_at(&self) -> DateTime<Utc> {
-        self.0.expires_at
+        self.invitation.expires_at
     }
 }
 
@@ -110,7 +96,12 @@ impl TeamInvitationConnection {
             has_previous,
             has_next,
         } = slice;
-        let items = items.into_iter().map(TeamInvitation).collect();
+        let inviters = Accounts::of(items.iter().filter_map(|item| item.invited_by));
+        let with_inviters = |invitation| TeamInvitation {
+            invitation,
+            inviters: inviters.clone(),
+        };
+        let items = items.into_iter().map(with_inviters).collect();
         Self {
             slice: Slice {
                 items,

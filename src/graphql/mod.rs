@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{EmptySubscription, SDLExportOptions};
-
-use self::invitation::Accounts;
 
 use crate::service::Services;
 
+mod accounts;
 mod caller;
 mod code;
 mod conformance;
@@ -79,7 +77,6 @@ pub fn schema(services: Services, app: AppInfo, introspection: bool) -> Schema {
         mutation::Mutation::default(),
         EmptySubscription,
     )
-    .data(DataLoader::new(Accounts(services.clone()), tokio::spawn))
     .data(services)
     .data(app)
     .extension(error::ErrorCodes)

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::accounts::Accounts;
 use super::connection::{PageArguments, PageInfo, TeamRole, cursor, page_complexity, to_id};
 use super::error::ApiError;
 use super::invitation::TeamInvitationConnection;
@@ -112,7 +113,7 @@ pub(super) struct TeamMembership {
 #[derive(Clone)]
 enum MemberUser {
     Known(Box<User>),
-    Viewer(Actor),
+    Viewer(UserId, Accounts),
 }
 
 impl TeamMembership {
@@ -147,8 +148,9 @@ impl TeamMembership {
     async fn user(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
         match &self.user {
             MemberUser::Known(user) => Ok(user.as_ref().clone()),
-            MemberUser::Viewer(actor) => {
-                let account = ctx.data_unchecked::<Services>().me(*actor).await?;
+            MemberUser::Viewer(id, own) => {
+                let services = ctx.data_unchecked::<Services>();
+                let account = own.get(services, *id).await?;
                 account.map(User::own).ok_or(ApiError::Gone)
             }
         }
@@ -214,7 +216,7 @@ impl TeamMembershipConnection {
         arguments: PageArguments,
     ) -> Result<Self, ApiError> {
         let slice = services.teams(actor, arguments.page()?).await?;
-        let user = MemberUser::Viewer(actor);
+        let user = MemberUser::Viewer(actor.user_id, Accounts::of([actor.user_id]));
         Ok(Self::of_account(actor.user_id, &user, slice))
     }
 

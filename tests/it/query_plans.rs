@@ -2,159 +2,24 @@
 //! connection that stands in between writes them down, and the database is asked how it would
 //! run them.
 
-use std::sync::Mutex;
-
 use chrono::Duration;
 use gatelodge::crypto;
-use gatelodge::db::{Db, DbError, Executor, codes, outbox, sessions, users};
+use gatelodge::db::{DbError, Executor, codes, invitations, outbox, sessions, teams, users};
 use gatelodge::domain::clock::Timestamp;
 use gatelodge::domain::code::Purpose;
 use gatelodge::domain::email::EmailAddress;
 use gatelodge::domain::session::RevokeReason;
-use sea_orm::prelude::{Uuid, async_trait::async_trait};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-};
+use gatelodge::domain::team::{Page, PageEnd};
+use sea_orm::prelude::Uuid;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
-
-/// Rows for PostgreSQL, which chooses by what the tables hold. SQLite goes by rules alone.
-const FILL: &str = "
-    INSERT INTO users (id, email, name, is_active, is_superuser, created_at, updated_at)
-        SELECT gen_random_uuid(), n || '@example.com', 'Ada', true, false, now(), now()
-        FROM generate_series(1, 5000) n;
-    INSERT INTO verification_codes (id, purpose, email, nonce, attempts, expires_at, created_at)
-        SELECT gen_random_uuid(), 'login', email, '', 0, now(), now() FROM users;
-    INSERT INTO sessions (id, user_id, generation, rotated_at, created_at, last_used_at, expires_at)
-        SELECT gen_random_uuid(), id, 1, now(), now(), now(), now() FROM users;
-    INSERT INTO outbox_mails
-        (id, kind, recipient, params, state, attempts, next_attempt_at, created_at)
-        SELECT gen_random_uuid(), 'login_code', email, '{}', CASE WHEN email LIKE '1_@%'
-            THEN 'pending' ELSE 'sent' END, 1, now(), now() FROM users;
-    ANALYZE";
-
-/// A connection that keeps what it is asked.
-struct Recorder {
-    connection: DatabaseConnection,
-    statements: Mutex<Vec<Statement>>,
-}
-
-impl Recorder {
-    fn keep(&self, statement: &Statement) {
-        self.statements.lock().unwrap().push(statement.clone());
-    }
-}
-
-#[async_trait]
-impl ConnectionTrait for Recorder {
-    fn get_database_backend(&self) -> DbBackend {
-        self.connection.get_database_backend()
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.keep(&statement);
-        self.connection.execute_raw(statement).await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.connection.execute_unprepared(sql).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.keep(&statement);
-        self.connection.query_one_raw(statement).await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.keep(&statement);
-        self.connection.query_all_raw(statement).await
-    }
-}
-
-struct Recording(Recorder);
-
-impl Executor for Recording {
-    type Connection = Recorder;
-
-    fn connection(&self) -> &Recorder {
-        &self.0
-    }
-}
-
-impl Recording {
-    async fn of(deployment: &Deployment) -> Self {
-        let connection = deployment.database().await;
-        if connection.get_database_backend() == DbBackend::Postgres {
-            connection.execute_unprepared(FILL).await.unwrap();
-        }
-        Self(Recorder {
-            connection,
-            statements: Mutex::default(),
-        })
-    }
-
-    /// Asserts that every statement of a query goes by an index whose name has these words.
-    async fn uses<T>(&self, query: impl Future<Output = Result<T, DbError>>, indexes: &[&str]) {
-        self.0.statements.lock().unwrap().clear();
-        query.await.unwrap();
-        let statements = std::mem::take(&mut *self.0.statements.lock().unwrap());
-        assert!(!statements.is_empty());
-        for statement in statements {
-            let plan = self.plan(&statement).await;
-            let sql = &statement.sql;
-            let scans = plan
-                .lines()
-                .any(|line| line.contains("Seq Scan") || line.starts_with("SCAN"));
-            assert!(!scans, "{sql}\n{plan}");
-            for index in indexes {
-                assert!(plan.contains(index), "no {index} for {sql}\n{plan}");
-            }
-        }
-    }
-
-    async fn plan(&self, statement: &Statement) -> String {
-        let backend = self.0.get_database_backend();
-        let (explain, column) = match backend {
-            DbBackend::Postgres => ("EXPLAIN", 0),
-            _ => ("EXPLAIN QUERY PLAN", 3),
-        };
-        let values = statement
-            .values
-            .clone()
-            .map(|values| values.0)
-            .unwrap_or_default();
-        let sql = format!("{explain} {}", statement.sql);
-        let explained = Statement::from_sql_and_values(backend, sql, values);
-        let rows = self.0.connection.query_all_raw(explained).await.unwrap();
-        let lines = rows
-            .iter()
-            .map(|row| row.try_get_by_index::<String>(column).unwrap());
-        lines.collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// How each database calls the index of a primary key or of `UNIQUE`.
-fn key_of(recording: &Recording, table: &str, column: &str) -> String {
-    match (recording.0.get_database_backend(), column) {
-        (DbBackend::Postgres, "id") => format!("{table}_pkey"),
-        (DbBackend::Postgres, column) => format!("{table}_{column}_key"),
-        (_, column) => format!(
-            "SEARCH {table} USING INDEX sqlite_autoindex_{table}_{}",
-            if column == "id" { 1 } else { 2 }
-        ),
-    }
-}
+use crate::support::recording::{Recording, key_of};
 
 on_both_deployments! {
     /// What each request or each sign-in asks does not get slower as the tables grow.
     async fn hot_queries_go_by_an_index(deployment: Deployment) {
-        Db::connect(&deployment.config(&[]).database)
-            .await
-            .unwrap()
-            .migrate_up()
-            .await
-            .unwrap();
         let db = Recording::of(&deployment).await;
         let now: Timestamp = deployment.clock.now();
         let email = EmailAddress::parse("ada@example.com").unwrap();
@@ -208,6 +73,53 @@ on_both_deployments! {
         db.uses(outbox::finish(&db, id.into(), 1, now, sent), &[&mail_key])
             .await;
     }
+
+    /// Nor do teams, however many members one has and however far into them a page is.
+    async fn pages_of_teams_go_by_an_index(deployment: Deployment) {
+        let db = Recording::of(&deployment).await;
+        let now: Timestamp = deployment.clock.now();
+        let email = EmailAddress::parse("ada@example.com").unwrap();
+        // One that has rows, where the database chooses by what the tables hold.
+        let (team, user) = db.a_team_and_a_member().await;
+        let by_team = "team_members_team_id";
+        let (of_members, of_user) = ("team_members_team_id_id", "team_members_user_id_id");
+        let of_invitations = "invitations_team_id_id";
+        let place = Uuid::from_bytes(crypto::random());
+        for (after, before) in [(None, None), (Some(place), None), (None, Some(place))] {
+            for end in [PageEnd::First, PageEnd::Last] {
+                let members = page(end, after, before);
+                db.uses(teams::members(&db, team.into(), members), &[of_members]).await;
+                db.uses(teams::of_user(&db, user.into(), members), &[of_user]).await;
+                let open = invitations::open_of_team(&db, team.into(), now, page(end, after, before));
+                db.uses(open, &[of_invitations]).await;
+            }
+        }
+        let one = "team_members_team_id_user_id";
+        db.uses(teams::membership(&db, team.into(), user.into()), &[one]).await;
+        db.uses(teams::member(&db, team.into(), user.into()), &[one]).await;
+        db.uses(teams::find(&db, team.into()), &[&key_of(&db, "teams", "id")]).await;
+        db.uses(teams::count_members(&db, team.into()), &[by_team]).await;
+        db.uses(teams::count_admins(&db, team.into()), &[by_team]).await;
+        db.uses(teams::count_of_user(&db, user.into()), &[of_user]).await;
+        db.uses(teams::memberships_of_user(&db, user.into(), 51), &[of_user]).await;
+        db.uses(invitations::find_unclosed(&db, team.into(), &email), &["invitations_one_open"])
+            .await;
+        db.uses(invitations::count_open(&db, team.into(), now), &["invitations"]).await;
+        let ids = [user.into(), place.into()];
+        db.uses(users::find_all(&db, &ids), &[&key_of(&db, "users", "id")]).await;
+        db.uses(invitations::cancel_mails_of(&db, place.into()), &["outbox_mails"]).await;
+        db.uses(invitations::cancel_mails_of_team(&db, team.into()), &["outbox_mails", "invitations"])
+            .await;
+    }
+}
+
+fn page<Id: From<Uuid>>(end: PageEnd, after: Option<Uuid>, before: Option<Uuid>) -> Page<Id> {
+    Page {
+        size: 100,
+        end,
+        after: after.map(Id::from),
+        before: before.map(Id::from),
+    }
 }
 
 /// The test above can fail: a query without an index is seen.
@@ -215,12 +127,6 @@ on_both_deployments! {
 #[should_panic(expected = "SCAN")]
 async fn a_query_without_an_index_is_noticed() {
     let deployment = Deployment::embedded().await;
-    Db::connect(&deployment.config(&[]).database)
-        .await
-        .unwrap()
-        .migrate_up()
-        .await
-        .unwrap();
     let db = Recording::of(&deployment).await;
     let by_name = Statement::from_string(DbBackend::Sqlite, "SELECT id FROM users WHERE name = ''");
     let query = async {

@@ -95,6 +95,14 @@ impl Client {
         }
     }
 
+    /// The same client without a token.
+    pub(crate) fn with_no_token(&self) -> Self {
+        Self {
+            token: None,
+            ..self.clone()
+        }
+    }
+
     /// The same client at another address of this machine, such as 127.0.0.2.
     pub(crate) fn at(&self, ip: &str) -> Self {
         let http = reqwest::Client::builder()

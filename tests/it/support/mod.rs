@@ -10,9 +10,11 @@ pub(crate) mod flow;
 pub(crate) mod jwt;
 pub(crate) mod outbox;
 pub(crate) mod process;
+pub(crate) mod recording;
 pub(crate) mod redis;
 pub(crate) mod smtp;
 mod sql;
+pub(crate) mod statements;
 pub(crate) mod team;
 
 use std::time::{Duration, Instant};

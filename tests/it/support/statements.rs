@@ -1,0 +1,79 @@
+//! Stands between the app and PostgreSQL and counts the statements that go through.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A way to a PostgreSQL server that counts what is executed over it.
+pub(crate) struct Counter {
+    /// The URL that leads through it.
+    pub(crate) url: String,
+    executed: Arc<AtomicUsize>,
+}
+
+impl Counter {
+    /// Counts what goes to the database of a URL.
+    pub(crate) async fn before(url: &str) -> Self {
+        let address = url
+            .split(['@', '/'])
+            .find(|part| part.contains(':') && !part.ends_with(':'));
+        let address =
+            address.filter(|part| part.rsplit_once(':').unwrap().1.parse::<u16>().is_ok());
+        let server = address.expect("the URL has a host and a port").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap().to_string();
+        let counter = Self {
+            url: url.replacen(&server, &here, 1),
+            executed: Arc::default(),
+        };
+        let executed = Arc::clone(&counter.executed);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&server).await.unwrap();
+                let (mut from_server, to_server) = server.into_split();
+                let (from_client, mut to_client) = client.into_split();
+                tokio::spawn(forward(from_client, to_server, Arc::clone(&executed)));
+                tokio::spawn(
+                    async move { tokio::io::copy(&mut from_server, &mut to_client).await },
+                );
+            }
+        });
+        counter
+    }
+
+    /// How many statements were executed since this was last asked.
+    pub(crate) fn take(&self) -> usize {
+        self.executed.swap(0, Ordering::SeqCst)
+    }
+}
+
+/// Passes on what a client says, message by message: a kind, which the first ones of a connection
+/// do not have, a length that counts itself, and that many bytes.
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    executed: Arc<AtomicUsize>,
+) -> std::io::Result<()> {
+    const SSL_REQUEST: [u8; 4] = 80_877_103_u32.to_be_bytes();
+    let mut started = false;
+    loop {
+        let kind = if started { from.read_u8().await? } else { 0 };
+        let length = from.read_u32().await?;
+        let mut body = vec![0; length as usize - 4];
+        from.read_exact(&mut body).await?;
+        if started {
+            to.write_all(&[kind]).await?;
+            // `Execute` of a prepared statement, or a simple `Query`.
+            if matches!(kind, b'E' | b'Q') {
+                executed.fetch_add(1, Ordering::SeqCst);
+            }
+        } else {
+            started = body != SSL_REQUEST;
+        }
+        to.write_all(&length.to_be_bytes()).await?;
+        to.write_all(&body).await?;
+    }
+}
