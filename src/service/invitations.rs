@@ -160,16 +160,15 @@ impl Services {
             Some(_) => Cleared::default(),
             None => self.clear_unproved(&tx, &user, now).await?,
         };
-        let user = match user.email_verified_at {
-            Some(_) => user,
-            None => {
-                users::set_email_verified(&tx, user.id, now).await?;
-                User {
-                    has_password: user.has_password && actor.is_some(),
-                    email_verified_at: Some(now),
-                    updated_at: now,
-                    ..user
-                }
+        let user = if user.email_verified_at.is_some() {
+            user
+        } else {
+            users::set_email_verified(&tx, user.id, now).await?;
+            User {
+                has_password: user.has_password && actor.is_some(),
+                email_verified_at: Some(now),
+                updated_at: now,
+                ..user
             }
         };
         let membership = self.join(&tx, &invitation, user.id, now).await?;
