@@ -24,13 +24,13 @@ const FILL: &str = "
         (id, kind, recipient, params, state, attempts, next_attempt_at, created_at)
         SELECT gen_random_uuid(), 'login_code', email, '{}', CASE WHEN email LIKE '1_@%'
             THEN 'pending' ELSE 'sent' END, 1, now(), now() FROM users;
-    INSERT INTO teams (id, name, created_at, updated_at)
-        SELECT gen_random_uuid(), 'Engines', now(), now() FROM generate_series(1, 5000);
+    INSERT INTO teams (id, name, description, created_at, updated_at)
+        SELECT gen_random_uuid(), 'Engines', repeat('We compute. ', 40), now(), now() FROM generate_series(1, 5000);
     WITH t AS (SELECT id, row_number() OVER (ORDER BY id) n FROM teams),
         u AS (SELECT id, row_number() OVER (ORDER BY id) n FROM users)
         INSERT INTO team_members (id, team_id, user_id, role, joined_at)
         SELECT gen_random_uuid(), t.id, u.id, 'member', now() FROM t, u, generate_series(1, 5) k
-        WHERE u.n = (t.n + k) % 5000 + 1 OR k = 1 AND (t.n = 1 AND u.n <= 1000 OR u.n = 1 AND t.n <= 50)
+        WHERE u.n = (t.n + k) % 5000 + 1 OR k = 1 AND (t.n = 1 AND u.n <= 1000 OR u.n = 1 AND t.n <= 15)
         ON CONFLICT DO NOTHING;
     INSERT INTO invitations (id, team_id, email, role, nonce, created_at, expires_at)
         SELECT gen_random_uuid(), id, id || '@example.com', 'member', decode(repeat('00', 16), 'hex'),
