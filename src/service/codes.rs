@@ -5,14 +5,14 @@ use uuid::Uuid;
 use super::limits::Subject;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto;
-use crate::db::{Tx, codes, outbox};
+use crate::db::{Tx, codes, outbox, users};
 use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, MailId, UserId};
 use crate::domain::mail::{Carries, MailKind, MailParams, OutboxMail};
-use crate::domain::user::Profile;
+use crate::domain::user::{Profile, User};
 use crate::telemetry::{Event, Facts};
 
 /// A code is on its way.
@@ -141,6 +141,27 @@ impl Services {
             code,
         )
         .await
+    }
+
+    /// Uses up a code that was answered rightly; the account it is for.
+    ///
+    /// Refused if somebody else used it up first. So is a code for an address that has no account,
+    /// which was never mailed and can only have been guessed, and one for the address that the
+    /// account had before.
+    pub(super) async fn consume_of_account(
+        &self,
+        tx: &Tx,
+        code: &VerificationCode,
+    ) -> Result<User, Failure> {
+        if !codes::consume(tx, code.id, self.now()).await? {
+            return Err(lost_race());
+        }
+        let user = match code.user_id {
+            Some(id) => users::find(tx, id).await?,
+            None => None,
+        };
+        user.filter(|user| user.email == code.email)
+            .ok_or_else(lost_race)
     }
 
     /// Counts an answer from a network; given back if it is right.

@@ -56,16 +56,7 @@ impl Services {
         let now = self.now();
         let tx = self.0.db.begin().await?;
         self.hold_invited_team(&tx, code.invitation_id).await?;
-        if !codes::consume(&tx, code.id, now).await? {
-            return Err(lost_race());
-        }
-        let user = match code.user_id {
-            Some(id) => users::find(&tx, id).await?,
-            None => None,
-        };
-        let Some(user) = user.filter(|user| user.email == email) else {
-            return Err(lost_race());
-        };
+        let user = self.consume_of_account(&tx, &code).await?;
         users::set_email_verified(&tx, user.id, now).await?;
         self.join_by_signup(&tx, code.invitation_id, &user).await?;
         tx.commit().await?;

@@ -57,7 +57,9 @@ impl TeamAdmin {
             // Nobody mails strangers in the name of an address that may not be theirs.
             return Err(Reason::EmailNotVerified.into());
         }
-        self.count_invitation(&email, client).await?;
+        services
+            .count_invitation(self.actor_id(), team.id, &email, client)
+            .await?;
         let params = MailParams {
             team_name: Some(team.about.name.clone()),
             inviter_name: inviter.map(|inviter| inviter.profile.name),

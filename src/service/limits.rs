@@ -58,12 +58,12 @@ impl Services {
     }
 
     /// Invitations sent for one team.
-    pub(super) fn invitations_per_team(&self) -> Rule {
+    fn invitations_per_team(&self) -> Rule {
         Rule::per_hour("invitations", self.0.limits.invitations_per_hour_per_team)
     }
 
     /// Invitations sent by one account, whichever its teams.
-    pub(super) fn invitations_per_admin(&self) -> Rule {
+    fn invitations_per_admin(&self) -> Rule {
         Rule::per_hour(
             "invitations_per_admin",
             self.0.limits.invitations_per_hour_per_team,
@@ -71,7 +71,7 @@ impl Services {
     }
 
     /// Invitations to one address, whoever sends them.
-    pub(super) fn invitations_per_address(&self) -> Rule {
+    fn invitations_per_address(&self) -> Rule {
         Rule::per_hour(
             "invitations_per_address",
             self.0.limits.code_requests_per_hour,
@@ -81,6 +81,27 @@ impl Services {
     /// Reset links sent to one address.
     pub(super) fn password_resets_per_address(&self) -> Rule {
         Rule::per_hour("password_resets", self.0.limits.password_resets_per_hour)
+    }
+
+    /// Counts an invitation: for the team, for its admin, who may have many teams, and for the
+    /// address, which may be invited to many.
+    pub(super) async fn count_invitation(
+        &self,
+        admin: UserId,
+        team: TeamId,
+        email: &EmailAddress,
+        client: &Client,
+    ) -> Result<(), Exceeded> {
+        self.hit(self.invitations_per_admin(), Subject::User(admin), client)
+            .await?;
+        self.hit(self.invitations_per_team(), Subject::Team(team), client)
+            .await?;
+        self.hit(
+            self.invitations_per_address(),
+            Subject::Email(email),
+            client,
+        )
+        .await
     }
 
     /// Counts a hit.

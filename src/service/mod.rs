@@ -21,6 +21,7 @@ mod error;
 mod invitations;
 mod limits;
 mod liveness;
+mod members;
 mod outages;
 mod outbox;
 mod passwordless;

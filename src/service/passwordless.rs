@@ -105,14 +105,12 @@ impl Services {
             inserted => inserted?,
         }
         self.join_by_signup(&tx, code.invitation_id, &user).await?;
-        let session = self.open_session(&tx, &user, client).await?;
-        let teams = self.teams_in_token(&tx, user.id).await?;
-        tx.commit().await?;
+        let signed_in = self.sign_in(tx, user, client).await?;
         Event::UserSignupSuccess.emit(Facts {
-            user_id: Some(user.id),
+            user_id: Some(signed_in.user.id),
             ..facts(&email, client)
         });
-        Ok(self.signed_in(user, &session, teams)?)
+        Ok(signed_in)
     }
 
     /// Mails a code to an account.
@@ -168,18 +166,7 @@ impl Services {
             .await?;
         let now = self.now();
         let tx = self.0.db.begin().await?;
-        if !codes::consume(&tx, code.id, now).await? {
-            return Err(lost_race());
-        }
-        let user = match code.user_id {
-            Some(id) => users::find(&tx, id).await?,
-            None => None,
-        };
-        let Some(user) = user.filter(|user| user.email == email) else {
-            // A code for an unknown address was never mailed: it can only have been guessed. One
-            // for the address that the account had before counts no more.
-            return Err(lost_race());
-        };
+        let user = self.consume_of_account(&tx, &code).await?;
         if !user.is_active {
             tx.commit().await?;
             Event::LoginRefusedDisabledAccount.emit(Facts {
@@ -190,15 +177,13 @@ impl Services {
         }
         let cleared = self.clear_unproved(&tx, &user, now).await?;
         let user = users::record_login(&tx, user, now).await?;
-        let session = self.open_session(&tx, &user, client).await?;
-        let teams = self.teams_in_token(&tx, user.id).await?;
-        tx.commit().await?;
+        let signed_in = self.sign_in(tx, user, client).await?;
         self.announce(cleared).await;
         Event::UserLoginSuccess.emit(Facts {
-            user_id: Some(user.id),
+            user_id: Some(signed_in.user.id),
             ..facts(&email, client)
         });
-        Ok(self.signed_in(user, &session, teams)?)
+        Ok(signed_in)
     }
 }
 

@@ -64,17 +64,15 @@ impl Services {
         let Some(user) = users::record_password_login(&tx, user, &hash, now).await? else {
             return Err(refuse_login(&email, client));
         };
-        let session = self.open_session(&tx, &user, client).await?;
-        let teams = self.teams_in_token(&tx, user.id).await?;
-        tx.commit().await?;
+        let signed_in = self.sign_in(tx, user, client).await?;
         if comparison == Comparison::RightAndOutdated {
-            self.renew_hash(user.id, &password, &hash).await;
+            self.renew_hash(signed_in.user.id, &password, &hash).await;
         }
         Event::UserLoginSuccess.emit(Facts {
-            user_id: Some(user.id),
+            user_id: Some(signed_in.user.id),
             ..facts(&email, client)
         });
-        Ok(self.signed_in(user, &session, teams)?)
+        Ok(signed_in)
     }
 
     /// Puts a hash of our own kind in the place of an imported or outdated one. If that fails, the

@@ -2,7 +2,7 @@
 
 use super::{Failure, Reason, ServiceError, Services};
 use crate::crypto::{AccessClaims, TeamClaim};
-use crate::db::{Executor, sessions, teams};
+use crate::db::{Executor, Tx, sessions, teams};
 use crate::domain::client::Client;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Actor, RefreshDecision, RevokeReason, Session, SignedIn};
@@ -137,8 +137,21 @@ impl Services {
         Ok(actor.session_id)
     }
 
-    /// Begins a session for an account that has just proved who it is.
-    pub(super) async fn open_session(
+    /// Begins a session for an account that has just proved who it is, and commits all that led
+    /// there.
+    pub(super) async fn sign_in(
+        &self,
+        tx: Tx,
+        user: User,
+        client: &Client,
+    ) -> Result<SignedIn, ServiceError> {
+        let session = self.open_session(&tx, &user, client).await?;
+        let teams = self.teams_in_token(&tx, user.id).await?;
+        tx.commit().await?;
+        self.signed_in(user, &session, teams)
+    }
+
+    async fn open_session(
         &self,
         db: &impl Executor,
         user: &User,
@@ -162,7 +175,7 @@ impl Services {
     }
 
     /// The tokens of a session's current generation.
-    pub(super) fn signed_in(
+    fn signed_in(
         &self,
         user: User,
         session: &Session,
@@ -209,7 +222,7 @@ impl Services {
     }
 
     /// The teams that a token of the account names, and one more if they are too many.
-    pub(super) async fn teams_in_token(
+    async fn teams_in_token(
         &self,
         db: &impl Executor,
         user: UserId,

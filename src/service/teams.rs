@@ -1,15 +1,12 @@
 //! Teams. What somebody may do to one is a value they hold: [`TeamView`] for a member,
 //! [`TeamAdmin`] for an admin, nothing for anyone else. There is no other way to a team.
 
-use super::limits::Subject;
-use super::{Failure, Reason, ServiceError, Services, UserError};
-use crate::db::{DbError, Executor, Tx, codes, invitations, teams, users};
+use super::{Failure, Reason, ServiceError, Services};
+use crate::db::{DbError, Executor, Tx, invitations, teams};
 use crate::domain::client::Client;
-use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, MembershipId, TeamId, UserId};
 use crate::domain::session::Actor;
 use crate::domain::team::{Invitation, Member, Membership, Page, Role, Slice, Team, TeamInfo};
-use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
 
 /// A team as one of its members may see it.
@@ -48,7 +45,7 @@ impl Services {
         view.admin().ok_or_else(|| Reason::NotTeamAdmin.into())
     }
 
-    async fn team_as_member(&self, actor: Actor, id: &str) -> Result<TeamView, Failure> {
+    pub(super) async fn team_as_member(&self, actor: Actor, id: &str) -> Result<TeamView, Failure> {
         let view = self.team(actor, id).await?;
         view.ok_or_else(|| Reason::NotFound.at("teamId").into())
     }
@@ -112,52 +109,6 @@ impl Services {
         tx.commit().await?;
         Event::TeamCreated.emit(facts(team.id, actor.user_id, client));
         Ok(self.view(team, Role::Admin, actor))
-    }
-
-    /// Takes the signed-in account out of a team. The last member takes the team along.
-    pub async fn leave_team(
-        &self,
-        actor: Actor,
-        id: &str,
-        client: &Client,
-    ) -> Result<TeamId, Failure> {
-        let id = self.team_as_member(actor, id).await?.team.id;
-        let tx = self.0.db.begin().await?;
-        teams::lock(&tx, id).await?;
-        let membership = teams::membership(&tx, id, actor.user_id).await?;
-        let Some(membership) = membership else {
-            return Err(Reason::NotFound.at("teamId").into());
-        };
-        remove(&tx, membership).await?;
-        tx.commit().await?;
-        Event::TeamMemberRemoved.emit(Facts {
-            reason: Some("left"),
-            ..facts(id, actor.user_id, client)
-        });
-        Ok(id)
-    }
-
-    /// Begins the erasure of an account: it is out of the teams it administers, and its codes are
-    /// gone. [`Reason::LastAdmin`] if a team would be left without an admin.
-    pub(super) async fn begin_erasure(&self, user: &User) -> Result<Tx, Failure> {
-        loop {
-            let tx = self.0.db.begin().await?;
-            // Teams, then codes, then the account, as whoever lets it in does.
-            let locked = teams::lock_all_of_user(&tx, user.id).await?;
-            codes::erase_of_user(&tx, user.id, &user.email).await?;
-            users::lock(&tx, user.id).await?;
-            let memberships = teams::all_of_user(&tx, user.id).await?;
-            if !memberships.iter().all(|of| locked.contains(&of.team_id)) {
-                // It joined another one meanwhile.
-                continue;
-            }
-            for membership in memberships {
-                if membership.role == Role::Admin {
-                    remove(&tx, membership).await?;
-                }
-            }
-            return Ok(tx);
-        }
     }
 
     pub(super) fn new_membership(
@@ -239,6 +190,15 @@ impl TeamView {
         Ok(teams::count_members(&self.services.0.db, self.team.id).await?)
     }
 
+    /// The team as it may be seen once `user` has another role in it.
+    pub(super) fn after_role_change(self, user: UserId, role: Role) -> Self {
+        let is_viewer = user == self.viewer && !self.is_superuser;
+        Self {
+            role: if is_viewer { role } else { self.role },
+            ..self
+        }
+    }
+
     /// The same team for an admin; `None` for any other member.
     pub fn admin(&self) -> Option<TeamAdmin> {
         (self.role == Role::Admin).then(|| TeamAdmin { view: self.clone() })
@@ -318,60 +278,6 @@ impl TeamAdmin {
         Ok(id)
     }
 
-    /// Lets a member do more or less. [`Reason::LastAdmin`] if nobody could change the team then.
-    pub async fn change_role(
-        self,
-        user: &str,
-        role: Role,
-        client: &Client,
-    ) -> Result<(Member, TeamView), Failure> {
-        let id = self.team().id;
-        let (tx, _) = self.begin().await?;
-        let member = match user.parse() {
-            Ok(user) => teams::member(&tx, id, user).await?,
-            Err(_) => None,
-        };
-        let Some(mut member) = member else {
-            return Err(Reason::NotFound.at("userId").into());
-        };
-        let loses_admin = member.membership.role == Role::Admin && role == Role::Member;
-        if loses_admin && teams::count_admins(&tx, id).await? == 1 {
-            return Err(Reason::LastAdmin.into());
-        }
-        teams::set_role(&tx, id, member.user.id, role).await?;
-        tx.commit().await?;
-        Event::TeamRoleChanged.emit(Facts {
-            reason: Some(role.name()),
-            ..facts(id, member.user.id, client)
-        });
-        member.membership.role = role;
-        let mut view = self.view;
-        if member.user.id == view.viewer && !view.is_superuser {
-            view.role = role;
-        }
-        Ok((member, view))
-    }
-
-    /// Takes a member out. [`Reason::LastAdmin`] if nobody could change the team then.
-    pub async fn remove_member(self, user: &str, client: &Client) -> Result<UserId, Failure> {
-        let id = self.team().id;
-        let (tx, _) = self.begin().await?;
-        let membership = match user.parse() {
-            Ok(user) => teams::membership(&tx, id, user).await?,
-            Err(_) => None,
-        };
-        let Some(membership) = membership else {
-            return Err(Reason::NotFound.at("userId").into());
-        };
-        remove(&tx, membership).await?;
-        tx.commit().await?;
-        Event::TeamMemberRemoved.emit(Facts {
-            reason: Some("removed"),
-            ..facts(id, membership.user_id, client)
-        });
-        Ok(membership.user_id)
-    }
-
     /// The open invitations, the oldest first.
     pub async fn invitations(
         &self,
@@ -387,47 +293,10 @@ impl TeamAdmin {
         let services = self.services();
         Ok(invitations::count_open(&services.0.db, self.team().id, services.now()).await?)
     }
-
-    /// Counts an invitation for the team, for its admin, who may have many teams, and for the
-    /// address, which may be invited to many.
-    pub(super) async fn count_invitation(
-        &self,
-        email: &EmailAddress,
-        client: &Client,
-    ) -> Result<(), UserError> {
-        let services = self.services();
-        for (rule, subject) in [
-            (
-                services.invitations_per_admin(),
-                Subject::User(self.actor_id()),
-            ),
-            (
-                services.invitations_per_team(),
-                Subject::Team(self.team().id),
-            ),
-            (services.invitations_per_address(), Subject::Email(email)),
-        ] {
-            services.hit(rule, subject, client).await?;
-        }
-        Ok(())
-    }
 }
 
-/// Takes a member out of a locked team, unless others would be left without an admin. A team that
-/// nobody is left in is deleted.
-async fn remove(tx: &Tx, membership: Membership) -> Result<(), Failure> {
-    let team = membership.team_id;
-    if teams::count_members(tx, team).await? == 1 {
-        return delete(tx, team).await;
-    }
-    if membership.role == Role::Admin && teams::count_admins(tx, team).await? == 1 {
-        return Err(Reason::LastAdmin.into());
-    }
-    teams::remove_member(tx, team, membership.user_id).await?;
-    Ok(())
-}
-
-async fn delete(tx: &Tx, team: TeamId) -> Result<(), Failure> {
+/// Deletes a locked team.
+pub(super) async fn delete(tx: &Tx, team: TeamId) -> Result<(), Failure> {
     invitations::cancel_mails_of_team(tx, team).await?;
     teams::delete(tx, team).await?;
     Ok(())
