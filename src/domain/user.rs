@@ -36,6 +36,24 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
+impl User {
+    /// An account made at `now` that has proved nothing yet and has no password.
+    pub fn new(id: UserId, email: EmailAddress, profile: Profile, now: Timestamp) -> Self {
+        Self {
+            id,
+            email,
+            profile,
+            has_password: false,
+            is_active: true,
+            is_superuser: false,
+            email_verified_at: None,
+            last_login_at: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
 /// What a person says about themselves. Made by [`ProfileInput::parse`] only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {

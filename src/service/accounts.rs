@@ -20,16 +20,8 @@ impl Services {
         .parse()?;
         let now = self.now();
         let user = User {
-            id: self.new_id(),
-            email,
-            profile,
-            has_password: false,
-            is_active: true,
-            is_superuser: false,
             email_verified_at: Some(now),
-            last_login_at: None,
-            created_at: now,
-            updated_at: now,
+            ..User::new(self.new_id(), email, profile, now)
         };
         match users::insert(&self.0.db, &user, None).await {
             Err(DbError::Conflict(_)) => Err(Reason::EmailTaken.at("email").into()),
@@ -41,8 +33,8 @@ impl Services {
         }
     }
 
-    /// Lets an account that has proved its address see and do everything, or ends that. Its sessions end too, since they know
-    /// what it was.
+    /// Lets an account that has proved its address see and do everything, or ends that. Its
+    /// sessions end too, since they know what it was.
     pub async fn set_superuser(&self, email: &str, is_superuser: bool) -> Result<User, Failure> {
         let user = self.account_at(email).await?;
         if is_superuser && user.email_verified_at.is_none() {

@@ -81,16 +81,9 @@ impl Services {
             profile.name = name;
         }
         let user = User {
-            id: self.new_id(),
-            email: email.clone(),
-            profile,
-            has_password: false,
-            is_active: true,
-            is_superuser: false,
             email_verified_at: Some(now),
             last_login_at: Some(now),
-            created_at: now,
-            updated_at: now,
+            ..User::new(self.new_id(), email.clone(), profile, now)
         };
         let tx = self.0.db.begin().await?;
         self.hold_invited_team(&tx, code.invitation_id).await?;

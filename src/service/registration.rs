@@ -72,16 +72,8 @@ impl Services {
         let now = self.now();
         let hints = self.0.codes.existence_hints;
         let user = User {
-            id: self.new_id(),
-            email: email.clone(),
-            profile,
             has_password: true,
-            is_active: true,
-            is_superuser: false,
-            email_verified_at: None,
-            last_login_at: None,
-            created_at: now,
-            updated_at: now,
+            ..User::new(self.new_id(), email.clone(), profile, now)
         };
         let challenge = match self
             .write_registration(&user, Some(hash), invitation_id)

@@ -182,8 +182,6 @@ events! {
     LimiterDegraded = limiter_degraded, Warning, -, "Rate limits counted per process";
     /// The database cannot be reached.
     DatabaseUnavailable = database_unavailable, Critical, -, "Database unavailable";
-    /// A migration changed the schema.
-    MigrationApplied = migration_applied, Info, -, "Migration applied";
     /// A setting is good to know about and needs no change.
     ConfigNote = config_note, Info, -, "Good to know about the configuration";
     /// A setting is accepted but unwise, or unknown.
