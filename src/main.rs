@@ -32,7 +32,11 @@ enum Command {
     #[command(subcommand)]
     User(User),
     /// Print the GraphQL schema
-    Schema,
+    Schema {
+        /// Print it as a page to read
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print the table of log events
     Events,
     /// Look at the settings
@@ -120,6 +124,8 @@ enum ConfigCommand {
     },
     /// Print an example file of all settings
     Example,
+    /// Print all settings as a page to read
+    Reference,
 }
 
 #[tokio::main]
@@ -128,9 +134,10 @@ async fn main() -> ExitCode {
         .command
         .unwrap_or(Command::Serve(Serve::default()));
     match command {
-        Command::Schema => exit(app::print_schema()),
+        Command::Schema { markdown } => exit(app::print_schema(markdown)),
         Command::Events => exit(app::print_events()),
         Command::Config(ConfigCommand::Example) => exit(app::config_example()),
+        Command::Config(ConfigCommand::Reference) => exit(app::config_reference()),
         Command::Config(ConfigCommand::Check { json }) => {
             let loaded = Config::from_process_env();
             match app::config_check(&loaded, json) {
@@ -162,7 +169,7 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
         Command::Healthcheck => exit(app::healthcheck(&loaded.config).await),
         Command::Worker => start(loaded, Role::Work).await,
         Command::Serve(Serve { no_worker: true }) => start(loaded, Role::Serve).await,
-        Command::Serve(_) | Command::Schema | Command::Events | Command::Config(_) => {
+        Command::Serve(_) | Command::Schema { .. } | Command::Events | Command::Config(_) => {
             start(loaded, Role::ServeAndWork).await
         }
     }

@@ -36,14 +36,24 @@ pub enum CommandError {
     Unwell(String),
 }
 
-/// Prints the GraphQL schema.
-pub fn print_schema() -> Result<(), CommandError> {
-    Ok(io::stdout().write_all(graphql::sdl().as_bytes())?)
+/// Prints the GraphQL schema, or the page that explains it, `docs/schema.md`.
+pub fn print_schema(markdown: bool) -> Result<(), CommandError> {
+    let text = if markdown {
+        graphql::reference_markdown().map_err(io::Error::other)?
+    } else {
+        graphql::sdl()
+    };
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 /// Prints an example of all settings.
 pub fn config_example() -> Result<(), CommandError> {
     Ok(io::stdout().write_all(config::env_example().as_bytes())?)
+}
+
+/// Prints the table of all settings, as in `docs/configuration.md`.
+pub fn config_reference() -> Result<(), CommandError> {
+    Ok(io::stdout().write_all(config::configuration_markdown().as_bytes())?)
 }
 
 /// Prints the table of all log events, as in `docs/events.md`.

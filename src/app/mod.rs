@@ -28,8 +28,8 @@ mod commands;
 
 pub use accounts::{AccountAction, account};
 pub use commands::{
-    CommandError, config_check, config_example, healthcheck, migrate_down, migrate_up,
-    migration_status, print_events, print_schema,
+    CommandError, config_check, config_example, config_reference, healthcheck, migrate_down,
+    migrate_up, migration_status, print_events, print_schema,
 };
 
 /// What a process does.

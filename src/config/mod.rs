@@ -27,7 +27,7 @@ use crate::domain::password::PasswordRule;
 
 pub use load::load;
 pub use reader::{EffectiveSetting, Problem, Problems};
-pub use settings::env_example;
+pub use settings::{configuration_markdown, env_example};
 
 /// Environment variables by name.
 pub type Variables = BTreeMap<String, String>;

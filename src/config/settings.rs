@@ -249,3 +249,36 @@ pub fn env_example() -> String {
     }
     text
 }
+
+/// The text of `docs/configuration.md`: every setting in a table.
+pub fn configuration_markdown() -> String {
+    let mut text = String::from(
+        "# Configuration\n\n\
+         Printed by `gatelodge config reference`. Every setting is an environment variable, read once\n\
+         at start; a file `.env` in the working directory is read first, and real variables win.\n\
+         `gatelodge config check` shows what holds and everything that is wrong, each with the\n\
+         variable's name; a process with wrong settings does not start and ends with code 78. A name\n\
+         that no setting has is warned about, with the nearest that one has. To begin with a file,\n\
+         copy [`.env.example`](../.env.example).\n\n\
+         A setting marked *secret* is never shown, and can be read from a file instead: name the file\n\
+         in the variable with `_FILE` at its end.\n",
+    );
+    for section in SECTIONS {
+        let title = section.title;
+        let _ = write!(
+            text,
+            "\n## {title}\n\n| variable | default | meaning |\n|---|---|---|\n"
+        );
+        for setting in section.settings {
+            let default = match (setting.follows, setting.default) {
+                (Some(what), _) => what.to_owned(),
+                (None, Some(value)) => format!("`{value}`"),
+                (None, None) => "none".to_owned(),
+            };
+            let secret = if setting.secret { " *Secret.*" } else { "" };
+            let about = setting.about.replace('\n', " ").replace('|', "\\|");
+            let _ = writeln!(text, "| `{}` | {default} | {about}{secret} |", setting.name);
+        }
+    }
+    text
+}
