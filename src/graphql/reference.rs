@@ -10,8 +10,10 @@ use async_graphql::parser::types::{
 
 use super::{PUBLIC_FIELDS, sdl};
 
+type Belongs = fn(&TypeKind) -> bool;
+
 /// The groups of types behind queries and mutations, in this order.
-const GROUPS: [(&str, fn(&TypeKind) -> bool); 5] = [
+const GROUPS: [(&str, Belongs); 5] = [
     ("Inputs", |kind| matches!(kind, TypeKind::InputObject(_))),
     ("Types", |kind| matches!(kind, TypeKind::Object(_))),
     ("Interfaces", |kind| matches!(kind, TypeKind::Interface(_))),

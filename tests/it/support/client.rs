@@ -82,6 +82,11 @@ impl Client {
         }
     }
 
+    /// Where the server is, without a slash at the end.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Host and port, for what speaks HTTP by hand.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
