@@ -39,6 +39,7 @@
 //! | `apalis_redis` | `queue`, `worker`, `app` |
 //! | `lettre` | `mail` |
 //! | `minijinja` | `mail` |
+//! | `reqwest` | `mail` |
 //! | `async_graphql` | `graphql`, `http` |
 //! | `poem` | `http`, `app` |
 //!

@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
-use gatelodge::app::{self, AccountAction, App, Role};
+use gatelodge::app::{self, AccountAction, App, CommandError, OutboxAction, PreviewPart, Role};
 use gatelodge::config::{Config, Loaded};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,9 @@ enum Command {
     /// Make and manage accounts
     #[command(subcommand)]
     User(User),
+    /// Look at mails, try them again, and test how mail is sent
+    #[command(subcommand)]
+    Mail(Mail),
     /// Print the GraphQL schema
     Schema {
         /// Print it as a page to read
@@ -115,6 +119,50 @@ impl From<User> for AccountAction {
 }
 
 #[derive(Subcommand)]
+enum Mail {
+    /// List mails, the newest first
+    List {
+        /// Only those in this state
+        #[arg(long, value_parser = PossibleValuesParser::new(app::mail_states()))]
+        state: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a mail and every try to send it
+    Show {
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a dead or waiting mail due now, with all its tries before it
+    Retry {
+        #[arg(required_unless_present = "dead", conflicts_with = "dead")]
+        id: Option<String>,
+        /// Every dead mail that is still worth sending
+        #[arg(long)]
+        dead: bool,
+    },
+    /// Send a test mail through each provider now, and explain what goes wrong
+    Test { address: String },
+    /// Print a kind of mail, rendered with samples
+    Preview {
+        #[arg(value_parser = PossibleValuesParser::new(app::mail_kinds()))]
+        kind: String,
+        /// The HTML alone
+        #[arg(long, conflicts_with = "text")]
+        html: bool,
+        /// The plain text alone
+        #[arg(long)]
+        text: bool,
+    },
+}
+
+#[derive(Subcommand)]
 enum ConfigCommand {
     /// Check all settings and print them, secrets hidden
     Check {
@@ -166,6 +214,7 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
             exit(app::migration_status(&loaded.config, json).await)
         }
         Command::User(command) => exit(app::account(loaded.config, command.into()).await),
+        Command::Mail(command) => exit(mail(command, loaded).await),
         Command::Healthcheck => exit(app::healthcheck(&loaded.config).await),
         Command::Worker => start(loaded, Role::Work).await,
         Command::Serve(Serve { no_worker: true }) => start(loaded, Role::Serve).await,
@@ -173,6 +222,28 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
             start(loaded, Role::ServeAndWork).await
         }
     }
+}
+
+/// Runs a command on mails.
+async fn mail(command: Mail, loaded: Loaded) -> Result<(), CommandError> {
+    let action = match command {
+        Mail::Test { address } => return app::test_mail(&loaded.config, &address).await,
+        Mail::Preview { kind, html, text } => {
+            let part = match (html, text) {
+                (true, _) => PreviewPart::Html,
+                (false, true) => PreviewPart::Text,
+                (false, false) => PreviewPart::SubjectAndText,
+            };
+            return app::preview_mail(&loaded.config, &kind, part);
+        }
+        Mail::List { state, limit, json } => OutboxAction::List { state, limit, json },
+        Mail::Show { id, json } => OutboxAction::Show { id, json },
+        Mail::Retry { id, .. } => match id {
+            Some(id) => OutboxAction::Retry { id },
+            None => OutboxAction::RetryDead,
+        },
+    };
+    app::outbox(loaded.config, action).await
 }
 
 /// Runs until SIGTERM or SIGINT.

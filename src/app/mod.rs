@@ -25,12 +25,19 @@ use crate::worker::Worker;
 
 mod accounts;
 mod commands;
+mod mail_check;
+mod mail_outbox;
 
 pub use accounts::{AccountAction, account};
 pub use commands::{
     CommandError, config_check, config_example, config_reference, healthcheck, migrate_down,
     migrate_up, migration_status, print_events, print_schema,
 };
+
+pub use mail_check::{
+    PreviewPart, mail_kinds, mail_states, preview as preview_mail, test as test_mail,
+};
+pub use mail_outbox::{OutboxAction, outbox};
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

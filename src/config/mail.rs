@@ -1,14 +1,17 @@
-//! How mail is sent: from the `EMAIL_*`, `GMAIL_*` and `SMTP_*` settings to a list of providers.
+//! How mail is sent: from the `EMAIL_*`, `GMAIL_*`, `SENDGRID_*` and `SMTP_*` settings to a list of providers.
 
 use std::net::IpAddr;
 
 use secrecy::{ExposeSecret, SecretString};
-use url::Host;
+use url::{Host, Url};
 
 use super::load::{comma_list, flag};
 use super::reader::Reader;
 use super::settings::{self, Setting};
-use super::{AppConfig, Environment, MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
+use super::{
+    AppConfig, Environment, MailConfig, MailProviderConfig, SendGridConfig, SmtpConfig,
+    SmtpEncryption,
+};
 use crate::domain::email::EmailAddress;
 
 /// The sender if nothing else is known: good enough for mails that nobody receives.
@@ -23,9 +26,14 @@ const IMPLICIT_TLS_PORT: u16 = 465;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Service {
     Gmail,
+    SendGrid,
     Smtp,
     Mock,
 }
+
+/// Services whose sender nobody can guess, and their names.
+const WITHOUT_SENDER: [(Service, &str); 2] =
+    [(Service::SendGrid, "sendgrid"), (Service::Smtp, "smtp")];
 
 pub(super) fn read(r: &mut Reader, app: &AppConfig) -> MailConfig {
     let development = app.environment == Environment::Development;
@@ -33,17 +41,20 @@ pub(super) fn read(r: &mut Reader, app: &AppConfig) -> MailConfig {
     let gmail_user = r.email(settings::GMAIL_USER);
     let providers = providers(r, &services, gmail_user.as_ref());
 
+    let needs_sender = WITHOUT_SENDER
+        .iter()
+        .find(|(service, _)| services.contains(service));
     let sender = match &gmail_user {
         Some(user) => settings::EMAIL_FROM_ADDRESS.or(user.as_str()),
-        None if !services.contains(&Service::Smtp) => settings::EMAIL_FROM_ADDRESS.or(MOCK_SENDER),
+        None if needs_sender.is_none() => settings::EMAIL_FROM_ADDRESS.or(MOCK_SENDER),
         None => settings::EMAIL_FROM_ADDRESS,
     };
     let from_address = r.email(sender);
-    if services.contains(&Service::Smtp) && !r.is_set(settings::GMAIL_USER) {
-        r.require(
-            settings::EMAIL_FROM_ADDRESS,
-            "an e-mail address, because EMAIL_SERVICE has smtp",
-        );
+    if let Some((_, name)) = needs_sender
+        && !r.is_set(settings::GMAIL_USER)
+    {
+        let accepted = format!("an e-mail address, because EMAIL_SERVICE has {name}");
+        r.require(settings::EMAIL_FROM_ADDRESS, &accepted);
     }
     MailConfig {
         providers,
@@ -72,6 +83,7 @@ fn services(r: &mut Reader) -> Vec<Service> {
         for name in comma_list(text) {
             let service = match name.to_ascii_lowercase().as_str() {
                 "gmail" => Service::Gmail,
+                "sendgrid" => Service::SendGrid,
                 "smtp" => Service::Smtp,
                 "mock" => Service::Mock,
                 _ => return None,
@@ -85,8 +97,7 @@ fn services(r: &mut Reader) -> Vec<Service> {
     };
     r.read(
         settings::EMAIL_SERVICE.or(default),
-        "gmail, smtp or mock, or a comma list of them, each once \
-         (sendgrid is not available in this version)",
+        "gmail, sendgrid, smtp or mock, or a comma list of them, each once",
         parse,
     )
     .unwrap_or_default()
@@ -116,6 +127,14 @@ fn providers(
         );
     }
 
+    if services.contains(&Service::SendGrid) {
+        r.require(
+            settings::SENDGRID_API_KEY,
+            "an API key, because EMAIL_SERVICE has sendgrid",
+        );
+    }
+
+    let sendgrid = sendgrid(r);
     let gmail_password = gmail_password(r);
     let server = if uses_gmail && !uses_smtp {
         smtp_server(r, settings::SMTP_HOST.or(GMAIL_HOST))
@@ -149,10 +168,54 @@ fn providers(
     };
     let provider = |service: &Service| match service {
         Service::Gmail => MailProviderConfig::Smtp(gmail.clone()),
+        Service::SendGrid => MailProviderConfig::SendGrid(sendgrid.clone()),
         Service::Smtp => MailProviderConfig::Smtp(server.clone()),
         Service::Mock => MailProviderConfig::Mock,
     };
     services.iter().map(provider).collect()
+}
+
+/// What the `SENDGRID_*` settings say.
+fn sendgrid(r: &mut Reader) -> SendGridConfig {
+    let is_key =
+        |key: &str| !key.trim().is_empty() && key.trim().bytes().all(|b| b.is_ascii_graphic());
+    let api_key = r.secret(
+        settings::SENDGRID_API_KEY,
+        "an API key, which has no spaces",
+        is_key,
+    );
+    let api_key = api_key.unwrap_or_default();
+    let trimmed = api_key.expose_secret().trim();
+    if !trimmed.is_empty() && !trimmed.starts_with("SG.") {
+        r.warnings
+            .push("SENDGRID_API_KEY cannot be a key of SendGrid, which begins with SG.".to_owned());
+    }
+    let base_url = r.read(
+        settings::SENDGRID_BASE_URL,
+        "an https:// URL without user, path, query or fragment (http:// for this machine only)",
+        base_url,
+    );
+    SendGridConfig {
+        api_key: trimmed.into(),
+        base_url: base_url.unwrap_or_default(),
+    }
+}
+
+/// A URL that the key may be sent to.
+fn base_url(text: &str) -> Option<String> {
+    let url = Url::parse(text.trim()).ok()?;
+    let host = url.host_str()?.trim_matches(['[', ']']);
+    let is_bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let is_safe = match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(host),
+        _ => false,
+    };
+    (is_bare && is_safe).then(|| url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// What the `SMTP_*` settings say.
@@ -197,7 +260,7 @@ fn smtp_encryption(r: &mut Reader, port: u16) -> SmtpEncryption {
 fn gmail_password(r: &mut Reader) -> Option<SecretString> {
     let password = r.secret(settings::GMAIL_APP_PASSWORD, "an app password", |_| true)?;
     let password: String = password.expose_secret().split_whitespace().collect();
-    if password.len() != 16 || !password.bytes().all(|b| b.is_ascii_alphabetic()) {
+    if !is_app_password(&password) {
         r.warnings.push(
             "GMAIL_APP_PASSWORD cannot be an app password, which has 16 letters: Gmail will refuse \
              it (make one at https://myaccount.google.com/apppasswords)"
@@ -205,6 +268,11 @@ fn gmail_password(r: &mut Reader) -> Option<SecretString> {
         );
     }
     Some(password.into())
+}
+
+/// Whether it looks like what Google hands out: 16 letters.
+pub(super) fn is_app_password(password: &str) -> bool {
+    password.len() == 16 && password.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
 fn smtp_credentials(r: &mut Reader) -> Option<(String, SecretString)> {

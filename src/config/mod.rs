@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use chrono::Duration;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::code::CodeFormat;
 use crate::domain::email::EmailAddress;
@@ -201,7 +201,7 @@ pub struct MailConfig {
     pub from_name: String,
     /// `EMAIL_TIMEOUT_SECONDS`: for a whole conversation with a provider.
     pub timeout: std::time::Duration,
-    /// `EMAIL_MAX_ATTEMPTS`: then the mail is dead.
+    /// `EMAIL_MAX_ATTEMPTS`: after so many tries a mail may be given up.
     pub max_attempts: u32,
     /// `EMAIL_FALLBACK_TO_CONSOLE`: print a dead mail's code on standard output.
     pub fallback_to_console: bool,
@@ -216,6 +216,17 @@ pub enum MailProviderConfig {
     Mock,
     /// An SMTP server; `gmail` is one with its host filled in.
     Smtp(SmtpConfig),
+    /// SendGrid, by its HTTP API.
+    SendGrid(SendGridConfig),
+}
+
+/// SendGrid.
+#[derive(Clone, Debug)]
+pub struct SendGridConfig {
+    /// `SENDGRID_API_KEY`.
+    pub api_key: SecretString,
+    /// `SENDGRID_BASE_URL`, without a slash at its end: `https`, or a loopback host.
+    pub base_url: String,
 }
 
 /// An SMTP server.
@@ -231,6 +242,14 @@ pub struct SmtpConfig {
     pub credentials: Option<(String, SecretString)>,
     /// How the connection is encrypted.
     pub encryption: SmtpEncryption,
+}
+
+impl SmtpConfig {
+    /// Whether the password has the shape of a Google app password: 16 letters.
+    pub fn has_app_password(&self) -> bool {
+        let password = self.credentials.as_ref().map(|(_, password)| password);
+        password.is_some_and(|password| mail::is_app_password(password.expose_secret()))
+    }
 }
 
 /// How a connection to an SMTP server is encrypted.

@@ -20,7 +20,7 @@ pub(super) fn check(r: &mut Reader, config: &Config) {
         r.refuse(
             settings::EMAIL_SERVICE,
             "mock, which sends nothing",
-            "gmail or smtp in production",
+            "gmail, sendgrid or smtp in production",
         );
     }
 

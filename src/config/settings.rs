@@ -168,14 +168,17 @@ settings! {
     }
     "Mail" {
         EMAIL_SERVICE = follows("gmail if GMAIL_USER is set, else mock"),
-            "gmail, smtp or mock; a comma list is an order of failover.\n\
+            "gmail, sendgrid, smtp or mock; a comma list is an order of failover.\n\
              mock prints mails on the console and is refused in production.";
-        EMAIL_FROM_ADDRESS = follows("GMAIL_USER; smtp needs one to be set"),
+        EMAIL_FROM_ADDRESS = follows("GMAIL_USER; sendgrid and smtp need one to be set"),
             "The sender's address.";
         EMAIL_FROM_NAME = follows("APP_NAME"), "The sender's name.";
         GMAIL_USER = NO_DEFAULT, "The Gmail address to log in with.";
         GMAIL_APP_PASSWORD = NO_DEFAULT.secret(),
             "An app password of that account: 16 letters, spaces do not matter.";
+        SENDGRID_API_KEY = NO_DEFAULT.secret(), "A key of SendGrid with the right to send mail.";
+        SENDGRID_BASE_URL = default("https://api.sendgrid.com"),
+            "https://api.eu.sendgrid.com for an account in the EU.";
         SMTP_HOST = follows("smtp.gmail.com for gmail; smtp needs one to be set"),
             "The mail server.";
         SMTP_PORT = default("587"), "465 is TLS from the first byte, any other port STARTTLS.";
@@ -186,7 +189,9 @@ settings! {
              starttls or implicit, where the port does not tell.";
         EMAIL_TIMEOUT_SECONDS = default("15"),
             "For the whole conversation with a provider, 1 to 120.";
-        EMAIL_MAX_ATTEMPTS = default("8"), "Tries before a mail is given up, 1 to 50.";
+        EMAIL_MAX_ATTEMPTS = default("8"),
+            "Tries before a mail may be given up for trouble that may pass, 1 to 50; never before\n\
+             75 minutes of trying, unless its code or link ends first.";
         EMAIL_FALLBACK_TO_CONSOLE = follows("true in development, false in production"),
             "Print the code of a mail that was given up on standard output.";
         WORKER_CONCURRENCY = default("8"), "Mails sent at once by one process, 1 to 256.";

@@ -21,6 +21,8 @@ pub mod codes;
 mod entity;
 pub mod invitations;
 mod keyset;
+pub mod mail_attempts;
+pub mod mail_records;
 pub mod outbox;
 pub mod sessions;
 pub mod teams;

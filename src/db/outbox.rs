@@ -4,15 +4,20 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use uuid::Uuid;
 
+use super::entity::mail_attempts::{Column as AttemptColumn, Entity as Attempts};
 use super::entity::outbox_mails::{ActiveModel, Column, Entity, Model};
-use super::{DbError, Executor, changed, from_column, to_column};
+use super::{DbError, Executor, Tx, changed, from_column, mail_attempts, to_column};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
-use crate::domain::mail::{MailState, OutboxMail};
+use crate::domain::mail::{AttemptOutcome, MailAttempt, MailState, OutboxMail};
+
+/// Stands where the recipient was, once their account is erased.
+pub(super) const ERASED: &str = "erased";
 
 /// Adds a mail that is due at once.
 pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<(), DbError> {
@@ -31,6 +36,8 @@ pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<(), DbError
         last_error: Set(None),
         created_at: Set(mail.created_at),
         sent_at: Set(None),
+        retried_at: Set(mail.retried_at),
+        attempts_before: Set(to_column(mail.attempts_before)),
     };
     row.insert(db.connection()).await?;
     Ok(())
@@ -79,6 +86,8 @@ pub enum Outcome<'a> {
     Sent {
         /// Which one.
         provider: &'a str,
+        /// What those before it answered.
+        refusals: Option<&'a str>,
     },
     /// To be tried again.
     Retry {
@@ -100,12 +109,22 @@ pub enum Outcome<'a> {
     Cancelled,
 }
 
-/// Records what came of the `attempt`-th try and lets go of the lease. `false` if the lease had
-/// run out and somebody else took the mail since: then nothing is changed.
+/// The try that a lease was taken for.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// The mail.
+    pub mail: MailId,
+    /// Which try it was, from 1.
+    pub number: u32,
+    /// When the lease was taken.
+    pub started_at: Timestamp,
+}
+
+/// Records what came of a try and lets go of the lease. `false` if the lease had run out and
+/// somebody else took the mail since, or it was cancelled meanwhile: then nothing is changed.
 pub async fn finish(
-    db: &impl Executor,
-    id: MailId,
-    attempt: u32,
+    tx: &impl Executor,
+    attempt: &Attempt,
     now: Timestamp,
     outcome: Outcome<'_>,
 ) -> Result<bool, DbError> {
@@ -114,7 +133,7 @@ pub async fn finish(
         ..Default::default()
     };
     let state = match outcome {
-        Outcome::Sent { provider } => {
+        Outcome::Sent { provider, .. } => {
             row.provider = Set(Some(provider.to_owned()));
             row.sent_at = Set(Some(now));
             row.last_error = Set(None);
@@ -140,36 +159,78 @@ pub async fn finish(
     row.state = Set(state.name().to_owned());
     let result = Entity::update_many()
         .set(row)
-        .filter(Column::Id.eq(id))
+        .filter(Column::Id.eq(attempt.mail))
         .filter(Column::State.eq(MailState::Pending.name()))
-        .filter(Column::Attempts.eq(to_column(attempt)))
-        .exec(db.connection())
+        .filter(Column::Attempts.eq(to_column(attempt.number)))
+        .exec(tx.connection())
         .await?;
+    if changed(&result) {
+        mail_attempts::insert(tx, attempt.mail, attempt.ended(now, outcome)).await?;
+    }
     Ok(changed(&result))
 }
 
+impl Attempt {
+    fn ended(&self, now: Timestamp, outcome: Outcome<'_>) -> MailAttempt {
+        let (outcome, provider, error) = match outcome {
+            Outcome::Sent { provider, refusals } => {
+                (AttemptOutcome::Sent, Some(provider), refusals)
+            }
+            Outcome::Retry {
+                provider, error, ..
+            } => (AttemptOutcome::Failed, Some(provider), Some(error)),
+            Outcome::Dead { provider, error } => {
+                (AttemptOutcome::Dead, Some(provider), Some(error))
+            }
+            Outcome::Cancelled => (AttemptOutcome::Cancelled, None, None),
+        };
+        MailAttempt {
+            number: self.number,
+            started_at: self.started_at,
+            ended_at: now,
+            outcome,
+            provider: provider.map(ToOwned::to_owned),
+            error: error.map(ToOwned::to_owned),
+        }
+    }
+}
+
 /// Cancels what is still to be sent about an account or to its address, and forgets whom it was
-/// for in what was.
-pub async fn erase_of_user(
-    db: &impl Executor,
-    user_id: UserId,
-    email: &EmailAddress,
-) -> Result<(), DbError> {
+/// for in what was. What providers said may quote the address, so that is forgotten too.
+pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Result<(), DbError> {
     let theirs = Condition::any()
         .add(Column::UserId.eq(user_id))
         .add(Column::Recipient.eq(email.as_str()));
+    // Holds every one of them until the end: nobody records or retries one in between.
+    let cancelled = Expr::case(
+        Expr::col(Column::State).eq(MailState::Pending.name()),
+        MailState::Cancelled.name(),
+    );
     Entity::update_many()
-        .col_expr(Column::State, MailState::Cancelled.name().into())
+        .col_expr(
+            Column::State,
+            cancelled.finally(Expr::col(Column::State)).into(),
+        )
         .filter(theirs.clone())
-        .filter(Column::State.eq(MailState::Pending.name()))
-        .exec(db.connection())
+        .exec(tx.connection())
+        .await?;
+    let ids = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(theirs.clone())
+        .into_query();
+    Attempts::update_many()
+        .col_expr(AttemptColumn::Error, Option::<String>::None.into())
+        .filter(AttemptColumn::MailId.in_subquery(ids))
+        .exec(tx.connection())
         .await?;
     Entity::update_many()
-        .col_expr(Column::Recipient, "erased".into())
+        .col_expr(Column::Recipient, ERASED.into())
+        .col_expr(Column::LastError, Option::<String>::None.into())
         .col_expr(Column::Params, serde_json::json!({}).into())
         .col_expr(Column::UserId, Option::<Uuid>::None.into())
         .filter(theirs)
-        .exec(db.connection())
+        .exec(tx.connection())
         .await?;
     Ok(())
 }
@@ -201,7 +262,9 @@ impl TryFrom<Model> for OutboxMail {
             user_id: row.user_id.map(Into::into),
             refers_to: row.refers_to,
             attempts: from_column(row.attempts),
+            attempts_before: from_column(row.attempts_before),
             created_at: row.created_at,
+            retried_at: row.retried_at,
         })
     }
 }

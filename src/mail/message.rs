@@ -12,6 +12,18 @@ use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::mail::RenderedMail;
 
+/// Headers of every mail. RFC 3834: no machine is to answer this.
+pub(super) const AUTOMATIC: [(&str, &str); 2] = [
+    ("Auto-Submitted", "auto-generated"),
+    ("X-Auto-Response-Suppress", "All"),
+];
+
+/// The same for every try to send the mail of one outbox row, by whichever provider.
+pub(super) fn message_id(mail: &RenderedMail, from: &str) -> String {
+    let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
+    format!("<{}@{domain}>", mail.id)
+}
+
 /// Says who a mail is from, and writes it down.
 #[derive(Debug)]
 pub(super) struct Composer {
@@ -39,20 +51,20 @@ impl Composer {
         to: Address,
         now: Timestamp,
     ) -> Result<Vec<u8>, lettre::error::Error> {
-        let message_id = format!("<{}@{}>", mail.id, self.from.email.domain());
-        let message = Message::builder()
+        let message_id = message_id(mail, self.from.email.as_ref());
+        let headers = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(one_line(&mail.subject))
             .date(SystemTime::from(now))
-            .message_id(Some(message_id))
-            // RFC 3834: no machine is to answer this.
-            .raw_header(header("Auto-Submitted", "auto-generated"))
-            .raw_header(header("X-Auto-Response-Suppress", "All"))
-            .multipart(MultiPart::alternative_plain_html(
-                mail.text.clone(),
-                mail.html.clone(),
-            ))?;
+            .message_id(Some(message_id));
+        let headers = AUTOMATIC.iter().fold(headers, |headers, (name, value)| {
+            headers.raw_header(header(name, value))
+        });
+        let message = headers.multipart(MultiPart::alternative_plain_html(
+            mail.text.clone(),
+            mail.html.clone(),
+        ))?;
         Ok(message.formatted())
     }
 }

@@ -4,7 +4,9 @@ pub mod templates;
 
 mod message;
 mod mock;
+mod sendgrid;
 mod smtp;
+mod trouble;
 
 use std::time::Duration;
 
@@ -14,7 +16,9 @@ use crate::domain::code::Code;
 use crate::domain::mail::{Link, RenderedMail};
 use crate::domain::mailbox::Mailbox;
 use mock::MockProvider;
+use sendgrid::SendGridProvider;
 use smtp::SmtpProvider;
+pub use trouble::Trouble;
 
 /// The longest message about a failure, in characters.
 const MESSAGE_MAX_CHARS: usize = 300;
@@ -32,23 +36,26 @@ pub struct Mailer {
 enum Provider {
     Mock(MockProvider),
     Smtp(Box<SmtpProvider>),
+    SendGrid(Box<SendGridProvider>),
 }
 
 /// A provider's settings cannot work.
 #[derive(Debug, thiserror::Error)]
 #[error("mail provider {provider}: {message}")]
 pub struct MailerError {
-    /// Its name: `gmail`, `smtp`.
+    /// Its name: `gmail`, `smtp`, `sendgrid`.
     pub provider: &'static str,
     /// What is wrong.
     pub message: String,
 }
 
 /// A provider took the mail over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Its name: `gmail`, `smtp`, `mock`.
+    /// Its name: `gmail`, `smtp`, `sendgrid`, `mock`.
     pub provider: &'static str,
+    /// What those before it answered, in the form of [`SendError::message`].
+    pub refusals: Option<String>,
 }
 
 /// No provider took the mail.
@@ -59,6 +66,10 @@ pub struct SendError {
     pub provider: &'static str,
     /// Whether trying again is useless: every provider refused for good.
     pub permanent: bool,
+    /// What is wrong with the provider that was tried last.
+    pub trouble: Trouble,
+    /// How long every provider that may take it later wants to be left alone, at least.
+    pub retry_after: Option<Duration>,
     /// What every provider answered: at most 300 characters on one line, without the mail's
     /// code or token and the provider's password.
     pub message: String,
@@ -68,6 +79,9 @@ pub struct SendError {
 struct Refusal {
     permanent: bool,
     message: String,
+    trouble: Trouble,
+    /// How long it wants to be left alone.
+    retry_after: Option<Duration>,
 }
 
 impl Refusal {
@@ -75,13 +89,15 @@ impl Refusal {
         Self {
             permanent: false,
             message: message.into(),
+            trouble: Trouble::Other,
+            retry_after: None,
         }
     }
 
     fn permanent(message: impl Into<String>) -> Self {
         Self {
             permanent: true,
-            message: message.into(),
+            ..Self::transient(message)
         }
     }
 }
@@ -91,6 +107,7 @@ impl Mailer {
     ///
     /// `mailbox` receives what the mock provider takes.
     pub fn new(config: &MailConfig, mailbox: &Mailbox, clock: &Clock) -> Result<Self, MailerError> {
+        let wrong = |provider, message| MailerError { provider, message };
         let providers = config.providers.iter().map(|provider| match provider {
             MailProviderConfig::Mock => Ok(Provider::Mock(MockProvider::new(
                 mailbox.clone(),
@@ -98,10 +115,12 @@ impl Mailer {
             ))),
             MailProviderConfig::Smtp(smtp) => SmtpProvider::new(smtp, config, clock.clone())
                 .map(|smtp| Provider::Smtp(Box::new(smtp)))
-                .map_err(|message| MailerError {
-                    provider: smtp.name,
-                    message,
-                }),
+                .map_err(|message| wrong(smtp.name, message)),
+            MailProviderConfig::SendGrid(sendgrid) => {
+                SendGridProvider::new(sendgrid, config, clock.clone())
+                    .map(|sendgrid| Provider::SendGrid(Box::new(sendgrid)))
+                    .map_err(|message| wrong(sendgrid::NAME, message))
+            }
         });
         Ok(Self {
             providers: providers.collect::<Result<_, _>>()?,
@@ -116,31 +135,55 @@ impl Mailer {
     /// have been taken although this fails, if the answer was lost or came too late; its
     /// `Message-ID` is the same at the next try.
     pub async fn send(&self, mail: &RenderedMail) -> Result<Sent, SendError> {
-        let mut last = "none";
-        let mut permanent = !self.providers.is_empty();
-        let mut messages = Vec::new();
+        let mut refusals: Vec<(&'static str, Refusal)> = Vec::new();
         for provider in &self.providers {
-            last = provider.name();
+            let name = provider.name();
             let sent = tokio::time::timeout(self.timeout, provider.send(mail)).await;
             let refusal = match sent {
-                Ok(Ok(())) => return Ok(Sent { provider: last }),
-                Ok(Err(refusal)) => refusal,
-                Err(_) => {
-                    Refusal::transient(format!("no answer within {} s", self.timeout.as_secs_f32()))
+                Ok(Ok(())) => {
+                    return Ok(Sent {
+                        provider: name,
+                        refusals: (!refusals.is_empty()).then(|| words_of(&refusals, mail)),
+                    });
                 }
+                Ok(Err(refusal)) => refusal,
+                Err(_) => Refusal {
+                    trouble: Trouble::Silent,
+                    ..Refusal::transient(format!(
+                        "no answer within {} s",
+                        self.timeout.as_secs_f32()
+                    ))
+                },
             };
-            permanent &= refusal.permanent;
-            messages.push(format!("{last}: {}", refusal.message));
+            refusals.push((name, refusal));
         }
-        let code = mail.code.as_ref().map(Code::expose);
-        let token = mail.link.as_ref().map(token);
-        let messages = without_pieces(&messages.join("; "), token.unwrap_or_default());
+        let transient = refusals.iter().filter(|(_, refusal)| !refusal.permanent);
+        let (provider, trouble) = refusals
+            .last()
+            .map_or(("none", Trouble::Other), |(name, last)| {
+                (*name, last.trouble)
+            });
         Err(SendError {
-            provider: last,
-            permanent,
-            message: presentable(&messages, code.as_slice()),
+            provider,
+            permanent: !refusals.is_empty() && refusals.iter().all(|(_, r)| r.permanent),
+            trouble,
+            // `None` is less than any time: one that did not say may be asked as usual.
+            retry_after: transient.map(|(_, r)| r.retry_after).min().flatten(),
+            message: words_of(&refusals, mail),
         })
     }
+}
+
+/// What providers answered, without the mail's secrets.
+fn words_of(refusals: &[(&'static str, Refusal)], mail: &RenderedMail) -> String {
+    let messages: Vec<_> = refusals
+        .iter()
+        .map(|(name, refusal)| format!("{name}: {}", refusal.message))
+        .collect();
+    let code = mail.code.as_ref().map(Code::expose);
+    let token = mail.link.as_ref().map(token);
+    let messages = without_pieces(&messages.join("; "), token.unwrap_or_default());
+    presentable(&messages, code.as_slice())
 }
 
 impl Provider {
@@ -148,6 +191,7 @@ impl Provider {
         match self {
             Self::Mock(_) => mock::NAME,
             Self::Smtp(smtp) => smtp.name(),
+            Self::SendGrid(_) => sendgrid::NAME,
         }
     }
 
@@ -158,6 +202,7 @@ impl Provider {
                 Ok(())
             }
             Self::Smtp(smtp) => smtp.send(mail).await,
+            Self::SendGrid(sendgrid) => sendgrid.send(mail).await,
         }
     }
 }

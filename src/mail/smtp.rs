@@ -20,6 +20,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use secrecy::ExposeSecret;
 
 use super::message::Composer;
+use super::trouble::Trouble;
 use super::{Refusal, presentable};
 use crate::config::{MailConfig, SmtpConfig, SmtpEncryption};
 use crate::domain::clock::Clock;
@@ -50,6 +51,30 @@ struct Idle {
 struct Letter {
     to: Address,
     content: Vec<u8>,
+}
+
+/// How far a conversation had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The connection, TLS and the greeting.
+    Connection,
+    /// The login.
+    Login,
+    /// Who sends (MAIL).
+    Sender,
+    /// To whom (RCPT).
+    Recipient,
+    /// What (DATA, and the content).
+    Content,
+}
+
+/// The one place that decides whether an answer is permanent; `docs/email.md` shows it to
+/// operators. Permanent is a 5xx answer to the sender, the recipient or the content. Everything
+/// else may pass or be mended by an operator: 4xx, trouble with the network, with TLS, with the
+/// greeting, and with the login, whatever its code.
+fn is_permanent(stage: Stage, code: u16) -> bool {
+    let is_about_the_mail = matches!(stage, Stage::Sender | Stage::Recipient | Stage::Content);
+    is_about_the_mail && (500..=599).contains(&code) && !LOGIN_CODES.contains(&code)
 }
 
 /// A conversation that failed.
@@ -97,10 +122,7 @@ impl SmtpProvider {
 
     /// Sends a mail, without a deadline of its own. Dropping the future closes the connection.
     ///
-    /// Permanent is a 5xx answer to the sender, the recipient or the content, and a mail that
-    /// cannot be written down. Everything else may pass or be mended by an operator, and is
-    /// transient: 4xx, trouble with the network, with TLS, with the greeting, and with the login,
-    /// whatever its code.
+    /// A mail that cannot be written down is refused for good; see [`is_permanent`] for the rest.
     pub(super) async fn send(&self, mail: &RenderedMail) -> Result<(), Refusal> {
         let letter = self.write(mail).map_err(Refusal::permanent)?;
         if let Some(mut connection) = self.take_idle() {
@@ -109,10 +131,7 @@ impl SmtpProvider {
                 outcome => return self.conclude(connection, outcome).await,
             }
         }
-        let mut connection = self
-            .connect()
-            .await
-            .map_err(|error| Refusal::transient(self.words_of(&error)))?;
+        let mut connection = self.connect().await?;
         let outcome = self.converse(&mut connection, &letter).await;
         self.conclude(connection, outcome).await
     }
@@ -130,7 +149,8 @@ impl SmtpProvider {
         })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Refusal> {
+        let at = |stage| move |error: Error| self.refusal(stage, &error);
         let hello = ClientId::default();
         let (wrapper, starttls) = match self.config.encryption {
             SmtpEncryption::Implicit => (self.tls.clone(), None),
@@ -144,13 +164,25 @@ impl SmtpProvider {
             wrapper,
             None,
         )
-        .await?;
+        .await
+        .map_err(at(Stage::Connection))?;
         if let Some(tls) = starttls {
-            connection.starttls(tls, &hello).await?;
+            if !connection
+                .server_info()
+                .supports_feature(Extension::StartTls)
+            {
+                return Err(Refusal {
+                    trouble: Trouble::TlsNotOffered,
+                    ..Refusal::transient("the server does not offer STARTTLS")
+                });
+            }
+            let upgraded = connection.starttls(tls, &hello).await;
+            upgraded.map_err(at(Stage::Connection))?;
         }
         if let Some((user, password)) = &self.config.credentials {
             let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
-            connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
+            let logged_in = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
+            logged_in.map_err(at(Stage::Login))?;
         }
         Ok(connection)
     }
@@ -166,7 +198,10 @@ impl SmtpProvider {
             let server = connection.server_info();
             if !server.supports_feature(Extension::SmtpUtfEight) {
                 return Err(Failure {
-                    refusal: Refusal::permanent("the server takes ASCII addresses only"),
+                    refusal: Refusal {
+                        trouble: Trouble::RecipientRefused,
+                        ..Refusal::permanent("the server takes ASCII addresses only")
+                    },
                     stale: false,
                 });
             }
@@ -176,14 +211,18 @@ impl SmtpProvider {
         let envelope = async {
             let from = self.composer.sender().clone();
             let to = letter.to.clone();
+            let at = |stage| move |error: Error| (stage, error);
+            let mail = Mail::new(Some(from), parameters);
+            connection.command(mail).await.map_err(at(Stage::Sender))?;
+            let rcpt = Rcpt::new(to, vec![]);
             connection
-                .command(Mail::new(Some(from), parameters))
-                .await?;
-            connection.command(Rcpt::new(to, vec![])).await?;
-            connection.command(Data).await
+                .command(rcpt)
+                .await
+                .map_err(at(Stage::Recipient))?;
+            connection.command(Data).await.map_err(at(Stage::Content))
         };
-        let go_ahead = envelope.await.map_err(|error| Failure {
-            refusal: self.refusal(&error),
+        let go_ahead = envelope.await.map_err(|(stage, error)| Failure {
+            refusal: self.refusal(stage, &error),
             stale: error.status().is_none() || has_code(&error, &[421]),
         })?;
         // Any other positive answer belongs to another command: the two sides are out of step.
@@ -195,7 +234,7 @@ impl SmtpProvider {
         }
         let taken = connection.message(&letter.content).await;
         taken.map(drop).map_err(|error| Failure {
-            refusal: self.refusal(&error),
+            refusal: self.refusal(Stage::Content, &error),
             stale: false,
         })
     }
@@ -218,10 +257,34 @@ impl SmtpProvider {
         }
     }
 
-    fn refusal(&self, error: &Error) -> Refusal {
+    fn refusal(&self, stage: Stage, error: &Error) -> Refusal {
+        let code = error.status().map(u16::from);
         Refusal {
-            permanent: error.is_permanent() && !has_code(error, &LOGIN_CODES),
+            permanent: code.is_some_and(|code| is_permanent(stage, code)),
             message: self.words_of(error),
+            trouble: self.trouble(stage, code, error),
+            retry_after: None,
+        }
+    }
+
+    fn trouble(&self, stage: Stage, code: Option<u16>, error: &Error) -> Trouble {
+        let in_clear = self.config.encryption == SmtpEncryption::None;
+        match (code, stage) {
+            (None, Stage::Login) if error.is_client() => Trouble::LoginNotOffered,
+            (None, _) => Trouble::of_connection(error),
+            (Some(530), _) if in_clear && error.to_string().contains("STARTTLS") => {
+                Trouble::TlsRequired
+            }
+            (Some(code), _) if LOGIN_CODES.contains(&code) && self.config.credentials.is_none() => {
+                Trouble::LoginMissing
+            }
+            (Some(code), _) if LOGIN_CODES.contains(&code) => Trouble::LoginRefused,
+            (Some(400..=499), _) => Trouble::Later,
+            (Some(_), Stage::Login) => Trouble::LoginRefused,
+            (Some(_), Stage::Sender) => Trouble::SenderRefused,
+            (Some(_), Stage::Recipient) => Trouble::RecipientRefused,
+            (Some(_), Stage::Content) => Trouble::ContentRefused,
+            (Some(_), Stage::Connection) => Trouble::Other,
         }
     }
 

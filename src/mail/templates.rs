@@ -1,6 +1,7 @@
 //! What mails say: templates from the environment, from files or built in, checked at start.
 
 mod placeholders;
+mod preview;
 mod samples;
 mod sources;
 

@@ -7,13 +7,15 @@ use uuid::Uuid;
 
 use super::{ServiceError, Services};
 use crate::crypto::random_fraction;
-use crate::db::outbox::Outcome;
+use crate::db::outbox::{Attempt, Outcome};
 use crate::db::{codes, outbox};
 use crate::domain::clock::Timestamp;
-use crate::domain::code::{Purpose, VerificationCode};
+use crate::domain::code::{Code, Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
-use crate::domain::mail::{Link, MailContext, MailKind, MailParams, OutboxMail, backoff};
+use crate::domain::mail::{
+    BACKOFF_MAX, Link, MailContext, MailKind, MailParams, OutboxMail, backoff,
+};
 use crate::telemetry::{Event, Facts};
 
 /// What a lease lasts beyond the longest that sending may take, for rendering and recording.
@@ -26,6 +28,10 @@ pub struct LeasedMail {
     pub mail: OutboxMail,
     /// The values for its template, the code among them.
     pub context: MailContext,
+    /// When its code or link ends, if it carries one.
+    pub worth_until: Option<Timestamp>,
+    /// When this try began.
+    pub started_at: Timestamp,
 }
 
 /// Why a mail could not be sent this time.
@@ -37,6 +43,17 @@ pub struct MailFailure<'a> {
     pub message: &'a str,
     /// Whether trying again is of no use.
     pub permanent: bool,
+    /// How long the provider wants to be left alone, at least.
+    pub retry_after: Option<StdDuration>,
+}
+
+/// The code or link of a mail.
+pub(super) struct MailSecret {
+    code: Option<Code>,
+    link: Option<Link>,
+    /// Its life in minutes, counted from its creation.
+    expiry_minutes: i64,
+    expires_at: Timestamp,
 }
 
 /// What follows a failed try.
@@ -49,6 +66,16 @@ pub enum AfterFailure {
     },
     /// It is given up.
     Dead,
+}
+
+impl LeasedMail {
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            mail: self.mail.id,
+            number: self.mail.attempts,
+            started_at: self.started_at,
+        }
+    }
 }
 
 impl Services {
@@ -69,7 +96,9 @@ impl Services {
             refers_to,
             params,
             attempts: 0,
+            attempts_before: 0,
             created_at: self.now(),
+            retried_at: None,
         }
     }
 
@@ -98,13 +127,13 @@ impl Services {
         let Some(mail) = outbox::lease(&self.0.db, id, now, now + lease).await? else {
             return Ok(None);
         };
-        let mut context = MailContext {
-            params: mail.params.clone(),
-            email: mail.recipient.as_str().to_owned(),
-            ..MailContext::default()
-        };
-        if !self.add_secret(&mail, &mut context, now).await? {
-            outbox::finish(&self.0.db, id, mail.attempts, now, Outcome::Cancelled).await?;
+        let Some(secret) = self.secret_of(&mail, now).await? else {
+            let attempt = Attempt {
+                mail: id,
+                number: mail.attempts,
+                started_at: now,
+            };
+            self.finish(&attempt, Outcome::Cancelled).await?;
             Event::EmailCancelled.emit(Facts {
                 mail_id: Some(id),
                 email: Some(&mail.recipient),
@@ -112,43 +141,63 @@ impl Services {
                 ..Facts::default()
             });
             return Ok(None);
+        };
+        let mut context = MailContext {
+            params: mail.params.clone(),
+            email: mail.recipient.as_str().to_owned(),
+            ..MailContext::default()
+        };
+        let mut worth_until = None;
+        if let Some(secret) = secret {
+            context.code = secret.code;
+            context.link = secret.link;
+            context.expiry_minutes = Some(secret.expiry_minutes);
+            worth_until = Some(secret.expires_at);
         }
-        Ok(Some(LeasedMail { mail, context }))
+        Ok(Some(LeasedMail {
+            mail,
+            context,
+            worth_until,
+            started_at: now,
+        }))
     }
 
-    /// Derives the code or link that a mail carries. `false` if it is worth nothing any more.
-    async fn add_secret(
+    /// Derives the code or link that a mail carries: `Some(None)` if it carries none, and `None` if
+    /// the mail is worth nothing any more.
+    pub(super) async fn secret_of(
         &self,
         mail: &OutboxMail,
-        context: &mut MailContext,
         now: Timestamp,
-    ) -> Result<bool, ServiceError> {
+    ) -> Result<Option<Option<MailSecret>>, ServiceError> {
         let Some(row) = mail.refers_to else {
-            return Ok(true);
+            return Ok(Some(None));
         };
         if mail.kind == MailKind::TeamInvitation {
             let invitation = self.invitation_to_mail(row.into()).await?;
-            let Some(invitation) = invitation else {
-                return Ok(false);
-            };
-            let lifetime = invitation.expires_at - invitation.created_at;
-            context.expiry_minutes = Some(lifetime.num_minutes());
-            let token = self.0.keys.invitation_token(&invitation);
-            context.link = Some(self.link("accept-invitation", &token));
-            return Ok(true);
+            return Ok(invitation.map(|invitation| {
+                let token = self.0.keys.invitation_token(&invitation);
+                let lifetime = invitation.expires_at - invitation.created_at;
+                Some(MailSecret {
+                    code: None,
+                    link: Some(self.link("accept-invitation", &token)),
+                    expiry_minutes: lifetime.num_minutes(),
+                    expires_at: invitation.expires_at,
+                })
+            }));
         }
         let code = codes::find(&self.0.db, row.into()).await?;
-        let Some(code) = code.filter(|code| self.is_answerable(code, now)) else {
-            return Ok(false);
-        };
-        context.expiry_minutes = Some(code.lifetime().num_minutes());
-        if code.purpose == Purpose::PasswordReset {
-            let token = self.0.keys.reset_token(code.id);
-            context.link = Some(self.link("reset-password", &token));
-        } else {
-            context.code = Some(self.0.keys.code(&code, self.0.codes.format));
-        }
-        Ok(true)
+        let code = code.filter(|code| self.is_answerable(code, now));
+        Ok(code.map(|code| {
+            let (expiry_minutes, expires_at) = (code.lifetime().num_minutes(), code.expires_at);
+            let is_link = code.purpose == Purpose::PasswordReset;
+            let token = is_link.then(|| self.0.keys.reset_token(code.id));
+            Some(MailSecret {
+                code: (!is_link).then(|| self.0.keys.code(&code, self.0.codes.format)),
+                link: token.map(|token| self.link("reset-password", &token)),
+                expiry_minutes,
+                expires_at,
+            })
+        }))
     }
 
     /// A link into the application, which hands the token to the API.
@@ -156,9 +205,15 @@ impl Services {
         Link::new(format!("{}/{path}?token={token}", self.0.app_url))
     }
 
-    /// Records that a provider took a mail.
-    pub async fn mail_sent(&self, mail: &LeasedMail, provider: &str) -> Result<(), ServiceError> {
-        self.finish(mail, Outcome::Sent { provider }).await
+    /// Records that a provider took a mail, and what those before it answered.
+    pub async fn mail_sent(
+        &self,
+        mail: &LeasedMail,
+        provider: &str,
+        refusals: Option<&str>,
+    ) -> Result<(), ServiceError> {
+        let sent = Outcome::Sent { provider, refusals };
+        self.finish(&mail.attempt(), sent).await
     }
 
     /// Records a failed try and says what is next.
@@ -171,23 +226,30 @@ impl Services {
             provider,
             message: error,
             permanent,
+            retry_after,
         } = *failure;
-        if permanent || mail.mail.attempts >= self.0.mail.max_attempts {
-            self.finish(mail, Outcome::Dead { provider, error }).await?;
-            return Ok(AfterFailure::Dead);
-        }
-        let after = backoff(mail.mail.attempts, random_fraction());
-        let at = self.now() + after;
-        self.finish(
-            mail,
-            Outcome::Retry {
+        let now = self.now();
+        let asked = retry_after.and_then(|wait| Duration::from_std(wait).ok());
+        let after = backoff(mail.mail.tries(), random_fraction())
+            .max(asked.unwrap_or_default().min(BACKOFF_MAX));
+        let at = now + after;
+        let max_attempts = self.0.mail.max_attempts;
+        let (outcome, next) = if permanent
+            || mail
+                .mail
+                .is_hopeless(max_attempts, now, at, mail.worth_until)
+        {
+            (Outcome::Dead { provider, error }, AfterFailure::Dead)
+        } else {
+            let retry = Outcome::Retry {
                 provider,
                 error,
                 at,
-            },
-        )
-        .await?;
-        Ok(AfterFailure::Retry { after })
+            };
+            (retry, AfterFailure::Retry { after })
+        };
+        self.finish(&mail.attempt(), outcome).await?;
+        Ok(next)
     }
 
     /// Due mails that nobody holds, the longest due first.
@@ -195,10 +257,11 @@ impl Services {
         Ok(outbox::due(&self.0.db, self.now(), limit).await?)
     }
 
-    async fn finish(&self, mail: &LeasedMail, outcome: Outcome<'_>) -> Result<(), ServiceError> {
-        let OutboxMail { id, attempts, .. } = mail.mail;
-        outbox::finish(&self.0.db, id, attempts, self.now(), outcome).await?;
-        Ok(())
+    /// The mail's new state and the try behind it, together or not at all.
+    async fn finish(&self, attempt: &Attempt, outcome: Outcome<'_>) -> Result<(), ServiceError> {
+        let tx = self.0.db.begin().await?;
+        outbox::finish(&tx, attempt, self.now(), outcome).await?;
+        Ok(tx.commit().await?)
     }
 
     fn is_answerable(&self, code: &VerificationCode, now: Timestamp) -> bool {

@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::MailConfig;
 use crate::domain::id::MailId;
 use crate::domain::mail::{MailContext, RenderedMail};
-use crate::mail::Mailer;
 use crate::mail::templates::Templates;
+use crate::mail::{Mailer, Sent};
 use crate::queue::{Bell, Queue};
 use crate::service::{AfterFailure, LeasedMail, MailFailure, ServiceError, Services};
 use crate::telemetry::{Event, Facts};
@@ -52,6 +52,7 @@ struct Failure {
     provider: &'static str,
     message: String,
     permanent: bool,
+    retry_after: Option<Duration>,
 }
 
 impl Delivery {
@@ -128,22 +129,24 @@ impl Delivery {
                 provider: NO_PROVIDER,
                 message: format!("panicked: {}", panic_message(&*panic)),
                 permanent: false,
+                retry_after: None,
             }),
             Err(_) => Err(Failure {
                 provider: NO_PROVIDER,
                 message: format!("not sent within {} s", self.deadline.as_secs()),
                 permanent: false,
+                retry_after: None,
             }),
         };
         match outcome {
-            Ok(provider) => self.record_sent(leased, provider).await,
+            Ok(sent) => self.record_sent(leased, &sent).await,
             Err(failure) => self.record_failure(leased, &failure).await,
         }
     }
 
-    /// Renders and sends; the name of the provider that took it.
-    async fn attempt(&self, leased: &LeasedMail) -> Result<&'static str, Failure> {
-        let LeasedMail { mail, context } = leased;
+    /// Renders and sends.
+    async fn attempt(&self, leased: &LeasedMail) -> Result<Sent, Failure> {
+        let LeasedMail { mail, context, .. } = leased;
         let rendered = self
             .templates
             .render(mail.kind, context)
@@ -151,9 +154,9 @@ impl Delivery {
                 provider: NO_PROVIDER,
                 message: error.to_string(),
                 permanent: true,
+                retry_after: None,
             })?;
-        let sent = self
-            .mailer
+        self.mailer
             .send(&RenderedMail {
                 id: mail.id,
                 kind: mail.kind,
@@ -169,16 +172,19 @@ impl Delivery {
                 provider: error.provider,
                 message: error.message,
                 permanent: error.permanent,
-            })?;
-        Ok(sent.provider)
+                retry_after: error.retry_after,
+            })
     }
 
-    async fn record_sent(&self, leased: &LeasedMail, provider: &'static str) {
+    async fn record_sent(&self, leased: &LeasedMail, sent: &Sent) {
+        let refusals = sent.refusals.as_deref();
         Event::EmailSent.emit(Facts {
-            provider: Some(provider),
+            provider: Some(sent.provider),
+            detail: refusals,
             ..facts(leased)
         });
-        if let Err(error) = persist(|| self.services.mail_sent(leased, provider)).await {
+        let recorded = persist(|| self.services.mail_sent(leased, sent.provider, refusals)).await;
+        if let Err(error) = recorded {
             Event::InternalError.emit(Facts {
                 error: Some(&error),
                 reason: Some("mail sent, but not recorded: it will be sent again"),
@@ -192,6 +198,7 @@ impl Delivery {
             provider: failure.provider,
             message: &failure.message,
             permanent: failure.permanent,
+            retry_after: failure.retry_after,
         };
         let recorded = persist(|| self.services.mail_failed(leased, &failed)).await;
         let facts = Facts {

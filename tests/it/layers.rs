@@ -48,6 +48,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("apalis_redis", &["queue", "worker", "app"]),
     ("lettre", &["mail"]),
     ("minijinja", &["mail"]),
+    ("reqwest", &["mail"]),
     ("async_graphql", &["graphql", "http"]),
     ("poem", &["http", "app"]),
 ];

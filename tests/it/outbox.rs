@@ -1,10 +1,12 @@
 //! The outbox: what becomes of a mail that cannot be sent at once.
 
+use std::time::{Duration as StdDuration, Instant};
+
 use chrono::Duration;
 use sea_orm::ConnectionTrait;
 
 use crate::support::deployment::Deployment;
-use crate::support::outbox::Outbox;
+use crate::support::outbox::{MailRow, Outbox};
 use crate::support::smtp::{SmtpOptions, SmtpServer};
 use crate::support::{eventually, on_both_deployments};
 
@@ -42,14 +44,16 @@ on_both_deployments! {
     /// After its last attempt a mail is given up, and kept with the reason.
     async fn a_mail_is_tried_so_often_and_no_more(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
-        let app = deployment.start_with(&server.settings(&[("EMAIL_MAX_ATTEMPTS", "3")])).await;
+        let settings = [("EMAIL_MAX_ATTEMPTS", "3"), ("ACCOUNT_EXISTENCE_HINTS", "false")];
+        let app = deployment.start_with(&server.settings(&settings)).await;
         let outbox = Outbox::of(&deployment).await;
         let address = "defer451@example.com";
-        app.request_signup_code(address, "Ada").await;
+        // The mail that nobody has an account here, which is worth sending for ever.
+        app.request_login_code(address).await;
         for tries in 1..=2 {
             let failed = outbox.wait_for_failures(address, tries).await;
             assert_eq!(failed.state, "pending");
-            app.clock.advance(Duration::seconds(15));
+            app.clock.advance(Duration::minutes(80));
         }
         let dead = outbox.wait_for_state(address, "dead").await;
         assert_eq!(dead.attempts, 3);
@@ -127,33 +131,86 @@ on_both_deployments! {
         assert_eq!(mails[0].code(), mails[1].code());
     }
 
-    /// Almost an hour without a mail server costs delay and no mail, as long as codes live and
-    /// attempts last.
+    /// More than an hour without a mail server costs delay: all that is still worth something
+    /// arrives, whatever the attempts. A code that ends before the next try is given up instead,
+    /// while it still works.
     async fn an_hour_without_a_mail_server_loses_nothing(deployment: Deployment) {
         let mut server = SmtpServer::start(SmtpOptions::default());
-        server.stop();
-        let settings = server.settings(&[("CODE_EXPIRATION_MINUTES", "60")]);
-        let app = deployment.start_with(&settings).await;
+        let settings = [
+            ("ACCOUNT_EXISTENCE_HINTS", "false"),
+            ("PASSWORD_RESET_EXPIRATION_MINUTES", "180"),
+        ];
+        let app = deployment.start_with(&server.settings(&settings)).await;
         let outbox = Outbox::of(&deployment).await;
-        let addresses: Vec<String> = (0..20).map(|n| format!("user{n}@example.com")).collect();
-        for address in &addresses {
-            app.request_signup_code(address, "Ada").await;
-        }
-        for tries in 1..=4 {
-            for address in &addresses {
-                outbox.wait_for_failures(address, tries).await;
+        app.request_signup_code(ADA, "Ada").await;
+        let code = server.mail_to(ADA).await.code();
+        let session = app.verify_signup_code(ADA, &code).await["session"].clone();
+        let admin = app.with_token(session["accessToken"].as_str().unwrap());
+        let team = admin.create_team("Crew").await;
+
+        server.stop();
+        admin.invite(&team, "bob@example.com", "MEMBER").await;
+        app.request_password_reset(ADA).await;
+        app.request_login_code("nobody@example.com").await;
+        app.request_login_code(ADA).await;
+        let lasting = "kind IN ('team_invitation', 'password_reset', 'no_account')";
+        let failures = async |condition: &str, count: usize, tries: i32| {
+            eventually(&format!("failure {tries}"), async || {
+                let rows = outbox.rows_where(condition).await;
+                let failed = |row: &MailRow| row.attempts == tries && !row.is_leased;
+                (rows.len() == count && rows.iter().all(failed)).then_some(())
+            })
+            .await;
+        };
+        // The longest that each wait can be: 51 minutes.
+        for (tries, seconds) in (1..).zip([6, 12, 24, 48, 96, 192, 384, 768, 1536]) {
+            if tries <= 8 {
+                failures("kind <> 'signup_code'", 4, tries).await;
             }
-            app.clock.advance(Duration::minutes(14));
-            if tries == 4 {
-                server.start_again();
-            }
+            failures(lasting, 3, tries).await;
+            app.clock.advance(Duration::seconds(seconds));
         }
-        for address in &addresses {
-            let code = server.mail_to(address).await.code();
-            let verified = app.verify_signup_code(address, &code).await;
-            assert_eq!(verified["session"]["user"]["email"], address.as_str(), "{verified}");
+        failures(lasting, 3, 10).await;
+        let login_code = outbox.rows_where("kind = 'login_code'").await.remove(0);
+        assert_eq!((&*login_code.state, login_code.attempts), ("dead", 8));
+
+        app.clock.advance(Duration::minutes(15));
+        server.start_again();
+        app.clock.advance(Duration::minutes(47));
+        eventually("all to be recorded", async || {
+            let rows = outbox.rows_where(lasting).await;
+            rows.iter().all(|row| row.state == "sent").then_some(())
+        })
+        .await;
+        let mails = server.wait_for(4);
+        let mut to: Vec<_> = mails.iter().map(|mail| &*mail.to[0]).collect();
+        to.sort_unstable();
+        assert_eq!(to, [ADA, ADA, "bob@example.com", "nobody@example.com"]);
+        assert!(mails.iter().any(|mail| mail.text.contains("/reset-password?token=")));
+    }
+
+    /// A server that never answers holds up one place for as long as the timeout says, and no
+    /// other mail.
+    async fn a_silent_server_holds_up_one_place_only(deployment: Deployment) {
+        let server = SmtpServer::start(SmtpOptions::default());
+        let settings = [("EMAIL_TIMEOUT_SECONDS", "6"), ("WORKER_CONCURRENCY", "2")];
+        let app = deployment.start_with(&server.settings(&settings)).await;
+        let outbox = Outbox::of(&deployment).await;
+        let silent = "silent@example.com";
+        app.request_signup_code(silent, "Ada").await;
+        outbox.wait_until(silent, "leased", |row| row.is_leased).await;
+        let begun = Instant::now();
+        for n in 0..10 {
+            let address = format!("user{n}@example.com");
+            app.request_signup_code(&address, "Ada").await;
+            outbox.wait_for_state(&address, "sent").await;
         }
-        assert_eq!(server.mails().len(), addresses.len());
+        let held = outbox.rows(silent).await.remove(0);
+        assert!(held.is_leased && held.attempts == 1, "{held:?}");
+        let failed = outbox.wait_for_failures(silent, 1).await;
+        let took = begun.elapsed();
+        assert!(took < StdDuration::from_secs(10), "{took:?}");
+        assert!(failed.last_error.unwrap().contains("no answer within 6 s"));
     }
 
     /// The code of a dead mail is shown on the console, and works, where that is wanted.
@@ -161,7 +218,11 @@ on_both_deployments! {
         let server = SmtpServer::start(SmtpOptions::default());
         let address = "reject550@example.com";
         for wanted in ["true", "false"] {
-            let settings = server.settings(&[("EMAIL_FALLBACK_TO_CONSOLE", wanted)]);
+            let settings = server.settings(&[
+                ("EMAIL_FALLBACK_TO_CONSOLE", wanted),
+                ("LOG_TO_FILE", "true"),
+                ("LOG_LEVEL", "DEBUG"),
+            ]);
             let mut process = deployment.spawn(&[], &settings).await;
             process.request_signup_code(address, "Ada").await;
             process.wait_for("email_dead").await;
@@ -172,6 +233,11 @@ on_both_deployments! {
                 assert!(block.contains(&format!("To:   {address}")), "{block}");
                 let (_, code) = block.split_once("Code: ").unwrap();
                 let code = code.lines().next().unwrap();
+                // Not through the logger: no line of the log, here or in the file, has it.
+                let log = std::fs::read_to_string(process.directory.path().join("logs/app.log"));
+                let log = log.unwrap();
+                assert!(log.contains("email_dead") && !log.contains(code), "{log}");
+                assert_eq!(output.matches(code).count(), 1, "{output}");
                 let verified = process.verify_signup_code(address, code).await;
                 assert_eq!(verified["session"]["user"]["email"], address, "{verified}");
                 // So that the next one may sign up again.

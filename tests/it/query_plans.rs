@@ -69,8 +69,16 @@ on_both_deployments! {
             &[&mail_key],
         )
         .await;
-        let sent = outbox::Outcome::Sent { provider: "smtp" };
-        db.uses(outbox::finish(&db, id.into(), 1, now, sent), &[&mail_key])
+        let sent = outbox::Outcome::Sent {
+            provider: "smtp",
+            refusals: None,
+        };
+        let attempt = outbox::Attempt {
+            mail: id.into(),
+            number: 1,
+            started_at: now,
+        };
+        db.uses(outbox::finish(&db, &attempt, now, sent), &[&mail_key])
             .await;
     }
 

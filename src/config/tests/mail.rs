@@ -5,7 +5,7 @@ use super::*;
 pub(super) fn smtp(provider: &MailProviderConfig) -> &SmtpConfig {
     match provider {
         MailProviderConfig::Smtp(smtp) => smtp,
-        MailProviderConfig::Mock => panic!("mock"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -111,9 +111,79 @@ fn the_kind_of_tls_can_be_named() {
 }
 
 #[test]
-fn sendgrid_is_told_to_be_missing() {
+fn sendgrid_needs_a_key_and_a_sender() {
     let told = problems(&[("EMAIL_SERVICE", "sendgrid")]);
-    let found = r#"EMAIL_SERVICE: found "sendgrid";"#;
-    assert!(told.starts_with(found), "{told}");
-    assert!(told.contains("not available in this version"), "{told}");
+    for name in ["SENDGRID_API_KEY", "EMAIL_FROM_ADDRESS"] {
+        assert!(told.contains(&format!("{name}: found nothing;")), "{told}");
+    }
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(
+        told.contains("because EMAIL_SERVICE has sendgrid"),
+        "{told}"
+    );
+}
+
+/// The settings of SendGrid with another base URL.
+fn sendgrid_at(base_url: &str) -> [(&str, &str); 4] {
+    [
+        ("EMAIL_SERVICE", "sendgrid"),
+        ("SENDGRID_API_KEY", " SG.a-canary.key "),
+        ("EMAIL_FROM_ADDRESS", "no-reply@example.com"),
+        ("SENDGRID_BASE_URL", base_url),
+    ]
+}
+
+/// The key is a secret: it goes over TLS, or stays on the machine, and is shown nowhere.
+#[test]
+fn the_key_of_sendgrid_is_sent_to_safe_places_only() {
+    for (url, base) in [
+        ("", "https://api.sendgrid.com"),
+        (
+            "https://api.eu.sendgrid.com/",
+            "https://api.eu.sendgrid.com",
+        ),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ] {
+        let loaded = loaded(&sendgrid_at(url));
+        assert_eq!(loaded.warnings, [""; 0]);
+        let [MailProviderConfig::SendGrid(sendgrid)] = &loaded.config.mail.providers[..] else {
+            panic!("{:?}", loaded.config.mail.providers)
+        };
+        assert_eq!(sendgrid.base_url, base);
+        assert_eq!(sendgrid.api_key.expose_secret(), "SG.a-canary.key");
+        assert!(!format!("{loaded:?}").contains("canary"));
+    }
+    for url in [
+        "http://api.sendgrid.com",
+        "https://api.sendgrid.com/v3",
+        "https://ada:secret@api.sendgrid.com",
+        "ftp://localhost",
+        "api.sendgrid.com",
+    ] {
+        let told = problems(&sendgrid_at(url));
+        assert!(told.starts_with("SENDGRID_BASE_URL: found "), "{told}");
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_key_of_sendgrid_is_told() {
+    let with_key = |key| {
+        let mut settings = sendgrid_at("");
+        settings[1].1 = key;
+        settings
+    };
+    let warnings = loaded(&with_key("a-canary-key")).warnings;
+    assert!(
+        warnings[0].starts_with("SENDGRID_API_KEY cannot be"),
+        "{warnings:?}"
+    );
+    let told = problems(&with_key("a canary key"));
+    assert!(
+        told.starts_with("SENDGRID_API_KEY: found 12 bytes that are not shown;"),
+        "{told}"
+    );
+    assert!(!warnings[0].contains("canary") && !told.contains("canary"));
 }

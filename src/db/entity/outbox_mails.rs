@@ -20,6 +20,8 @@ pub(crate) struct Model {
     pub last_error: Option<String>,
     pub created_at: DateTimeUtc,
     pub sent_at: Option<DateTimeUtc>,
+    pub retried_at: Option<DateTimeUtc>,
+    pub attempts_before: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

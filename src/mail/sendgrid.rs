@@ -1,0 +1,223 @@
+//! SendGrid by its HTTP API: `POST /v3/mail/send`, one mail a request.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::message::{AUTOMATIC, message_id};
+use super::trouble::Trouble;
+use super::{Refusal, one_line, presentable};
+use crate::config::{MailConfig, SendGridConfig};
+use crate::domain::clock::Clock;
+use crate::domain::email::EmailAddress;
+use crate::domain::mail::RenderedMail;
+
+pub(super) const NAME: &str = "sendgrid";
+
+/// How long an unused connection is kept.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// How much of an answer is read.
+const ANSWER_MAX_BYTES: usize = 8 * 1024;
+
+/// What an answer means for the mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// SendGrid has it now.
+    Taken,
+    /// It may be taken later.
+    Transient,
+    /// It will never be taken as it is.
+    Permanent,
+}
+
+/// The one place that decides what an answer means; `docs/email.md` shows it to operators.
+fn verdict(status: u16) -> (Verdict, Trouble) {
+    match status {
+        202 => (Verdict::Taken, Trouble::Other),
+        401 => (Verdict::Permanent, Trouble::KeyRefused),
+        403 => (Verdict::Permanent, Trouble::Forbidden),
+        408 | 429 | 500..=599 => (Verdict::Transient, Trouble::Later),
+        400..=499 => (Verdict::Permanent, Trouble::ContentRefused),
+        // 200 is a sandbox that drops the mail; a redirection or anything else comes from something
+        // that is not SendGrid.
+        _ => (Verdict::Transient, Trouble::Other),
+    }
+}
+
+/// SendGrid.
+pub(super) struct SendGridProvider {
+    config: SendGridConfig,
+    from: EmailAddress,
+    from_name: String,
+    client: Client,
+    clock: Clock,
+}
+
+impl fmt::Debug for SendGridProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SendGridProvider")
+            .field(&self.config)
+            .finish()
+    }
+}
+
+impl SendGridProvider {
+    pub(super) fn new(
+        config: &SendGridConfig,
+        mail: &MailConfig,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .pool_idle_timeout(IDLE_MAX)
+            .pool_max_idle_per_host(mail.concurrency)
+            .connect_timeout(mail.timeout)
+            .user_agent(concat!("gatelodge/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self {
+            config: config.clone(),
+            from: mail.from_address.clone(),
+            from_name: one_line(&mail.from_name),
+            client: client.map_err(|error| error.to_string())?,
+            clock,
+        })
+    }
+
+    /// Sends a mail, without a deadline of its own. Dropping the future closes the connection.
+    pub(super) async fn send(&self, mail: &RenderedMail) -> Result<(), Refusal> {
+        let request = self
+            .client
+            .post(format!("{}/v3/mail/send", self.config.base_url))
+            .bearer_auth(self.config.api_key.expose_secret())
+            .json(&self.request(mail));
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(self.no_answer(&error.without_url())),
+        };
+        let status = response.status().as_u16();
+        let (verdict, trouble) = verdict(status);
+        if verdict == Verdict::Taken {
+            return Ok(());
+        }
+        let retry_after = self.retry_after(response.headers());
+        let words = self.words_of(response).await;
+        let message = match trouble {
+            Trouble::KeyRefused | Trouble::Forbidden => format!("{status} key refused: {words}"),
+            _ => format!("{status} {words}"),
+        };
+        Err(Refusal {
+            permanent: verdict == Verdict::Permanent,
+            message: message.trim_end_matches([':', ' ']).to_owned(),
+            trouble,
+            retry_after,
+        })
+    }
+
+    /// The request's body.
+    fn request(&self, mail: &RenderedMail) -> Value {
+        let message_id = message_id(mail, self.from.as_str());
+        let mut headers: serde_json::Map<String, Value> = AUTOMATIC
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+            .collect();
+        // Allowed, but SendGrid may put one of its own in its place; the argument below stays.
+        headers.insert("Message-ID".to_owned(), message_id.clone().into());
+        let off = json!({ "enable": false });
+        json!({
+            "personalizations": [{ "to": [{ "email": mail.to.as_str() }] }],
+            "from": { "email": self.from.as_str(), "name": self.from_name },
+            "subject": one_line(&mail.subject),
+            "content": [
+                { "type": "text/plain", "value": mail.text },
+                { "type": "text/html", "value": mail.html },
+            ],
+            "headers": headers,
+            "custom_args": { "message_id": message_id },
+            // Tracking would lead links with tokens through a third party.
+            "tracking_settings": {
+                "click_tracking": { "enable": false, "enable_text": false },
+                "open_tracking": off,
+                "subscription_tracking": off,
+                "ganalytics": off,
+            },
+        })
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> Refusal {
+        let trouble = if error.is_dns() {
+            Trouble::UnknownHost
+        } else {
+            Trouble::of_connection(error)
+        };
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        Refusal {
+            trouble,
+            ..Refusal::transient(self.presentable(&message))
+        }
+    }
+
+    /// What the answer says, less the key should it echo the request.
+    async fn words_of(&self, mut response: Response) -> String {
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= ANSWER_MAX_BYTES {
+                body.truncate(ANSWER_MAX_BYTES);
+                break;
+            }
+        }
+        let words = match serde_json::from_slice::<Answer>(&body) {
+            Ok(answer) => {
+                let messages: Vec<_> = answer.errors.iter().map(Complaint::words).collect();
+                messages.join("; ")
+            }
+            Err(_) => String::from_utf8_lossy(&body).into_owned(),
+        };
+        self.presentable(&words)
+    }
+
+    fn presentable(&self, text: &str) -> String {
+        presentable(text, &[self.config.api_key.expose_secret()])
+    }
+
+    /// When it wants to be asked again: `Retry-After` in seconds, or the moment, in seconds of Unix
+    /// time, at which SendGrid says that its limit ends.
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
+        let now = self.clock.now().timestamp();
+        let seconds = number(RETRY_AFTER.as_str())
+            .or_else(|| number("x-ratelimit-reset").map(|at| at.saturating_sub(now)))?;
+        u64::try_from(seconds).ok().map(Duration::from_secs)
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    errors: Vec<Complaint>,
+}
+
+#[derive(Deserialize)]
+struct Complaint {
+    message: String,
+    field: Option<String>,
+}
+
+impl Complaint {
+    fn words(&self) -> String {
+        match &self.field {
+            Some(field) => format!("{field}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
