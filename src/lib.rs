@@ -40,6 +40,7 @@
 //! | `lettre` | `mail` |
 //! | `minijinja` | `mail` |
 //! | `async_graphql` | `graphql`, `http` |
+//! | `prometheus_client` | `telemetry` |
 //! | `poem` | `http`, `app` |
 //!
 //! A test reads the sources and holds both tables.

@@ -38,8 +38,8 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Ask the server on this machine whether it is alive (for containers)
-    Healthcheck,
+    /// Ask the process on this machine whether it is alive (for containers)
+    Healthcheck(Healthcheck),
 }
 
 #[derive(Args, Default)]
@@ -47,6 +47,13 @@ struct Serve {
     /// Leave sending mail to other processes
     #[arg(long)]
     no_worker: bool,
+}
+
+#[derive(Args)]
+struct Healthcheck {
+    /// Ask at METRICS_PORT: a worker listens nowhere else
+    #[arg(long)]
+    worker: bool,
 }
 
 #[derive(Subcommand)]
@@ -159,7 +166,9 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
             exit(app::migration_status(&loaded.config, json).await)
         }
         Command::User(command) => exit(app::account(loaded.config, command.into()).await),
-        Command::Healthcheck => exit(app::healthcheck(&loaded.config).await),
+        Command::Healthcheck(Healthcheck { worker }) => {
+            exit(app::healthcheck(&loaded.config, worker).await)
+        }
         Command::Worker => start(loaded, Role::Work).await,
         Command::Serve(Serve { no_worker: true }) => start(loaded, Role::Serve).await,
         Command::Serve(_) | Command::Schema | Command::Events | Command::Config(_) => {

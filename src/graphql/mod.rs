@@ -22,6 +22,7 @@ mod password;
 mod payload;
 mod profile;
 mod query;
+mod root_fields;
 mod server_info;
 mod session;
 mod team;
@@ -31,6 +32,7 @@ mod user;
 pub use caller::{Caller, RequestId};
 pub use error::{ErrorCode, RequestError, Unauthenticated, set_request_id};
 pub use query::AppInfo;
+pub use root_fields::root_fields;
 
 /// The executable schema.
 pub type Schema =

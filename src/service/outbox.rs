@@ -105,6 +105,7 @@ impl Services {
         };
         if !self.add_secret(&mail, &mut context, now).await? {
             outbox::finish(&self.0.db, id, mail.attempts, now, Outcome::Cancelled).await?;
+            self.metrics().mail(mail.kind.name(), "cancelled", "none");
             Event::EmailCancelled.emit(Facts {
                 mail_id: Some(id),
                 email: Some(&mail.recipient),

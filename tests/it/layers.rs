@@ -49,6 +49,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("lettre", &["mail"]),
     ("minijinja", &["mail"]),
     ("async_graphql", &["graphql", "http"]),
+    ("prometheus_client", &["telemetry"]),
     ("poem", &["http", "app"]),
 ];
 
