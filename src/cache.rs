@@ -60,6 +60,11 @@ impl Cache {
         )?))
     }
 
+    /// Whether there is a Redis that may be away.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
     /// The text kept under `key`.
     pub async fn get(&self, key: &str) -> Result<Option<String>, CacheError> {
         match self {

@@ -41,6 +41,7 @@
 //! | `minijinja` | `mail` |
 //! | `reqwest` | `mail` |
 //! | `async_graphql` | `graphql`, `http` |
+//! | `prometheus_client` | `telemetry` |
 //! | `poem` | `http`, `app` |
 //!
 //! A test reads the sources and holds both tables.

@@ -46,8 +46,8 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Ask the server on this machine whether it is alive (for containers)
-    Healthcheck,
+    /// Ask the process on this machine whether it is alive (for containers)
+    Healthcheck(Healthcheck),
 }
 
 #[derive(Args, Default)]
@@ -55,6 +55,13 @@ struct Serve {
     /// Leave sending mail to other processes
     #[arg(long)]
     no_worker: bool,
+}
+
+#[derive(Args)]
+struct Healthcheck {
+    /// Ask at METRICS_PORT: a worker listens nowhere else
+    #[arg(long)]
+    worker: bool,
 }
 
 #[derive(Subcommand)]
@@ -215,7 +222,9 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
         }
         Command::User(command) => exit(app::account(loaded.config, command.into()).await),
         Command::Mail(command) => exit(mail(command, loaded).await),
-        Command::Healthcheck => exit(app::healthcheck(&loaded.config).await),
+        Command::Healthcheck(Healthcheck { worker }) => {
+            exit(app::healthcheck(&loaded.config, worker).await)
+        }
         Command::Worker => start(loaded, Role::Work).await,
         Command::Serve(Serve { no_worker: true }) => start(loaded, Role::Serve).await,
         Command::Serve(_) | Command::Schema { .. } | Command::Events | Command::Config(_) => {

@@ -1,7 +1,7 @@
 //! What the other commands of the binary do.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::StartError;
 use crate::config::{self, Config, Loaded, Problems};
@@ -131,14 +131,22 @@ pub async fn migration_status(config: &Config, json: bool) -> Result<(), Command
     Ok(())
 }
 
-/// Asks the server on this machine whether it is alive.
-pub async fn healthcheck(config: &Config) -> Result<(), CommandError> {
-    let host = match config.http.host {
+/// Asks the process on this machine whether it is alive. One that is degraded is: killing it
+/// would mend nothing. A worker answers at the metrics listener only.
+pub async fn healthcheck(config: &Config, worker: bool) -> Result<(), CommandError> {
+    let address = if worker {
+        config.metrics.ok_or_else(|| {
+            CommandError::Refused("a worker can be asked only where METRICS_PORT is set".to_owned())
+        })?
+    } else {
+        SocketAddr::new(config.http.host, config.http.port)
+    };
+    let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         host => host,
     };
-    let asking = ask_health(host, config.http.port);
+    let asking = ask_health(host, address.port());
     let asked = tokio::time::timeout(HEALTHCHECK_PATIENCE, asking).await;
     let status = asked.map_err(io::Error::from)??;
     if status.contains(" 200 ") {

@@ -1,6 +1,7 @@
 //! The composition root: puts the parts together, for the binary and for the tests alike.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use poem::listener::{Acceptor, AcceptorExt, BoxAcceptor, Listener, TcpListener};
@@ -20,6 +21,7 @@ use crate::mail::templates::{TemplateErrors, Templates};
 use crate::mail::{Mailer, MailerError};
 use crate::queue::{Queue, QueueError};
 use crate::service::{Outages, Parts, Services};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, Event, Facts};
 use crate::worker::Worker;
 
@@ -93,6 +95,7 @@ pub struct App {
     db: Db,
     mailbox: Mailbox,
     server: Option<(Edge, BoxAcceptor)>,
+    metrics: Option<(BoxAcceptor, SocketAddr)>,
     worker: Option<Worker>,
     port: u16,
 }
@@ -163,10 +166,16 @@ impl App {
             let (templates, mailer) = (Arc::new(templates), Arc::new(mailer));
             Worker::new(queue, services.clone(), templates, mailer, &config.mail)
         });
+        let metrics = match config.metrics {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let (server, port) = if role == Role::Work {
             (None, 0)
         } else {
-            let (acceptor, port) = listen(&config).await?;
+            let (acceptor, address) =
+                listen(SocketAddr::new(config.http.host, config.http.port)).await?;
+            let port = address.port();
             (
                 Some((edge(config, services.clone(), mailbox.clone()), acceptor)),
                 port,
@@ -177,6 +186,7 @@ impl App {
             db,
             mailbox,
             server,
+            metrics,
             worker,
             port,
         })
@@ -185,6 +195,11 @@ impl App {
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port that figures are served on.
+    pub fn metrics_port(&self) -> Option<u16> {
+        self.metrics.as_ref().map(|(_, address)| address.port())
     }
 
     /// The mails that were only pretended to be sent.
@@ -227,10 +242,14 @@ impl App {
             served
         };
         let telling = async {
-            stop.cancelled().await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.services.watch_database() => {}
+            }
             Event::ServerStopping.emit(Facts::default());
         };
-        let (served, (), ()) = tokio::join!(serving, working, telling);
+        let watched = watched(self.services.clone(), self.metrics, stop.clone());
+        let (served, (), (), ()) = tokio::join!(serving, working, telling, watched);
         if let Err(error) = self.db.close().await {
             Event::DatabaseUnavailable.emit(Facts {
                 error: Some(&error),
@@ -251,6 +270,7 @@ struct Core {
 
 /// Connects, brings the schema up to date if told so, and bundles the use cases.
 async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
+    let started = clock.now();
     let db = Db::connect(&config.database).await?;
     if config.database.run_migrations {
         db.migrate_up().await?;
@@ -276,6 +296,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
         tokens: config.tokens.clone(),
         mail: config.mail.clone(),
         outages: Outages::default(),
+        metrics: Metrics::new(started),
     });
     Ok(Core {
         db,
@@ -284,22 +305,42 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
     })
 }
 
-async fn listen(config: &Config) -> Result<(BoxAcceptor, u16), StartError> {
-    let address = format!("{}:{}", config.http.host, config.http.port);
-    let taken = |source| StartError::Listen {
-        address: address.clone(),
-        source,
+/// Serves figures and health, where they are wanted. They are no reason to end the process.
+async fn watched(
+    services: Services,
+    listener: Option<(BoxAcceptor, SocketAddr)>,
+    stop: CancellationToken,
+) {
+    let Some((acceptor, address)) = listener else {
+        return;
     };
-    let acceptor = TcpListener::bind((config.http.host.to_string(), config.http.port))
+    Event::MetricsStarted.emit(Facts {
+        detail: Some(&format!("at {address}")),
+        ..Facts::default()
+    });
+    if let Err(error) = http::metrics::serve(services, acceptor, stop.cancelled_owned()).await {
+        Event::InternalError.emit(Facts {
+            error: Some(&error),
+            reason: Some("the metrics listener ended"),
+            ..Facts::default()
+        });
+    }
+}
+
+/// Takes a port; the address that was got, if 0 was asked for.
+async fn listen(address: SocketAddr) -> Result<(BoxAcceptor, SocketAddr), StartError> {
+    let acceptor = TcpListener::bind(address)
         .into_acceptor()
         .await
-        .map_err(taken)?;
+        .map_err(|source| StartError::Listen {
+            address: address.to_string(),
+            source,
+        })?;
     let local = acceptor.local_addr();
-    let port = local
+    let got = local
         .first()
-        .and_then(|address| address.as_socket_addr())
-        .map_or(config.http.port, std::net::SocketAddr::port);
-    Ok((acceptor.boxed(), port))
+        .and_then(|address| address.as_socket_addr().copied());
+    Ok((acceptor.boxed(), got.unwrap_or(address)))
 }
 
 fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {
@@ -309,6 +350,7 @@ fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {
     };
     let is_mock = |provider: &MailProviderConfig| matches!(provider, MailProviderConfig::Mock);
     Edge {
+        root_fields: Arc::new(graphql::root_fields()),
         schema: graphql::schema(services.clone(), info, config.http.introspection),
         services,
         mailbox: config.mail.providers.iter().any(is_mock).then_some(mailbox),

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +93,7 @@ fn load_after(
     let app = app(&mut r);
     let config = Config {
         http: http(&mut r, &app),
+        metrics: metrics(&mut r),
         database: database(&mut r),
         redis_url: redis_url(&mut r),
         codes: codes(&mut r),
@@ -166,6 +167,21 @@ fn http(r: &mut Reader, app: &AppConfig) -> HttpConfig {
         graphiql: r.flag(settings::GRAPHIQL_ENABLED.or(flag(development))),
         introspection: r.flag(settings::INTROSPECTION_ENABLED.or(flag(development))),
     }
+}
+
+fn metrics(r: &mut Reader) -> Option<SocketAddr> {
+    let host = r.read(settings::METRICS_HOST, "an IP address", |text| {
+        text.trim().parse().ok()
+    });
+    let port = r.read(
+        settings::METRICS_PORT,
+        "a whole number from 0 to 65535, or nothing",
+        |text| text.trim().parse().ok(),
+    )?;
+    Some(SocketAddr::new(
+        host.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+        port,
+    ))
 }
 
 fn origin(text: &str) -> Option<String> {

@@ -15,7 +15,7 @@ mod tests;
 mod unknown;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use chrono::Duration;
@@ -52,6 +52,8 @@ pub struct Config {
     pub app: AppConfig,
     /// The listener, and who may talk to it.
     pub http: HttpConfig,
+    /// `METRICS_HOST`, `METRICS_PORT`: where figures are served, if they are.
+    pub metrics: Option<SocketAddr>,
     /// The database.
     pub database: DatabaseConfig,
     /// `REDIS_URL`: queue, cache and limits are shared there; without it they live in the process.

@@ -103,6 +103,13 @@ settings! {
         INTROSPECTION_ENABLED = follows("true in development, false in production"),
             "Let clients read the schema.";
     }
+    "Metrics" {
+        METRICS_PORT = NO_DEFAULT,
+            "Serve /metrics for Prometheus, /healthz and /readyz on a port of their own; 0 takes a\n\
+             free one. Without it there are no metrics.";
+        METRICS_HOST = default("127.0.0.1"),
+            "The address that port is on. Not for the public: there is no login.";
+    }
     "Database and Redis" {
         DATABASE_URL = default("sqlite://data/gatelodge.db?mode=rwc").secret(),
             "sqlite://path?mode=rwc or postgres://user:password@host/database.";

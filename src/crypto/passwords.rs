@@ -2,6 +2,7 @@
 //! off at 72 bytes and no NUL ends it early.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -43,6 +44,24 @@ pub enum Comparison {
 pub struct Hasher {
     cost: u32,
     places: Arc<Semaphore>,
+    processors: usize,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Counts whoever waits for a place, for as long as they do.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Hasher {
@@ -52,7 +71,15 @@ impl Hasher {
         Self {
             cost,
             places: Arc::new(Semaphore::new(processors)),
+            processors,
+            waiting: Arc::default(),
         }
+    }
+
+    /// How many passwords are hashed at this moment, and how many wait for their turn.
+    pub fn load(&self) -> [usize; 2] {
+        let running = self.processors - self.places.available_permits();
+        [running, self.waiting.load(Ordering::Relaxed)]
     }
 
     /// The hash to store.
@@ -92,7 +119,9 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> Result<T, bcrypt::BcryptError> + Send + 'static,
     ) -> Result<T, HashingFailed> {
+        let waiting = Waiting::begin(&self.waiting);
         let place = Arc::clone(&self.places).acquire_owned().await;
+        drop(waiting);
         let place = place.map_err(|_| HashingFailed::Interrupted)?;
         // The place goes with the work: a caller who gives up does not make room before it ends.
         let computed = tokio::task::spawn_blocking(move || {

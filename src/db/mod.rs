@@ -19,6 +19,7 @@ use crate::config::DatabaseConfig;
 
 pub mod codes;
 mod entity;
+pub mod heartbeats;
 pub mod invitations;
 mod keyset;
 pub mod mail_attempts;
@@ -156,6 +157,19 @@ impl Db {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), DbError> {
         Ok(self.0.ping().await?)
+    }
+
+    /// Connections open, of which idle, and at most.
+    pub fn pool(&self) -> [u32; 3] {
+        fn figures<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> [u32; 3] {
+            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+            [pool.size(), idle, pool.options().get_max_connections()]
+        }
+        if self.is_sqlite() {
+            figures(self.0.get_sqlite_connection_pool())
+        } else {
+            figures(self.0.get_postgres_connection_pool())
+        }
     }
 
     /// Whether the database is one file on this machine.

@@ -3,8 +3,8 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -77,6 +77,54 @@ pub async fn due(db: &impl Executor, now: Timestamp, limit: u64) -> Result<Vec<M
         .all(db.connection())
         .await?;
     Ok(ids.into_iter().map(Into::into).collect())
+}
+
+/// When the mail that has been due for longest became due, of those that nobody holds.
+pub async fn oldest_due(db: &impl Executor, now: Timestamp) -> Result<Option<Timestamp>, DbError> {
+    Ok(Entity::find()
+        .select_only()
+        .column(Column::NextAttemptAt)
+        .filter(is_due(now))
+        .order_by_asc(Column::NextAttemptAt)
+        .into_tuple()
+        .one(db.connection())
+        .await?)
+}
+
+/// How many mails are in each state that ends or should end soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Due, and nobody holds them.
+    pub due: u64,
+    /// To be tried again later.
+    pub waiting: u64,
+    /// Held by a worker.
+    pub sending: u64,
+    /// Given up.
+    pub dead: u64,
+}
+
+/// Counts the mails that are not over, and those given up. Mails sent or cancelled are the most
+/// by far, and left alone.
+pub async fn backlog(db: &impl Executor, now: Timestamp) -> Result<Backlog, DbError> {
+    let count = async |condition: Condition| {
+        let query = Entity::find().filter(condition);
+        query.count(db.connection()).await
+    };
+    let held = in_state(MailState::Pending).add(Column::LeasedUntil.gt(now));
+    let later = in_state(MailState::Pending)
+        .add(Column::NextAttemptAt.gt(now))
+        .add(
+            Condition::any()
+                .add(Column::LeasedUntil.is_null())
+                .add(Column::LeasedUntil.lte(now)),
+        );
+    Ok(Backlog {
+        due: count(is_due(now)).await?,
+        waiting: count(later).await?,
+        sending: count(held).await?,
+        dead: count(in_state(MailState::Dead)).await?,
+    })
 }
 
 /// What came of a leased mail.
@@ -235,10 +283,14 @@ pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Re
     Ok(())
 }
 
+/// The state in the text of the statement, not as a parameter, so that a partial index serves.
+fn in_state(state: MailState) -> Condition {
+    let name = Expr::cust(format!("'{}'", state.name()));
+    Condition::all().add(Expr::col(Column::State).eq(name))
+}
+
 fn is_due(now: Timestamp) -> Condition {
-    Condition::all()
-        // In the text of the statement, not as a parameter, so that the partial index serves.
-        .add(Expr::col(Column::State).eq(Expr::cust(format!("'{}'", MailState::Pending.name()))))
+    in_state(MailState::Pending)
         .add(Column::NextAttemptAt.lte(now))
         .add(
             Condition::any()

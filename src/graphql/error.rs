@@ -8,12 +8,13 @@ use async_graphql::extensions::{
 };
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    Enum, ErrorExtensionValues, Interface, Response, ServerError, ServerResult, SimpleObject,
-    ValidationResult, Variables,
+    Enum, ErrorExtensionValues, InputType, Interface, Response, ServerError, ServerResult,
+    SimpleObject, ValidationResult, Value, Variables,
 };
 
 use super::caller::{Caller, RequestId};
 use crate::service::{Reason, Rejection, ServiceError, UserError};
+use crate::telemetry::metrics::{ErrorPlace, count_error};
 use crate::telemetry::{Event, Facts};
 
 /// What kind of mistake a person can mend.
@@ -120,6 +121,24 @@ pub(super) struct RateLimitedError {
 
 impl From<UserError> for PayloadError {
     fn from(error: UserError) -> Self {
+        let told = Self::of(error);
+        if let Value::Enum(code) = told.kind().to_value() {
+            count_error(ErrorPlace::Payload, &code);
+        }
+        told
+    }
+}
+
+impl PayloadError {
+    fn kind(&self) -> ErrorCode {
+        match self {
+            Self::Input(error) => error.code,
+            Self::InvalidCode(error) => error.code,
+            Self::RateLimited(error) => error.code,
+        }
+    }
+
+    fn of(error: UserError) -> Self {
         let message = error.reason.to_string();
         let field = error.field.map(|field| vec![field.to_owned()]);
         let code = match error.reason {

@@ -23,6 +23,7 @@ mod payload;
 mod profile;
 mod query;
 mod reference;
+mod root_fields;
 mod server_info;
 mod session;
 mod team;
@@ -33,6 +34,7 @@ pub use caller::{Caller, RequestId};
 pub use error::{ErrorCode, RequestError, Unauthenticated, set_request_id};
 pub use query::AppInfo;
 pub use reference::reference_markdown;
+pub use root_fields::root_fields;
 
 /// The executable schema.
 pub type Schema =

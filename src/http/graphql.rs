@@ -5,8 +5,10 @@
 //! with the document is 400 for clients that accept `application/graphql-response+json`, and 200
 //! for those that know `application/json` only.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
@@ -27,6 +29,7 @@ use crate::graphql::{
     set_request_id,
 };
 use crate::service::AuthenticationError;
+use crate::telemetry::metrics::{ErrorPlace, count_error};
 use crate::telemetry::{Event, Facts};
 
 mod parameters;
@@ -209,8 +212,18 @@ async fn run(
             request_id: request_id.clone(),
         });
     operation.operation_name = parameters.operation_name;
+    let begun = Instant::now();
+    let known = |field: &&str| edge.root_fields.contains(*field);
+    let fields: BTreeSet<String> = fields
+        .into_iter()
+        .map(|field| Some(field).filter(known).unwrap_or("other").to_owned())
+        .collect();
     operation.set_parsed_query(document);
-    match tokio::time::timeout(EXECUTION_TIMEOUT, edge.schema.execute(operation)).await {
+    let ran = tokio::time::timeout(EXECUTION_TIMEOUT, edge.schema.execute(operation)).await;
+    for field in &fields {
+        edge.services.metrics().operation(field, begun.elapsed());
+    }
+    match ran {
         Ok(response) => Ok(response),
         Err(elapsed) => {
             Event::InternalError.emit(Facts {
@@ -283,6 +296,9 @@ fn encode(
     status: Option<StatusCode>,
 ) -> Response {
     set_request_id(&mut response, request_id);
+    for code in response.errors.iter().filter_map(code) {
+        count_error(ErrorPlace::Top, &code);
+    }
     let ran =
         response.errors.iter().all(|error| !error.path.is_empty()) || response.data != Value::Null;
     let status = status.unwrap_or(match (ran, media_type) {

@@ -6,37 +6,66 @@ use poem::web::Json;
 use poem::{Endpoint, IntoResponse, Response};
 use serde_json::json;
 
-use crate::service::Services;
+use crate::service::{Condition, Readiness, Services};
 
-/// `GET /healthz`: 200 as long as the process answers at all.
+/// `GET /healthz`: 200 as long as the process answers at all. What it depends on is left out: a
+/// process that is killed because the database is away does not bring that back.
 pub(super) fn alive() -> Response {
     Json(json!({ "status": "alive" })).into_response()
 }
 
-/// `GET /readyz`: 200 if the database answers, else 503. Redis may be away: then the process goes
-/// on alone, and says so.
+/// `GET /readyz`: each part by name, `ok`, `degraded`, `failing` or `unknown`, with its figures.
+/// 503 if the whole is failing; 200 if it is `ready` or `degraded`, because then requests are
+/// answered.
 pub(super) fn readiness(services: Services) -> impl Endpoint {
     make(move |_| {
         let services = services.clone();
         async move {
             let readiness = services.readiness().await;
-            let status = match (readiness.database, readiness.cache) {
-                (true, true) => "ready",
-                (true, false) => "degraded",
-                (false, _) => "failing",
+            let status = match readiness.overall() {
+                Condition::Failing => StatusCode::SERVICE_UNAVAILABLE,
+                Condition::Ok | Condition::Degraded | Condition::Unknown => StatusCode::OK,
             };
-            let word = |works: bool| if works { "ok" } else { "failing" };
-            let body = json!({
-                "status": status,
-                "database": word(readiness.database),
-                "cache": word(readiness.cache),
-            });
-            let code = if readiness.database {
-                StatusCode::OK
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            };
-            Ok::<_, poem::Error>(Json(body).with_status(code).into_response())
+            let answer = Json(body(&readiness)).with_status(status);
+            Ok::<_, poem::Error>(answer.into_response())
         }
     })
+}
+
+fn body(readiness: &Readiness) -> serde_json::Value {
+    let mail = readiness.mail;
+    let age = mail.and_then(|mail| mail.worker_age);
+    let answer = readiness.database.map(|time| time.as_millis());
+    let overall = match readiness.overall() {
+        Condition::Ok => "ready",
+        other => word(other),
+    };
+    json!({
+        "status": overall,
+        "database": {
+            "status": word(readiness.database()),
+            "answer_ms": answer,
+        },
+        "redis": {
+            "status": word(readiness.redis()),
+            "used": readiness.redis.is_some(),
+        },
+        "worker": {
+            "status": word(readiness.worker()),
+            "seen_seconds_ago": age.map(|age| age.num_seconds()),
+        },
+        "outbox": {
+            "status": word(readiness.outbox()),
+            "lag_seconds": mail.map(|mail| mail.outbox_lag.num_seconds()),
+        },
+    })
+}
+
+fn word(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Ok => "ok",
+        Condition::Degraded => "degraded",
+        Condition::Failing => "failing",
+        Condition::Unknown => "unknown",
+    }
 }

@@ -1,7 +1,8 @@
 //! The HTTP edge: what comes in is checked here, and what goes out has its headers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use poem::http::{HeaderValue, header};
 use poem::listener::Acceptor;
@@ -22,6 +23,7 @@ pub mod accept;
 mod cors;
 mod graphql;
 mod health;
+pub mod metrics;
 pub mod pages;
 
 /// How long open requests may take to end once the server is told to stop.
@@ -41,6 +43,8 @@ pub struct Edge {
     pub app: AppConfig,
     /// The settings of the edge.
     pub http: HttpConfig,
+    /// The fields that operations can have at their root: the others are counted as one.
+    pub root_fields: Arc<BTreeSet<String>>,
     /// The mails of the mock provider, if that is what sends.
     pub mailbox: Option<Mailbox>,
 }
@@ -103,6 +107,7 @@ async fn observe<E: Endpoint>(
     let client = client(&request);
     request.set_data(RequestId(id.clone()));
     request.set_data(client.clone());
+    let (begun, route) = (Instant::now(), metrics::route(request.uri().path()));
     let detail = format!("{} {}", request.method(), request.uri().path());
     let span = telemetry::request_span(&id);
     async move {
@@ -111,6 +116,9 @@ async fn observe<E: Endpoint>(
             Err(error) => error.into_response(),
         };
         let status = response.status();
+        services
+            .metrics()
+            .request(route, status.as_u16(), begun.elapsed());
         let refusal = response
             .data::<RefusalCode>()
             .map(|refusal| refusal.0.as_str());

@@ -121,6 +121,8 @@ impl Services {
                 .outages
                 .report(Event::LimiterDegraded, None, self.now());
         }
+        self.metrics()
+            .limiter_decision(rule.name, verdict.allowed.is_ok());
         verdict.allowed.inspect_err(|exceeded| {
             Event::RateLimitExceeded.emit(Facts {
                 email: match subject {

@@ -148,6 +148,11 @@ impl Services {
     async fn liveness(&self, id: SessionId) -> Result<Liveness, ServiceError> {
         let key = liveness_key(id);
         let cached = self.0.cache.get(&key).await;
+        self.metrics().session_lookup(match &cached {
+            Ok(Some(_)) => "hit",
+            Ok(None) => "miss",
+            Err(_) => "error",
+        });
         if let Ok(Some(text)) = &cached
             && let Ok(liveness) = serde_json::from_str(text)
         {

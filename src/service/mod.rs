@@ -13,6 +13,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::id::{IdEntropy, RequestUuid};
 use crate::limits::Limiter;
 use crate::queue::Queue;
+use crate::telemetry::metrics::Metrics;
 
 mod accounts;
 mod codes;
@@ -28,6 +29,7 @@ mod outbox;
 mod passwordless;
 mod passwords;
 mod profile;
+mod readiness;
 mod registration;
 mod sessions;
 mod teams;
@@ -39,6 +41,7 @@ pub use liveness::{AuthenticationError, Rejection};
 pub use mails::{MailDetails, RetriedMails, Retry};
 pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
+pub use readiness::{Condition, MailReadiness, Readiness};
 pub use registration::{Registered, Registration};
 
 pub use teams::{TeamAdmin, TeamView};
@@ -81,15 +84,8 @@ pub struct Parts {
     pub mail: MailConfig,
     /// What was last said about parts that are away.
     pub outages: Outages,
-}
-
-/// Which parts answer.
-#[derive(Clone, Copy, Debug)]
-pub struct Readiness {
-    /// The database: nothing can be done without it.
-    pub database: bool,
-    /// Redis, where it is used.
-    pub cache: bool,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Services {
@@ -110,15 +106,6 @@ impl Services {
     /// A name for a request that came without one.
     pub fn new_request_id(&self) -> String {
         self.new_id::<RequestUuid>().to_string()
-    }
-
-    /// Which parts answer.
-    pub async fn readiness(&self) -> Readiness {
-        let cache = self.0.cache.get("readiness").await;
-        Readiness {
-            database: self.0.db.ping().await.is_ok(),
-            cache: cache.is_ok(),
-        }
     }
 
     /// How codes look and how long they live, for clients to draw their forms.

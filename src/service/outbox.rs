@@ -134,6 +134,7 @@ impl Services {
                 started_at: now,
             };
             self.finish(&attempt, Outcome::Cancelled).await?;
+            self.metrics().mail(mail.kind.name(), "cancelled", "none");
             Event::EmailCancelled.emit(Facts {
                 mail_id: Some(id),
                 email: Some(&mail.recipient),

@@ -180,8 +180,14 @@ events! {
     CacheUnavailable = cache_unavailable, Warning, -, "Cache unavailable";
     /// The shared limiter cannot be reached; each process counts for itself.
     LimiterDegraded = limiter_degraded, Warning, -, "Rate limits counted per process";
-    /// The database cannot be reached.
+    /// The database cannot be reached; told once per outage.
     DatabaseUnavailable = database_unavailable, Critical, -, "Database unavailable";
+    /// The database can be reached again.
+    DatabaseAvailable = database_available, Info, -, "Database available again";
+    /// A worker could not leave its sign of life in the database.
+    WorkerHeartbeatFailed = worker_heartbeat_failed, Warning, -, "Worker could not say that it is alive";
+    /// Figures and health are served on a listener of their own.
+    MetricsStarted = metrics_started, Info, -, "Metrics listener started";
     /// A setting is good to know about and needs no change.
     ConfigNote = config_note, Info, -, "Good to know about the configuration";
     /// A setting is accepted but unwise, or unknown.

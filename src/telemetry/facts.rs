@@ -7,6 +7,7 @@ use tracing::{Level, dispatcher};
 
 use super::event::Event;
 use super::masking::Masker;
+use super::metrics::EventCounts;
 use super::{CRITICAL, TARGET};
 use crate::config::LogLevel;
 use crate::domain::email::EmailAddress;
@@ -82,6 +83,9 @@ impl Event {
     /// nothing happens.
     pub fn emit(self, facts: Facts<'_>) {
         let masked = dispatcher::get_default(|dispatch| {
+            if let Some(counts) = dispatch.downcast_ref::<EventCounts>() {
+                counts.count(self);
+            }
             let masker = dispatch.downcast_ref::<Masker>()?;
             Some(Masked::new(masker, &facts))
         });

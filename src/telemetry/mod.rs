@@ -2,13 +2,15 @@
 //!
 //! `Event::…emit(Facts { … })` is the only way this crate logs. What an event looks like is
 //! decided here: names and levels in `event`, fields in `facts`, hiding of personal data in
-//! `masking`, lines in `json` and `text`, rotation in `file`.
+//! `masking`, lines in `json` and `text`, rotation in `file`. Figures for Prometheus are in
+//! `metrics`.
 
 mod event;
 mod facts;
 mod file;
 mod json;
 mod masking;
+pub mod metrics;
 mod text;
 
 use std::backtrace::Backtrace;
@@ -30,6 +32,7 @@ use crate::config::{LogConfig, LogFormat, LogLevel};
 use file::RotatingFile;
 use json::JsonLayer;
 use masking::Masker;
+use metrics::EventCounts;
 use text::TextLayer;
 
 pub use event::{Event, event_table_markdown};
@@ -143,6 +146,7 @@ where
         .collect();
     Registry::default()
         .with(Masker::new(config, &hash_key))
+        .with(EventCounts::default())
         .with(JsonStorageLayer)
         .with(layers)
         .with(filter_fn(move |meta| {

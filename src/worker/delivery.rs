@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use tokio::sync::Semaphore;
@@ -34,7 +34,7 @@ const NO_PROVIDER: &str = "none";
 /// Delivers mails, a bounded number at once.
 pub(super) struct Delivery {
     queue: Queue,
-    services: Services,
+    pub(super) services: Services,
     templates: Arc<Templates>,
     mailer: Arc<Mailer>,
     /// One for each mail that may be on its way at once.
@@ -122,6 +122,7 @@ impl Delivery {
     }
 
     async fn deliver_leased(&self, leased: &LeasedMail) {
+        let begun = Instant::now();
         let attempt = AssertUnwindSafe(self.attempt(leased)).catch_unwind();
         let outcome = match timeout(self.deadline, attempt).await {
             Ok(Ok(outcome)) => outcome,
@@ -138,6 +139,12 @@ impl Delivery {
                 retry_after: None,
             }),
         };
+        let (provider, word) = match &outcome {
+            Ok(sent) => (sent.provider, "sent"),
+            Err(failure) => (failure.provider, "failed"),
+        };
+        let metrics = self.services.metrics();
+        metrics.mail_send(provider, word, begun.elapsed());
         match outcome {
             Ok(sent) => self.record_sent(leased, &sent).await,
             Err(failure) => self.record_failure(leased, &failure).await,
@@ -178,6 +185,7 @@ impl Delivery {
 
     async fn record_sent(&self, leased: &LeasedMail, sent: &Sent) {
         let refusals = sent.refusals.as_deref();
+        self.count(leased, "sent", sent.provider);
         Event::EmailSent.emit(Facts {
             provider: Some(sent.provider),
             detail: refusals,
@@ -201,6 +209,12 @@ impl Delivery {
             retry_after: failure.retry_after,
         };
         let recorded = persist(|| self.services.mail_failed(leased, &failed)).await;
+        let outcome = if matches!(recorded, Ok(AfterFailure::Dead)) {
+            "dead"
+        } else {
+            "retry"
+        };
+        self.count(leased, outcome, failure.provider);
         let facts = Facts {
             provider: Some(failure.provider),
             detail: Some(&failure.message),
@@ -222,6 +236,14 @@ impl Delivery {
                 reason: Some("mail not sent, and not recorded: tried again when its lease ends"),
                 ..facts
             }),
+        }
+    }
+
+    fn count(&self, leased: &LeasedMail, outcome: &'static str, provider: &'static str) {
+        let (mail, metrics) = (&leased.mail, self.services.metrics());
+        metrics.mail(mail.kind.name(), outcome, provider);
+        if outcome != "retry" {
+            metrics.mail_tries(outcome, mail.attempts);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! and a sweeper that finds what no bell told of.
 
 mod delivery;
+mod heartbeat;
 mod supervisor;
 mod sweeper;
 

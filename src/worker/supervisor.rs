@@ -45,6 +45,7 @@ pub(super) async fn supervise(
             pause = PAUSE_MIN;
         }
         worker = new_name();
+        delivery.services.metrics().worker_restarted();
         // Of the lines apalis makes of it, the last has the cause.
         let report = ended.err().map(|error| error.to_string());
         let cause = report.as_deref().and_then(|report| report.lines().last());

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::Delivery;
+use super::heartbeat::Heartbeat;
 use crate::domain::id::MailId;
 use crate::queue::{Queue, QueueError, WAITING_MAX};
 use crate::service::Services;
@@ -43,8 +44,10 @@ impl Sweeper {
 
     /// Sweeps at once and then every two seconds until `shutdown`. Sends it began go on.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        let mut heartbeat = Heartbeat::new(&self.services);
         let sweeping = async {
             loop {
+                heartbeat.beat(&self.services).await;
                 // The panic hook has logged it.
                 let swept = AssertUnwindSafe(self.sweep()).catch_unwind().await;
                 sleep(swept.unwrap_or(INTERVAL)).await;

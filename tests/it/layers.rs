@@ -50,6 +50,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("minijinja", &["mail"]),
     ("reqwest", &["mail"]),
     ("async_graphql", &["graphql", "http"]),
+    ("prometheus_client", &["telemetry"]),
     ("poem", &["http", "app"]),
 ];
 

@@ -13,6 +13,7 @@ pub(super) mod team_members;
 pub(super) mod teams;
 pub(super) mod users;
 pub(super) mod verification_codes;
+pub(super) mod worker_heartbeats;
 
 macro_rules! ids_are_values {
     ($($id:ty),+) => {$(
