@@ -41,6 +41,7 @@
 //! | `minijinja` | `mail` |
 //! | `async_graphql` | `graphql`, `http` |
 //! | `poem` | `http`, `app` |
+//! | `hickory_resolver` | `app` |
 //!
 //! A test reads the sources and holds both tables.
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use gatelodge::app::{self, AccountAction, App, Role};
-use gatelodge::config::{Config, Loaded};
+use gatelodge::config::{Config, Loaded, Problems};
 use tokio_util::sync::CancellationToken;
 
 /// The settings cannot be used (`EX_CONFIG` of sysexits.h).
@@ -38,6 +38,15 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at everything the installation depends on, and say what to do about what is wrong
+    ///
+    /// Exit code: 0 all is well, 1 something is to be looked at, 2 something does not work,
+    /// 78 the settings cannot be used.
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the server on this machine whether it is alive (for containers)
     Healthcheck,
 }
@@ -132,12 +141,15 @@ async fn main() -> ExitCode {
         Command::Events => exit(app::print_events()),
         Command::Config(ConfigCommand::Example) => exit(app::config_example()),
         Command::Config(ConfigCommand::Check { json }) => {
-            let loaded = Config::from_process_env();
-            match app::config_check(&loaded, json) {
-                Ok(()) if loaded.is_err() => EXIT_CONFIG.into(),
-                printed => exit(printed),
-            }
+            config_check(&Config::from_process_env(), json)
         }
+        Command::Doctor { json } => match Config::from_process_env() {
+            Ok(loaded) => match app::doctor(&loaded, json).await {
+                Ok(state) => state.exit_code().into(),
+                Err(error) => exit(Err(error)),
+            },
+            refused => config_check(&refused, json),
+        },
         command => match Config::from_process_env() {
             Ok(loaded) => run(command, loaded).await,
             Err(problems) => {
@@ -145,6 +157,14 @@ async fn main() -> ExitCode {
                 EXIT_CONFIG.into()
             }
         },
+    }
+}
+
+/// Prints the settings, or what is wrong with them.
+fn config_check(loaded: &Result<Loaded, Problems>, json: bool) -> ExitCode {
+    match app::config_check(loaded, json) {
+        Ok(()) if loaded.is_err() => EXIT_CONFIG.into(),
+        printed => exit(printed),
     }
 }
 
@@ -162,9 +182,11 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
         Command::Healthcheck => exit(app::healthcheck(&loaded.config).await),
         Command::Worker => start(loaded, Role::Work).await,
         Command::Serve(Serve { no_worker: true }) => start(loaded, Role::Serve).await,
-        Command::Serve(_) | Command::Schema | Command::Events | Command::Config(_) => {
-            start(loaded, Role::ServeAndWork).await
-        }
+        Command::Serve(_)
+        | Command::Schema
+        | Command::Events
+        | Command::Config(_)
+        | Command::Doctor { .. } => start(loaded, Role::ServeAndWork).await,
     }
 }
 

@@ -25,12 +25,14 @@ use crate::worker::Worker;
 
 mod accounts;
 mod commands;
+mod doctor;
 
 pub use accounts::{AccountAction, account};
 pub use commands::{
     CommandError, config_check, config_example, healthcheck, migrate_down, migrate_up,
     migration_status, print_events, print_schema,
 };
+pub use doctor::{State, doctor};
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

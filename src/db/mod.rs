@@ -15,8 +15,9 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
-use crate::config::DatabaseConfig;
+use crate::config::{DatabaseConfig, make_private_folder};
 
+mod check;
 pub mod codes;
 mod entity;
 pub mod invitations;
@@ -114,11 +115,10 @@ impl Db {
     /// made if it is missing.
     pub async fn connect(config: &DatabaseConfig) -> Result<Self, DbError> {
         let url = config.url.expose_secret();
-        let in_memory = url.starts_with("sqlite::memory:") || url.contains("mode=memory");
-        if let Some(file) = sqlite_file(url).filter(|_| !in_memory)
-            && let Some(folder) = file.parent()
-        {
-            std::fs::create_dir_all(folder).map_err(|error| {
+        let file = config.sqlite_file();
+        let in_memory = url.starts_with("sqlite:") && file.is_none();
+        if let Some(folder) = file.and_then(Path::parent) {
+            make_private_folder(folder).map_err(|error| {
                 DbErr::Custom(format!("cannot make {}: {error}", folder.display()))
             })?;
         }
@@ -207,13 +207,6 @@ impl Tx {
     pub async fn commit(self) -> Result<(), DbError> {
         Ok(self.0.commit().await?)
     }
-}
-
-/// The path in a SQLite URL; `None` for another database.
-fn sqlite_file(url: &str) -> Option<&Path> {
-    let path = url.strip_prefix("sqlite:")?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    Some(Path::new(path.split('?').next()?))
 }
 
 /// A count or generation as the database keeps it.

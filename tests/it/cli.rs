@@ -78,6 +78,7 @@ fn every_command_has_help() {
         "config",
         "config check",
         "config example",
+        "doctor",
         "healthcheck",
     ] {
         let mut arguments: Vec<_> = arguments.split_whitespace().collect();

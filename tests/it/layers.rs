@@ -50,6 +50,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("minijinja", &["mail"]),
     ("async_graphql", &["graphql", "http"]),
     ("poem", &["http", "app"]),
+    ("hickory_resolver", &["app"]),
 ];
 
 #[test]

@@ -11,6 +11,7 @@ mod code_signup;
 mod codes;
 mod contract;
 mod database;
+mod doctor;
 mod email_address;
 mod forged_tokens;
 mod graphql;
