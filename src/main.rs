@@ -1,6 +1,7 @@
 //! The command line: arguments only.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -31,6 +32,12 @@ enum Command {
     /// Make and manage accounts
     #[command(subcommand)]
     User(User),
+    /// Fill a development database with a few accounts and teams; repeated, it adds what is missing
+    Seed {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the GraphQL schema
     Schema,
     /// Print the table of log events
@@ -93,30 +100,40 @@ enum User {
     Disable { email: String },
     /// Enable a disabled account
     Enable { email: String },
+    /// Write everything that is held about an address and its account as JSON, without secrets
+    Export {
+        email: String,
+        /// A new file to write to, which nobody else may read
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
 }
 
-impl From<User> for AccountAction {
-    fn from(command: User) -> Self {
-        match command {
-            User::Create { email, name } => Self::Create { email, name },
-            User::Promote { email } => Self::SetSuperuser {
-                email,
-                is_superuser: true,
-            },
-            User::Demote { email } => Self::SetSuperuser {
-                email,
-                is_superuser: false,
-            },
-            User::Disable { email } => Self::SetActive {
-                email,
-                is_active: false,
-            },
-            User::Enable { email } => Self::SetActive {
-                email,
-                is_active: true,
-            },
+/// Does something about an account.
+async fn user(config: Config, command: User) -> ExitCode {
+    let action = match command {
+        User::Create { email, name } => AccountAction::Create { email, name },
+        User::Promote { email } => AccountAction::SetSuperuser {
+            email,
+            is_superuser: true,
+        },
+        User::Demote { email } => AccountAction::SetSuperuser {
+            email,
+            is_superuser: false,
+        },
+        User::Disable { email } => AccountAction::SetActive {
+            email,
+            is_active: false,
+        },
+        User::Enable { email } => AccountAction::SetActive {
+            email,
+            is_active: true,
+        },
+        User::Export { email, output } => {
+            return exit(app::export(config, &email, output.as_deref()).await);
         }
-    }
+    };
+    exit(app::account(config, action).await)
 }
 
 #[derive(Subcommand)]
@@ -178,7 +195,8 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
         Command::Migrate(Migrate::Status { json }) => {
             exit(app::migration_status(&loaded.config, json).await)
         }
-        Command::User(command) => exit(app::account(loaded.config, command.into()).await),
+        Command::User(command) => user(loaded.config, command).await,
+        Command::Seed { json } => exit(app::seed(&loaded.config, json).await),
         Command::Healthcheck => exit(app::healthcheck(&loaded.config).await),
         Command::Worker => start(loaded, Role::Work).await,
         Command::Serve(Serve { no_worker: true }) => start(loaded, Role::Serve).await,
@@ -203,8 +221,11 @@ async fn start(loaded: Loaded, role: Role) -> ExitCode {
         let _ = app::stop_signal().await;
         signals.cancel();
     });
-    match App::build(loaded.config, role).await {
-        Ok(app) => exit(app.run_until(stop).await),
+    match App::build(loaded.config.clone(), role).await {
+        Ok(app) => {
+            app::greet(&loaded.config, app.port());
+            exit(app.run_until(stop).await)
+        }
         Err(error) => {
             app::report_failed_start(&error);
             exit(Err(error))

@@ -123,11 +123,7 @@ pub async fn migration_status(config: &Config, json: bool) -> Result<(), Command
 
 /// Asks the server on this machine whether it is alive.
 pub async fn healthcheck(config: &Config) -> Result<(), CommandError> {
-    let host = match config.http.host {
-        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        host => host,
-    };
+    let host = reachable(config.http.host);
     let asking = ask_health(host, config.http.port);
     let asked = tokio::time::timeout(HEALTHCHECK_PATIENCE, asking).await;
     let status = asked.map_err(io::Error::from)??;
@@ -135,6 +131,15 @@ pub async fn healthcheck(config: &Config) -> Result<(), CommandError> {
         Ok(())
     } else {
         Err(CommandError::Unwell(status))
+    }
+}
+
+/// An address at which this machine reaches a listener of its own.
+pub(super) fn reachable(host: IpAddr) -> IpAddr {
+    match host {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
     }
 }
 

@@ -26,13 +26,17 @@ use crate::worker::Worker;
 mod accounts;
 mod commands;
 mod doctor;
+mod greeting;
+mod seed;
 
-pub use accounts::{AccountAction, account};
+pub use accounts::{AccountAction, account, export};
 pub use commands::{
     CommandError, config_check, config_example, healthcheck, migrate_down, migrate_up,
     migration_status, print_events, print_schema,
 };
 pub use doctor::{State, doctor};
+pub use greeting::greet;
+pub use seed::seed;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

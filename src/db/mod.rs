@@ -23,6 +23,7 @@ mod entity;
 pub mod invitations;
 mod keyset;
 pub mod outbox;
+pub mod record;
 pub mod sessions;
 pub mod teams;
 pub mod users;

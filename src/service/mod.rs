@@ -18,6 +18,7 @@ mod accounts;
 mod codes;
 mod email;
 mod error;
+mod export;
 mod invitations;
 mod limits;
 mod liveness;
@@ -28,6 +29,7 @@ mod passwordless;
 mod passwords;
 mod profile;
 mod registration;
+mod seed;
 mod sessions;
 mod teams;
 
@@ -38,6 +40,7 @@ pub use liveness::{AuthenticationError, Rejection};
 pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
 pub use registration::{Registered, Registration};
+pub use seed::SeededAccount;
 
 pub use teams::{TeamAdmin, TeamView};
 

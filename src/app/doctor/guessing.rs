@@ -19,8 +19,8 @@ pub(super) fn check(config: &Config) -> Finding {
     let per_network = per_network.min(4.0 * f64::from(limits.verifications_per_15_minutes_per_ip));
     let per_hour = at_least_one(chance, per_account);
     let found = format!(
-        "{per_account} guesses an hour at one account: right with a chance of {} in an hour, {} in \
-         a year of it; one network at all accounts together: {} in an hour",
+        "whoever guesses at one account has {per_account} tries an hour: a chance of {} to get in \
+         within an hour, {} within a year; one network at all accounts: {} within an hour",
         in_words(per_hour),
         in_words(at_least_one(chance, per_account * HOURS_PER_YEAR)),
         in_words(at_least_one(chance, per_network)),
@@ -46,7 +46,7 @@ fn in_words(chance: f64) -> String {
     if chance >= 0.05 {
         format!("{:.0} %", 100.0 * chance)
     } else {
-        format!("1 to {:.0}", 1.0 / chance)
+        format!("1 in {:.0}", 1.0 / chance)
     }
 }
 
@@ -69,10 +69,10 @@ mod tests {
         let finding = finding(&[]);
         assert_eq!(finding.state, State::Ok);
         for odds in [
-            "25 guesses an hour",
-            "1 to 40000 in an hour",
-            "20 % in a year",
-            "1 to 6667 in an hour",
+            "25 tries an hour",
+            "1 in 40000 to get in within an hour",
+            "20 % within a year",
+            "1 in 6667 within an hour",
         ] {
             assert!(finding.found.contains(odds), "{odds}: {}", finding.found);
         }
@@ -87,7 +87,7 @@ mod tests {
         let long = finding(&long);
         assert_eq!(long.state, State::Ok);
         assert!(
-            long.found.contains("1 to 26244000000 in an hour"),
+            long.found.contains("1 in 26244000000 to get in"),
             "{}",
             long.found
         );
