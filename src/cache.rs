@@ -14,6 +14,8 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands, ExistenceCheck, RedisResult, SetExpiry, SetOptions};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::clock::Timestamp;
+
 /// How long a caller waits for Redis before doing without.
 const PATIENCE: Duration = Duration::from_millis(250);
 const PREFIX: &str = "gatelodge:cache:";
@@ -63,6 +65,17 @@ impl Cache {
     /// Whether there is a Redis that may be away.
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::Redis(_))
+    }
+
+    /// The time by Redis's clock. `None` without Redis.
+    pub async fn now(&self) -> Result<Option<Timestamp>, CacheError> {
+        let Self::Redis(redis) = self else {
+            return Ok(None);
+        };
+        let mut redis = redis.clone();
+        let (seconds, micros): (i64, u32) =
+            patiently(redis::cmd("TIME").query_async(&mut redis)).await?;
+        Ok(Timestamp::from_timestamp(seconds, 1000 * micros))
     }
 
     /// The text kept under `key`.

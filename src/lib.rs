@@ -43,6 +43,7 @@
 //! | `async_graphql` | `graphql`, `http` |
 //! | `prometheus_client` | `telemetry` |
 //! | `poem` | `http`, `app` |
+//! | `hickory_resolver` | `app` |
 //!
 //! A test reads the sources and holds both tables.
 

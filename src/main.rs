@@ -1,12 +1,13 @@
 //! The command line: arguments only.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use gatelodge::app::{self, AccountAction, App, CommandError, OutboxAction, PreviewPart, Role};
-use gatelodge::config::{Config, Loaded};
+use gatelodge::config::{Config, Loaded, Problems};
 use tokio_util::sync::CancellationToken;
 
 /// The settings cannot be used (`EX_CONFIG` of sysexits.h).
@@ -35,6 +36,12 @@ enum Command {
     /// Look at mails, try them again, and test how mail is sent
     #[command(subcommand)]
     Mail(Mail),
+    /// Fill a development database with a few accounts and teams; repeated, it adds what is missing
+    Seed {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the GraphQL schema
     Schema {
         /// Print it as a page to read
@@ -46,6 +53,15 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at everything the installation depends on, and say what to do about what is wrong
+    ///
+    /// Exit code: 0 all is well, 1 something is to be looked at, 2 something does not work,
+    /// 78 the settings cannot be used.
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the process on this machine whether it is alive (for containers)
     Healthcheck(Healthcheck),
 }
@@ -99,30 +115,40 @@ enum User {
     Disable { email: String },
     /// Enable a disabled account
     Enable { email: String },
+    /// Write everything that is held about an address and its account as JSON, without secrets
+    Export {
+        email: String,
+        /// A new file to write to, which nobody else may read
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
 }
 
-impl From<User> for AccountAction {
-    fn from(command: User) -> Self {
-        match command {
-            User::Create { email, name } => Self::Create { email, name },
-            User::Promote { email } => Self::SetSuperuser {
-                email,
-                is_superuser: true,
-            },
-            User::Demote { email } => Self::SetSuperuser {
-                email,
-                is_superuser: false,
-            },
-            User::Disable { email } => Self::SetActive {
-                email,
-                is_active: false,
-            },
-            User::Enable { email } => Self::SetActive {
-                email,
-                is_active: true,
-            },
+/// Does something about an account.
+async fn user(config: Config, command: User) -> ExitCode {
+    let action = match command {
+        User::Create { email, name } => AccountAction::Create { email, name },
+        User::Promote { email } => AccountAction::SetSuperuser {
+            email,
+            is_superuser: true,
+        },
+        User::Demote { email } => AccountAction::SetSuperuser {
+            email,
+            is_superuser: false,
+        },
+        User::Disable { email } => AccountAction::SetActive {
+            email,
+            is_active: false,
+        },
+        User::Enable { email } => AccountAction::SetActive {
+            email,
+            is_active: true,
+        },
+        User::Export { email, output } => {
+            return exit(app::export(config, &email, output.as_deref()).await);
         }
-    }
+    };
+    exit(app::account(config, action).await)
 }
 
 #[derive(Subcommand)]
@@ -194,12 +220,15 @@ async fn main() -> ExitCode {
         Command::Config(ConfigCommand::Example) => exit(app::config_example()),
         Command::Config(ConfigCommand::Reference) => exit(app::config_reference()),
         Command::Config(ConfigCommand::Check { json }) => {
-            let loaded = Config::from_process_env();
-            match app::config_check(&loaded, json) {
-                Ok(()) if loaded.is_err() => EXIT_CONFIG.into(),
-                printed => exit(printed),
-            }
+            config_check(&Config::from_process_env(), json)
         }
+        Command::Doctor { json } => match Config::from_process_env() {
+            Ok(loaded) => match app::doctor(&loaded, json).await {
+                Ok(state) => state.exit_code().into(),
+                Err(error) => exit(Err(error)),
+            },
+            refused => config_check(&refused, json),
+        },
         command => match Config::from_process_env() {
             Ok(loaded) => run(command, loaded).await,
             Err(problems) => {
@@ -207,6 +236,14 @@ async fn main() -> ExitCode {
                 EXIT_CONFIG.into()
             }
         },
+    }
+}
+
+/// Prints the settings, or what is wrong with them.
+fn config_check(loaded: &Result<Loaded, Problems>, json: bool) -> ExitCode {
+    match app::config_check(loaded, json) {
+        Ok(()) if loaded.is_err() => EXIT_CONFIG.into(),
+        printed => exit(printed),
     }
 }
 
@@ -220,16 +257,19 @@ async fn run(command: Command, loaded: Loaded) -> ExitCode {
         Command::Migrate(Migrate::Status { json }) => {
             exit(app::migration_status(&loaded.config, json).await)
         }
-        Command::User(command) => exit(app::account(loaded.config, command.into()).await),
+        Command::User(command) => user(loaded.config, command).await,
         Command::Mail(command) => exit(mail(command, loaded).await),
+        Command::Seed { json } => exit(app::seed(&loaded.config, json).await),
         Command::Healthcheck(Healthcheck { worker }) => {
             exit(app::healthcheck(&loaded.config, worker).await)
         }
         Command::Worker => start(loaded, Role::Work).await,
         Command::Serve(Serve { no_worker: true }) => start(loaded, Role::Serve).await,
-        Command::Serve(_) | Command::Schema { .. } | Command::Events | Command::Config(_) => {
-            start(loaded, Role::ServeAndWork).await
-        }
+        Command::Serve(_)
+        | Command::Schema { .. }
+        | Command::Events
+        | Command::Config(_)
+        | Command::Doctor { .. } => start(loaded, Role::ServeAndWork).await,
     }
 }
 
@@ -268,8 +308,11 @@ async fn start(loaded: Loaded, role: Role) -> ExitCode {
         let _ = app::stop_signal().await;
         signals.cancel();
     });
-    match App::build(loaded.config, role).await {
-        Ok(app) => exit(app.run_until(stop).await),
+    match App::build(loaded.config.clone(), role).await {
+        Ok(app) => {
+            app::greet(&loaded.config, app.port());
+            exit(app.run_until(stop).await)
+        }
         Err(error) => {
             app::report_failed_start(&error);
             exit(Err(error))

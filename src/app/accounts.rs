@@ -1,11 +1,18 @@
 //! `gatelodge user`: what an operator does about accounts.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
 
 use super::{CommandError, assemble};
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::service::Failure;
+
+/// After this long the operator is told what takes so long.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// What is to be done about an account.
 #[derive(Debug)]
@@ -37,18 +44,21 @@ pub enum AccountAction {
 pub async fn account(config: Config, action: AccountAction) -> Result<(), CommandError> {
     let core = assemble(&config, Clock::default()).await?;
     let services = &core.services;
-    let done = match action {
-        AccountAction::Create { email, name } => services.create_account(&email, &name).await,
-        AccountAction::SetSuperuser {
-            email,
-            is_superuser,
-        } => services.set_superuser(&email, is_superuser).await,
-        AccountAction::SetActive { email, is_active } => {
-            services.set_active(&email, is_active).await
+    let done = told_of_waiting(async {
+        match action {
+            AccountAction::Create { email, name } => services.create_account(&email, &name).await,
+            AccountAction::SetSuperuser {
+                email,
+                is_superuser,
+            } => services.set_superuser(&email, is_superuser).await,
+            AccountAction::SetActive { email, is_active } => {
+                services.set_active(&email, is_active).await
+            }
         }
-    };
+    })
+    .await;
     core.db.close().await?;
-    match done {
+    match done.map_err(refused) {
         Ok(user) => {
             let account = serde_json::json!({
                 "id": user.id,
@@ -59,13 +69,56 @@ pub async fn account(config: Config, action: AccountAction) -> Result<(), Comman
             });
             Ok(writeln!(io::stdout(), "{account:#}")?)
         }
-        Err(Failure::Internal(error)) => Err(error.into()),
-        Err(Failure::Refused(errors)) => {
-            let texts: Vec<_> = errors
-                .iter()
-                .map(|error| error.reason.to_string())
-                .collect();
-            Err(CommandError::Refused(texts.join(" ")))
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes everything that is held about an address and its account as JSON: to a new file that
+/// nobody else may read, or to standard output.
+pub async fn export(
+    config: Config,
+    email: &str,
+    output: Option<&Path>,
+) -> Result<(), CommandError> {
+    let core = assemble(&config, Clock::default()).await?;
+    let exported = core.services.export(email).await;
+    core.db.close().await?;
+    let mut text =
+        serde_json::to_vec_pretty(&exported.map_err(refused)?).map_err(io::Error::other)?;
+    text.push(b'\n');
+    let Some(path) = output else {
+        return Ok(io::stdout().write_all(&text)?);
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(path)
+        .and_then(|mut file| file.write_all(&text));
+    written.map_err(|error| CommandError::Refused(format!("{}: {error}", path.display())))
+}
+
+/// Does it, and says meanwhile on standard error why it may take a minute.
+async fn told_of_waiting<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Ok(done) = tokio::time::timeout(SILENCE, &mut work).await {
+        return done;
+    }
+    eprintln!(
+        "still at it: if Redis is away, this waits for it for up to a minute, until no process can \
+         take an ended session for a living one"
+    );
+    work.await
+}
+
+/// What the operator can mend, in words.
+pub(super) fn refused(failure: Failure) -> CommandError {
+    match failure {
+        Failure::Internal(error) => error.into(),
+        Failure::Refused(errors) => {
+            let texts = errors.iter().map(|error| error.reason.to_string());
+            CommandError::Refused(texts.collect::<Vec<_>>().join(" "))
         }
     }
 }

@@ -141,18 +141,22 @@ pub async fn healthcheck(config: &Config, worker: bool) -> Result<(), CommandErr
     } else {
         SocketAddr::new(config.http.host, config.http.port)
     };
-    let host = match address.ip() {
-        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        host => host,
-    };
-    let asking = ask_health(host, address.port());
+    let asking = ask_health(reachable(address.ip()), address.port());
     let asked = tokio::time::timeout(HEALTHCHECK_PATIENCE, asking).await;
     let status = asked.map_err(io::Error::from)??;
     if status.contains(" 200 ") {
         Ok(())
     } else {
         Err(CommandError::Unwell(status))
+    }
+}
+
+/// An address at which this machine reaches a listener of its own.
+pub(super) fn reachable(host: IpAddr) -> IpAddr {
+    match host {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
     }
 }
 

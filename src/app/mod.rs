@@ -27,19 +27,24 @@ use crate::worker::Worker;
 
 mod accounts;
 mod commands;
+mod doctor;
+mod greeting;
 mod mail_check;
 mod mail_outbox;
+mod seed;
 
-pub use accounts::{AccountAction, account};
+pub use accounts::{AccountAction, account, export};
 pub use commands::{
     CommandError, config_check, config_example, config_reference, healthcheck, migrate_down,
     migrate_up, migration_status, print_events, print_schema,
 };
-
+pub use doctor::{State, doctor};
+pub use greeting::greet;
 pub use mail_check::{
     PreviewPart, mail_kinds, mail_states, preview as preview_mail, test as test_mail,
 };
 pub use mail_outbox::{OutboxAction, outbox};
+pub use seed::seed;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 mod dotenv;
 mod load;
 mod mail;
+mod private_files;
 mod production;
 mod reader;
 mod secret_key;
@@ -16,7 +17,7 @@ mod unknown;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::Duration;
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +27,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::password::PasswordRule;
 
 pub use load::load;
+pub use private_files::make_private_folder;
 pub use reader::{EffectiveSetting, Problem, Problems};
 pub use settings::{configuration_markdown, env_example};
 
@@ -41,6 +43,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// What is good to know and needs no change. Holds no secrets.
     pub notes: Vec<String>,
+    /// Files that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
     /// Each setting as it holds, secrets hidden.
     pub effective: Vec<EffectiveSetting>,
 }
@@ -122,6 +126,17 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
     /// `RUN_MIGRATIONS`.
     pub run_migrations: bool,
+}
+
+impl DatabaseConfig {
+    /// The file of a SQLite database; `None` for any other, and for one in memory.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        let path = self.url.expose_secret().strip_prefix("sqlite:")?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        let (path, options) = path.split_once('?').unwrap_or((path, ""));
+        let in_memory = path == ":memory:" || options.contains("mode=memory");
+        (!in_memory).then(|| Path::new(path))
+    }
 }
 
 /// Verification codes.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use secrecy::SecretString;
@@ -67,6 +68,7 @@ pub(super) struct Reader<'v> {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
     pub(super) notes: Vec<String>,
+    secret_files: Vec<PathBuf>,
     effective: Vec<EffectiveSetting>,
 }
 
@@ -77,6 +79,7 @@ impl<'v> Reader<'v> {
             problems,
             warnings: Vec::new(),
             notes: Vec::new(),
+            secret_files: Vec::new(),
             effective: Vec::new(),
         }
     }
@@ -90,6 +93,7 @@ impl<'v> Reader<'v> {
             config,
             warnings: self.warnings,
             notes: self.notes,
+            secret_files: self.secret_files,
             effective: self.effective,
         })
     }
@@ -224,6 +228,7 @@ impl<'v> Reader<'v> {
         let Some(path) = self.variable(&twin) else {
             return value;
         };
+        self.secret_files.push(PathBuf::from(path));
         let found = match fs::read_to_string(path) {
             _ if value.is_some() => format!("{} as well", setting.name),
             Ok(text) if text.trim().is_empty() => format!("nothing in {path:?}"),

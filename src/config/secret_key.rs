@@ -1,6 +1,6 @@
 //! `JWT_SECRET_KEY`; in development it is made once and kept.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -9,14 +9,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Environment;
+use super::private_files::make_private_folder;
 use super::reader::Reader;
 use super::settings;
 
 /// The length of what HMAC-SHA256 gives: a shorter key would be the easier one to guess.
 const MIN_BYTES: usize = 32;
 
-/// Printed in public as an example.
-const EXAMPLE: &str = "your-super-secret-key-min-32-characters";
+/// Printed in public as examples, here and in what is around.
+const EXAMPLES: [&str; 3] = [
+    "your-super-secret-key-min-32-characters",
+    "development-only-and-known-to-everybody",
+    "the-same-for-all-of-them-and-32-characters-at-least",
+];
 
 const ACCEPTED: &str =
     "at least 32 bytes that are no example, such as `openssl rand -base64 48` prints";
@@ -31,7 +36,7 @@ pub(super) fn read(
     private_key_previous: Option<&SecretString>,
 ) -> (SecretString, Option<SecretString>) {
     let development = environment == Environment::Development;
-    let is_valid = |key: &str| key.len() >= MIN_BYTES && (development || key != EXAMPLE);
+    let is_valid = |key: &str| key.len() >= MIN_BYTES && (development || !EXAMPLES.contains(&key));
     let key = r.secret(settings::JWT_SECRET_KEY, ACCEPTED, is_valid);
     let mut previous = r.secret(settings::JWT_SECRET_KEY_PREVIOUS, ACCEPTED, is_valid);
     let key = match key {
@@ -47,9 +52,9 @@ pub(super) fn read(
             SecretString::default()
         }
     };
-    if key.expose_secret() == EXAMPLE {
+    if EXAMPLES.contains(&key.expose_secret()) {
         r.warnings
-            .push("JWT_SECRET_KEY is the published example: anybody can forge tokens".to_owned());
+            .push("JWT_SECRET_KEY is a published example: anybody can forge tokens".to_owned());
     }
     (key, previous)
 }
@@ -78,7 +83,7 @@ fn kept(r: &mut Reader, data_directory: &Path) -> SecretString {
 /// The lock makes processes that start at once agree on the key of the first.
 fn read_or_make(path: &Path) -> io::Result<SecretString> {
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
+        make_private_folder(directory)?;
     }
     let mut file = open_private(path)?;
     file.lock()?;
@@ -117,6 +122,7 @@ fn open_private(path: &Path) -> io::Result<File> {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::thread;
 

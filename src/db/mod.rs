@@ -15,8 +15,9 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
-use crate::config::DatabaseConfig;
+use crate::config::{DatabaseConfig, make_private_folder};
 
+mod check;
 pub mod codes;
 mod entity;
 pub mod heartbeats;
@@ -25,6 +26,7 @@ mod keyset;
 pub mod mail_attempts;
 pub mod mail_records;
 pub mod outbox;
+pub mod record;
 pub mod sessions;
 pub mod teams;
 pub mod users;
@@ -117,11 +119,10 @@ impl Db {
     /// made if it is missing.
     pub async fn connect(config: &DatabaseConfig) -> Result<Self, DbError> {
         let url = config.url.expose_secret();
-        let in_memory = url.starts_with("sqlite::memory:") || url.contains("mode=memory");
-        if let Some(file) = sqlite_file(url).filter(|_| !in_memory)
-            && let Some(folder) = file.parent()
-        {
-            std::fs::create_dir_all(folder).map_err(|error| {
+        let file = config.sqlite_file();
+        let in_memory = url.starts_with("sqlite:") && file.is_none();
+        if let Some(folder) = file.and_then(Path::parent) {
+            make_private_folder(folder).map_err(|error| {
                 DbErr::Custom(format!("cannot make {}: {error}", folder.display()))
             })?;
         }
@@ -223,13 +224,6 @@ impl Tx {
     pub async fn commit(self) -> Result<(), DbError> {
         Ok(self.0.commit().await?)
     }
-}
-
-/// The path in a SQLite URL; `None` for another database.
-fn sqlite_file(url: &str) -> Option<&Path> {
-    let path = url.strip_prefix("sqlite:")?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    Some(Path::new(path.split('?').next()?))
 }
 
 /// A count or generation as the database keeps it.

@@ -93,6 +93,13 @@ impl CodeFormat {
         }
     }
 
+    /// How many codes there are, which is what a guess has against it.
+    pub fn possible(self) -> f64 {
+        let length = i32::try_from(self.length).unwrap_or(i32::MAX);
+        let characters = u32::try_from(self.alphabet().len()).unwrap_or(u32::MAX);
+        f64::from(characters).powi(length)
+    }
+
     /// Maps 128 bits of a MAC onto the alphabet. Eight characters of thirty need 40 bits, so the
     /// bias towards any one code is below 2⁻⁸⁸.
     pub fn encode(self, mac: [u8; 16]) -> Code {

@@ -59,6 +59,11 @@ impl EmailAddress {
         self.0.split_once('@').map_or("", |(local, _)| local)
     }
 
+    /// The part after the `@`, in its ASCII form.
+    pub fn domain(&self) -> &str {
+        self.0.split_once('@').map_or("", |(_, domain)| domain)
+    }
+
     /// The address with most of its local part hidden: `a***@example.com`.
     pub fn masked(&self) -> String {
         mask(&self.0)

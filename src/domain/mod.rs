@@ -8,6 +8,7 @@ pub mod id;
 pub mod mail;
 pub mod mailbox;
 pub mod password;
+pub mod record;
 pub mod session;
 pub mod team;
 pub mod user;

@@ -2,6 +2,7 @@
 
 pub mod templates;
 
+mod check;
 mod message;
 mod mock;
 mod sendgrid;
@@ -15,6 +16,7 @@ use crate::domain::clock::Clock;
 use crate::domain::code::Code;
 use crate::domain::mail::{Link, RenderedMail};
 use crate::domain::mailbox::Mailbox;
+pub use check::CheckError;
 use mock::MockProvider;
 use sendgrid::SendGridProvider;
 use smtp::SmtpProvider;

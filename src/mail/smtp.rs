@@ -136,6 +136,14 @@ impl SmtpProvider {
         self.conclude(connection, outcome).await
     }
 
+    /// Connects, encrypts, logs in and says good-bye, without a deadline of its own.
+    pub(super) async fn try_login(&self) -> Result<(), String> {
+        let connected = self.connect().await;
+        let mut connection = connected.map_err(|error| self.words_of(&error))?;
+        let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
+        Ok(())
+    }
+
     fn write(&self, mail: &RenderedMail) -> Result<Letter, String> {
         let to: Address = mail
             .to

@@ -19,6 +19,7 @@ mod accounts;
 mod codes;
 mod email;
 mod error;
+mod export;
 mod invitations;
 mod limits;
 mod liveness;
@@ -31,6 +32,7 @@ mod passwords;
 mod profile;
 mod readiness;
 mod registration;
+mod seed;
 mod sessions;
 mod teams;
 
@@ -43,6 +45,7 @@ pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
 pub use readiness::{Condition, MailReadiness, Readiness};
 pub use registration::{Registered, Registration};
+pub use seed::SeededAccount;
 
 pub use teams::{TeamAdmin, TeamView};
 

@@ -86,6 +86,7 @@ fn every_command_has_help() {
         "config",
         "config check",
         "config example",
+        "doctor",
         "healthcheck",
         "mail",
         "mail list",

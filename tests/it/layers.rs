@@ -52,6 +52,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("async_graphql", &["graphql", "http"]),
     ("prometheus_client", &["telemetry"]),
     ("poem", &["http", "app"]),
+    ("hickory_resolver", &["app"]),
 ];
 
 #[test]

@@ -20,7 +20,7 @@ fn the_specified_example_loads_as_it_stands() {
     let [key, password] = &loaded.warnings[..] else {
         panic!("{:?}", loaded.warnings)
     };
-    assert!(key.starts_with("JWT_SECRET_KEY is the published example"));
+    assert!(key.starts_with("JWT_SECRET_KEY is a published example"));
     assert!(password.starts_with("GMAIL_APP_PASSWORD cannot be an app password"));
 }
 

@@ -1,0 +1,117 @@
+//! What is said about the settings at every start, and what only fits a laptop or only the public.
+
+use url::{Host, Url};
+
+use super::Finding;
+use crate::config::{Config, Environment, Loaded};
+
+const CHECK: &str = "settings";
+
+pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
+    let config = &loaded.config;
+    let mode = match config.app.environment {
+        Environment::Development => "development",
+        Environment::Production => "production",
+    };
+    let mut findings = vec![Finding::ok(CHECK, format!("all can be used; {mode}"))];
+    let told = |text: &String| {
+        let (found, advice) = text.split_once(": ").unwrap_or((text, ""));
+        Finding::warning(CHECK, found, capitalized(advice))
+    };
+    findings.extend(loaded.warnings.iter().map(told));
+    findings.extend(loaded.notes.iter().map(|note| Finding::ok(CHECK, note)));
+    match config.app.environment {
+        Environment::Development => findings.extend(development(config)),
+        Environment::Production => findings.extend(production(config)),
+    }
+    findings
+}
+
+fn development(config: &Config) -> Option<Finding> {
+    (!config.http.host.is_loopback()).then(|| {
+        Finding::warning(
+            CHECK,
+            format!(
+                "HOST is {}: others reach a server in development",
+                config.http.host
+            ),
+            "Set APP_ENV=production, or HOST=127.0.0.1: in development the mailbox shows live \
+             codes to whoever asks.",
+        )
+    })
+}
+
+fn production(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if is_local(&config.app.url) {
+        findings.push(Finding::failed(
+            CHECK,
+            format!("APP_URL is {}: links in mails lead nowhere", config.app.url),
+            "Set it to the address that people have in their browser.",
+        ));
+    }
+    for origin in &config.http.cors_allowed_origins {
+        if is_local(origin) || origin.starts_with("http://") {
+            findings.push(Finding::warning(
+                CHECK,
+                format!("CORS_ALLOWED_ORIGINS has {origin}"),
+                "Leave it out: pages there are a developer's, or can be changed on their way.",
+            ));
+        }
+    }
+    for (is_on, name) in [
+        (config.http.graphiql, "GRAPHIQL_ENABLED"),
+        (config.http.introspection, "INTROSPECTION_ENABLED"),
+    ] {
+        if is_on {
+            findings.push(Finding::ok(
+                CHECK,
+                format!("{name} is true: the public can read the schema"),
+            ));
+        }
+    }
+    findings
+}
+
+/// Whether a URL means the machine it is used on.
+fn is_local(url: &str) -> bool {
+    match Url::parse(url).ok().as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        None => false,
+    }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().collect::<String>() + chars.as_str() + ".",
+        None => "`gatelodge config check` shows every setting.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_known() {
+        for url in [
+            "https://localhost",
+            "http://app.localhost:8000",
+            "https://127.0.0.2:1",
+            "http://[::1]",
+            "http://0.0.0.0:8000",
+        ] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in [
+            "https://app.example.com",
+            "https://192.0.2.1",
+            "https://localhost.example",
+        ] {
+            assert!(!is_local(url), "{url}");
+        }
+    }
+}

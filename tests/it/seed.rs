@@ -1,0 +1,118 @@
+//! What a developer is given to begin with: people to log in as, and where to look.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::client::Answer;
+use crate::support::deployment::Deployment;
+use crate::support::{on_both_deployments, process};
+
+async fn seed(deployment: &Deployment, settings: &[(&str, &str)]) -> std::process::Output {
+    let mut command = process::command(deployment.path(), &deployment.variables(settings));
+    command.args(["seed", "--json"]);
+    process::output(command).await
+}
+
+async fn accounts(deployment: &Deployment) -> Vec<Value> {
+    let output = seed(deployment, &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    report["accounts"].as_array().unwrap().clone()
+}
+
+on_both_deployments! {
+    /// Everybody it names can log in with the password it prints, and is in the teams it prints;
+    /// a second run adds nothing and changes nothing.
+    async fn seeded_people_can_log_in(deployment: Deployment) {
+        let app = deployment.start().await;
+        let seeded = accounts(&deployment).await;
+        assert!(seeded.len() >= 3);
+        for account in &seeded {
+            let text = |field: &str| account[field].as_str().unwrap();
+            let tokens = app.signed_in(text("email"), text("password")).await;
+            let client = app.with_token(&tokens.access);
+            let me = client.run("{ me { emailVerified isSuperuser } }", json!({})).await;
+            assert_eq!(me["me"]["emailVerified"], true);
+            assert_eq!(me["me"]["isSuperuser"], account["isSuperuser"]);
+            let mut teams: Vec<_> = client.teams().await.into_iter().map(|(name, _)| name).collect();
+            teams.sort();
+            let mut told: Vec<_> = account["teams"].as_array().unwrap().iter()
+                .map(|name| name.as_str().unwrap().to_owned()).collect();
+            told.sort();
+            assert_eq!(teams, told, "{account}");
+        }
+        for account in accounts(&deployment).await {
+            assert_eq!((&account["isNew"], &account["password"]), (&json!(false), &Value::Null));
+        }
+        let first = &seeded[0];
+        let tokens = app.signed_in(first["email"].as_str().unwrap(), first["password"].as_str().unwrap()).await;
+        let teams = app.with_token(&tokens.access).teams().await;
+        assert_eq!(teams.len(), first["teams"].as_array().unwrap().len());
+    }
+}
+
+/// A password that everybody knows never gets into a production database.
+#[tokio::test]
+async fn production_is_not_seeded() {
+    let deployment = Deployment::embedded().await;
+    let output = seed(&deployment, &PRODUCTION).await;
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("APP_ENV is production"), "{told}");
+    assert!(!deployment.path().join("data").exists());
+}
+
+const PRODUCTION: [(&str, &str); 7] = [
+    ("APP_ENV", "production"),
+    ("APP_URL", "https://app.example.com"),
+    ("EMAIL_SERVICE", "smtp"),
+    ("SMTP_HOST", "127.0.0.1"),
+    ("SMTP_PORT", "1"),
+    ("EMAIL_FROM_ADDRESS", "ada@gatelodge.invalid"),
+    ("BCRYPT_COST", "10"),
+];
+
+/// A developer is shown where to look, and everything is there.
+#[tokio::test]
+async fn a_server_in_development_says_where_to_look() {
+    let deployment = Deployment::embedded().await;
+    let server = deployment.spawn(&[], &[]).await;
+    let output = server.output();
+    let base = format!("http://{}", server.address());
+    let shown: Vec<_> = output
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix(&*base))
+        .collect();
+    assert_eq!(
+        shown,
+        ["/", "/graphql", "/dev/mailbox", "/readyz"],
+        "{output}"
+    );
+    for path in shown {
+        let request = server
+            .request(Method::GET, path)
+            .header("accept", "text/html");
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    }
+}
+
+/// Who reads JSON, and who runs for the public, is shown log lines and nothing else.
+#[tokio::test]
+async fn production_and_programs_see_log_lines_only() {
+    for settings in [&[("LOG_FORMAT", "json")][..], &PRODUCTION] {
+        let deployment = Deployment::embedded().await;
+        let server = deployment.spawn(&[], settings).await;
+        for line in server.output().lines() {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            assert!(line["event"].is_string());
+        }
+    }
+    let text = [("LOG_FORMAT", "text")];
+    let settings = [&PRODUCTION[..], &text].concat();
+    let server = Deployment::embedded().await.spawn(&[], &settings).await;
+    for line in server.output().lines() {
+        let is_log_line = line.contains(" [INFO] ") || line.contains(" [WARNING] ");
+        assert!(is_log_line, "{line}");
+    }
+}
