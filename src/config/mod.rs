@@ -4,6 +4,7 @@
 //! set into a [`Config`]. A new setting is a line in the table, a field here, and a line in `load`.
 
 mod dotenv;
+mod graphql;
 mod load;
 mod mail;
 mod production;
@@ -25,6 +26,7 @@ use crate::domain::code::CodeFormat;
 use crate::domain::email::EmailAddress;
 use crate::domain::password::PasswordRule;
 
+pub use graphql::{DocumentLimits, GraphqlConfig};
 pub use load::load;
 pub use reader::{EffectiveSetting, Problem, Problems};
 pub use settings::env_example;
@@ -52,6 +54,8 @@ pub struct Config {
     pub app: AppConfig,
     /// The listener, and who may talk to it.
     pub http: HttpConfig,
+    /// `GRAPHQL_*`: how much one request may ask for.
+    pub graphql: GraphqlConfig,
     /// The database.
     pub database: DatabaseConfig,
     /// `REDIS_URL`: queue, cache and limits are shared there; without it they live in the process.

@@ -16,6 +16,7 @@ use crate::queue::Queue;
 
 mod accounts;
 mod codes;
+mod documents;
 mod email;
 mod error;
 mod invitations;
@@ -32,6 +33,7 @@ mod sessions;
 mod teams;
 
 pub use codes::CodeChallenge;
+pub use documents::DocumentHash;
 pub use error::{Failure, Reason, ServiceError, UserError};
 pub use invitations::{InvitationPreview, Invited};
 pub use liveness::{AuthenticationError, Rejection};
