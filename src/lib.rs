@@ -18,7 +18,7 @@
 //! | 1 | `queue` | `domain`, `config`, `telemetry` |
 //! | 1 | `mail` | `domain`, `config`, `telemetry` |
 //! | 2 | `service` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue` |
-//! | 3 | `graphql` | `domain`, `telemetry`, `service` |
+//! | 3 | `graphql` | `domain`, `config`, `telemetry`, `service` |
 //! | 3 | `worker` | `domain`, `config`, `telemetry`, `service`, `queue`, `mail` |
 //! | 4 | `http` | `domain`, `config`, `telemetry`, `service`, `graphql` |
 //! | 5 | `app` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`, `mail`, `service`, `graphql`, `worker`, `http` |

@@ -14,7 +14,7 @@ use crate::crypto::{self, AccessTokens, AccessTokensError, Hasher, Keys};
 use crate::db::{Db, DbError};
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
-use crate::graphql::{self, AppInfo};
+use crate::graphql::{self, AppInfo, Documents};
 use crate::http::{self, Edge};
 use crate::limits::{Limiter, LimiterError};
 use crate::mail::templates::{TemplateErrors, Templates};
@@ -356,7 +356,14 @@ fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {
     let is_mock = |provider: &MailProviderConfig| matches!(provider, MailProviderConfig::Mock);
     Edge {
         root_fields: Arc::new(graphql::root_fields()),
-        schema: graphql::schema(services.clone(), info, config.http.introspection),
+        schema: graphql::schema(
+            services.clone(),
+            info,
+            config.graphql,
+            config.http.introspection,
+        ),
+        documents: Documents::new(config.graphql.document),
+        operation_timeout: config.graphql.timeout,
         services,
         mailbox: config.mail.providers.iter().any(is_mock).then_some(mailbox),
         app: config.app,

@@ -17,7 +17,8 @@ use super::settings::{self, Setting};
 use super::{
     AppConfig, CodesConfig, Config, DatabaseConfig, Environment, HttpConfig, LimitsConfig, Loaded,
     LogConfig, LogFileConfig, LogFormat, LogLevel, Masking, PasswordsConfig, TemplateOverride,
-    TemplatesConfig, TokensConfig, Variables, dotenv, mail, production, secret_key, unknown,
+    TemplatesConfig, TokensConfig, Variables, dotenv, graphql, mail, production, secret_key,
+    unknown,
 };
 use crate::domain::code::{CodeFormat, CodeType};
 use crate::domain::password::PasswordRule;
@@ -94,6 +95,7 @@ fn load_after(
     let config = Config {
         http: http(&mut r, &app),
         metrics: metrics(&mut r),
+        graphql: graphql::read(&mut r),
         database: database(&mut r),
         redis_url: redis_url(&mut r),
         codes: codes(&mut r),

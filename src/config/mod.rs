@@ -4,6 +4,7 @@
 //! set into a [`Config`]. A new setting is a line in the table, a field here, and a line in `load`.
 
 mod dotenv;
+mod graphql;
 mod load;
 mod mail;
 mod private_files;
@@ -26,6 +27,7 @@ use crate::domain::code::CodeFormat;
 use crate::domain::email::EmailAddress;
 use crate::domain::password::PasswordRule;
 
+pub use graphql::{DocumentLimits, GraphqlConfig};
 pub use load::load;
 pub use private_files::make_private_folder;
 pub use reader::{EffectiveSetting, Problem, Problems};
@@ -58,6 +60,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// `METRICS_HOST`, `METRICS_PORT`: where figures are served, if they are.
     pub metrics: Option<SocketAddr>,
+    /// `GRAPHQL_*`: how much one request may ask for.
+    pub graphql: GraphqlConfig,
     /// The database.
     pub database: DatabaseConfig,
     /// `REDIS_URL`: queue, cache and limits are shared there; without it they live in the process.

@@ -110,6 +110,21 @@ settings! {
         METRICS_HOST = default("127.0.0.1"),
             "The address that port is on. Not for the public: there is no login.";
     }
+    "GraphQL" {
+        GRAPHQL_MAX_BYTES = default("65536"), "Bytes of a document, 1024 to 262144.";
+        GRAPHQL_MAX_TOKENS = default("5000"), "Names, values and punctuators of a document.";
+        GRAPHQL_MAX_NESTING = default("32"), "Brackets open at once, 4 to 64.";
+        GRAPHQL_MAX_ALIASES = default("100"), "Fields under another name.";
+        GRAPHQL_MAX_DIRECTIVES = default("100"), "Directives of a document.";
+        GRAPHQL_MAX_SPREADS = default("250"), "Fragment spreads and inline fragments.";
+        GRAPHQL_MAX_ROOT_FIELDS = default("50"), "Fields at the top of an operation.";
+        GRAPHQL_MAX_EXPANDED_SELECTIONS = default("5000"),
+            "Fields of a document once its fragments are put in their place, 1 to 100000.";
+        GRAPHQL_MAX_DEPTH = default("16"), "Fields within fields, 4 to 64.";
+        GRAPHQL_MAX_COMPLEXITY = default("2000"),
+            "Fields of an answer: each counts one, and as often as its list may have items.";
+        GRAPHQL_TIMEOUT_SECONDS = default("30"), "How long an operation may run, 1 to 600.";
+    }
     "Database and Redis" {
         DATABASE_URL = default("sqlite://data/gatelodge.db?mode=rwc").secret(),
             "sqlite://path?mode=rwc or postgres://user:password@host/database.";

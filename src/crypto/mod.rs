@@ -1,6 +1,6 @@
 //! Keys and what is made with them. Nothing made here is ever stored.
 
-use aws_lc_rs::{hkdf, hmac, rand};
+use aws_lc_rs::{digest, hkdf, hmac, rand};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::TokensConfig;
@@ -29,6 +29,13 @@ pub fn random<const N: usize>() -> [u8; N] {
     )]
     rand::fill(&mut bytes).expect("the operating system gives randomness");
     bytes
+}
+
+/// The SHA-256 of something that is no secret.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
 }
 
 /// Randomness for one new identifier.

@@ -11,8 +11,10 @@ use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Oper
 use async_graphql::registry::{MetaType, Registry};
 use async_graphql::{Response, ServerError, ServerResult, Value, Variables};
 
+use super::document::Document;
 use super::operation;
 
+mod arguments;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,7 @@ struct OfOneRequest(OnceLock<Asked>);
 
 /// What a request asks for.
 struct Asked {
-    document: ExecutableDocument,
+    document: Document,
     variables: Variables,
 }
 
@@ -44,13 +46,12 @@ impl Extension for OfOneRequest {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        let document = next.run(ctx, query, variables).await?;
         // It is asked once per request.
         let _ = self.0.set(Asked {
-            document: document.clone(),
+            document: ctx.data_unchecked::<Document>().clone(),
             variables: variables.clone(),
         });
-        Ok(document)
+        next.run(ctx, query, variables).await
     }
 
     async fn execute(
@@ -68,7 +69,10 @@ impl Extension for OfOneRequest {
             return next.run(ctx, operation_name).await;
         };
         let registry = &ctx.schema_env.registry;
-        let refused = refused_variables(operation, &asked.variables, registry);
+        let mut refused = refused_variables(operation, &asked.variables, registry);
+        if refused.is_empty() {
+            refused = arguments::refused(&asked.document, operation, &asked.variables, registry);
+        }
         if !refused.is_empty() {
             return Response::from_errors(refused);
         }
@@ -105,10 +109,10 @@ fn refused_variables(
     let definitions = operation.variable_definitions.iter();
     let refused = definitions.filter_map(|definition| {
         let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
-        let wrong = match variables.get(name) {
-            None | Some(Value::Null) if ty.nullable || definition.node.default_value.is_some() => {
-                return None;
-            }
+        let default = definition.node.default_value.as_ref();
+        let value = variables.get(name).filter(|value| **value != Value::Null);
+        let wrong = match value.or(default.map(|default| &default.node)) {
+            None | Some(Value::Null) if ty.nullable || default.is_some() => return None,
             None | Some(Value::Null) => "is missing",
             Some(value) if fits(registry, &ty.to_string(), value) => return None,
             Some(_) => "is not of its type",

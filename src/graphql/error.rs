@@ -13,6 +13,8 @@ use async_graphql::{
 };
 
 use super::caller::{Caller, RequestId};
+use super::guard;
+use crate::config::GraphqlConfig;
 use crate::service::{Reason, Rejection, ServiceError, UserError};
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 use crate::telemetry::{Event, Facts};
@@ -249,9 +251,11 @@ pub enum RequestError {
     /// The document is not GraphQL.
     ParseFailed(async_graphql::parser::Error),
     /// The document asks for more than is allowed.
-    TooComplex(String),
-    /// The request names a document by its hash, which this server does not keep.
-    PersistedQueryNotSupported,
+    TooComplex(guard::Refusal),
+    /// The request names a document by its hash, and nobody knows which: send it along.
+    PersistedQueryNotFound,
+    /// The operation ran for longer than it may.
+    TimedOut,
     /// Nobody could tell.
     Internal,
 }
@@ -262,11 +266,18 @@ impl From<RequestError> for ServerError {
             RequestError::Unauthenticated(why) => return unauthenticated(why),
             RequestError::BadUserInput(message) => ("BAD_USER_INPUT", message),
             RequestError::ParseFailed(error) => return parse_failed(error),
-            RequestError::TooComplex(message) => ("QUERY_TOO_COMPLEX", message),
-            RequestError::PersistedQueryNotSupported => (
-                "PERSISTED_QUERY_NOT_SUPPORTED",
-                "PersistedQueryNotSupported".to_owned(),
+            RequestError::TooComplex(refusal) => {
+                return too_complex(refusal.to_string(), refusal.setting());
+            }
+            // Apollo's clients look for these words.
+            RequestError::PersistedQueryNotFound => (
+                "PERSISTED_QUERY_NOT_FOUND",
+                "PersistedQueryNotFound".to_owned(),
             ),
+            RequestError::TimedOut => {
+                let error = ServerError::new("The operation took too long.", None);
+                return with_limit(with_code(error, "INTERNAL"), "GRAPHQL_TIMEOUT_SECONDS");
+            }
             RequestError::Internal => ("INTERNAL", INTERNAL_MESSAGE.to_owned()),
         };
         with_code(ServerError::new(message, None), code)
@@ -291,7 +302,22 @@ fn unauthenticated(why: Unauthenticated) -> ServerError {
     error
 }
 
-fn with_code(mut error: ServerError, code: &str) -> ServerError {
+fn too_complex(message: String, setting: Option<&str>) -> ServerError {
+    let error = with_code(ServerError::new(message, None), "QUERY_TOO_COMPLEX");
+    match setting {
+        Some(setting) => with_limit(error, setting),
+        None => error,
+    }
+}
+
+/// Names the setting that was in the way.
+fn with_limit(mut error: ServerError, setting: &str) -> ServerError {
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("limit", setting);
+    error
+}
+
+pub(super) fn with_code(mut error: ServerError, code: &str) -> ServerError {
     error.extensions.get_or_insert_default().set("code", code);
     error
 }
@@ -314,11 +340,14 @@ pub fn set_request_id(response: &mut Response, request_id: &RequestId) {
 }
 
 /// Gives every error at the top of an answer its code, and lets nothing of the inside out.
-pub(super) struct ErrorCodes;
+#[derive(Clone, Copy)]
+pub(super) struct ErrorCodes {
+    pub(super) limits: GraphqlConfig,
+}
 
 impl ExtensionFactory for ErrorCodes {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
+        Arc::new(*self)
     }
 }
 
@@ -342,9 +371,15 @@ impl Extension for ErrorCodes {
     ) -> ServerResult<ExecutableDocument> {
         // The text was parsed before; what is left to fail here are the limits of recursion and
         // of directives.
-        next.run(ctx, query, variables)
-            .await
-            .map_err(|error| with_code(error, "QUERY_TOO_COMPLEX"))
+        next.run(ctx, query, variables).await.map_err(|error| {
+            let is_depth = error.message.starts_with("The recursion depth");
+            let error = with_code(error, "QUERY_TOO_COMPLEX");
+            if is_depth {
+                with_limit(error, "GRAPHQL_MAX_DEPTH")
+            } else {
+                error
+            }
+        })
     }
 
     async fn validation(
@@ -352,18 +387,24 @@ impl Extension for ErrorCodes {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
+        let GraphqlConfig {
+            max_depth,
+            max_complexity,
+            ..
+        } = self.limits;
         next.run(ctx).await.map_err(|errors| {
-            let code = |error: &ServerError| match error.message.as_str() {
-                "Query is too complex." | "Query is nested too deep." => "QUERY_TOO_COMPLEX",
-                _ => "GRAPHQL_VALIDATION_FAILED",
+            let classify = |error: ServerError| match error.message.as_str() {
+                "Query is too complex." => too_complex(
+                    format!("The answer could have more than {max_complexity} fields."),
+                    Some("GRAPHQL_MAX_COMPLEXITY"),
+                ),
+                "Query is nested too deep." => too_complex(
+                    format!("Fields are nested more than {max_depth} levels deep."),
+                    Some("GRAPHQL_MAX_DEPTH"),
+                ),
+                _ => with_code(error, "GRAPHQL_VALIDATION_FAILED"),
             };
-            errors
-                .into_iter()
-                .map(|error| {
-                    let code = code(&error);
-                    with_code(error, code)
-                })
-                .collect()
+            errors.into_iter().map(classify).collect()
         })
     }
 }

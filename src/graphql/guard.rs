@@ -17,52 +17,53 @@ mod tests;
 use expansion::{Cycle, Definition, Definitions};
 use lexer::{Lexer, Stop, Token};
 
-/// The most a document may have of each.
-#[derive(Clone, Copy, Debug)]
-pub struct DocumentLimits {
-    /// Bytes of text.
-    pub max_bytes: usize,
-    /// Names, numbers, strings and punctuators. Bounds everything else a document repeats, such
-    /// as variables and arguments.
-    pub max_tokens: usize,
-    /// Brackets of any kind open at once.
-    pub max_nesting: usize,
-    /// Fields under another name.
-    pub max_aliases: usize,
-    /// Directives, wherever they stand.
-    pub max_directives: usize,
-    /// Spreads of fragments and inline fragments.
-    pub max_spreads: usize,
-    /// Fields at the top of one operation, those that come from fragments included.
-    pub max_root_fields: usize,
-    /// Fields, inline fragments and spreads of all operations together, once every spread is
-    /// followed.
-    pub max_expanded_selections: usize,
+use crate::config::DocumentLimits;
+
+/// Something that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    plural: &'static str,
+    /// The setting that limits it.
+    setting: &'static str,
 }
 
-impl Default for DocumentLimits {
-    fn default() -> Self {
-        Self {
-            max_bytes: 64 * 1024,
-            max_tokens: 5_000,
-            max_nesting: 32,
-            max_aliases: 100,
-            max_directives: 100,
-            max_spreads: 250,
-            max_root_fields: 50,
-            max_expanded_selections: 5_000,
-        }
-    }
-}
+const BYTES: Counted = Counted {
+    plural: "bytes",
+    setting: "GRAPHQL_MAX_BYTES",
+};
+const TOKENS: Counted = Counted {
+    plural: "tokens",
+    setting: "GRAPHQL_MAX_TOKENS",
+};
+const ALIASES: Counted = Counted {
+    plural: "aliases",
+    setting: "GRAPHQL_MAX_ALIASES",
+};
+const DIRECTIVES: Counted = Counted {
+    plural: "directives",
+    setting: "GRAPHQL_MAX_DIRECTIVES",
+};
+const SPREADS: Counted = Counted {
+    plural: "fragment spreads",
+    setting: "GRAPHQL_MAX_SPREADS",
+};
+const ROOT_FIELDS: Counted = Counted {
+    plural: "root fields",
+    setting: "GRAPHQL_MAX_ROOT_FIELDS",
+};
+const EXPANDED_SELECTIONS: Counted = Counted {
+    plural: "selections once its fragments are expanded",
+    setting: "GRAPHQL_MAX_EXPANDED_SELECTIONS",
+};
 
 /// Why a document is refused. The text is for the client and names the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is too much of something.
-    #[error("The document has more than {max} {what}.")]
+    #[error("The document has more than {max} {}.", .what.plural)]
     TooMany {
-        /// What was counted, in the plural.
-        what: &'static str,
+        /// What was counted.
+        what: Counted,
         /// The limit.
         max: usize,
     },
@@ -80,12 +81,23 @@ pub enum Refusal {
     OpenBlockString,
 }
 
+impl Refusal {
+    /// The setting that limits what there is too much of.
+    pub(super) fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::TooMany { what, .. } => Some(what.setting),
+            Self::TooDeep { .. } => Some("GRAPHQL_MAX_NESTING"),
+            Self::FragmentCycle | Self::OpenBlockString => None,
+        }
+    }
+}
+
 /// Checks `document` against `limits`.
 ///
 /// `Ok` does not mean that the document is valid, only that the parser may look at it: where the
 /// scan meets something that no parser would pass, it stops, and what lies behind does not count.
 pub fn check(document: &str, limits: &DocumentLimits) -> Result<(), Refusal> {
-    at_most(limits.max_bytes, document.len(), "bytes")?;
+    at_most(limits.max_bytes, document.len(), BYTES)?;
     let mut scan = Scan::new(limits);
     let mut lexer = Lexer::new(document);
     loop {
@@ -101,7 +113,7 @@ pub fn check(document: &str, limits: &DocumentLimits) -> Result<(), Refusal> {
     }
 }
 
-fn at_most(max: usize, count: usize, what: &'static str) -> Result<(), Refusal> {
+fn at_most(max: usize, count: usize, what: Counted) -> Result<(), Refusal> {
     if count > max {
         Err(Refusal::TooMany { what, max })
     } else {
@@ -180,7 +192,7 @@ impl<'a, 'l> Scan<'a, 'l> {
 
     fn token(&mut self, token: Token<'a>, after_comment: bool) -> Result<Verdict, Refusal> {
         self.tokens += 1;
-        at_most(self.limits.max_tokens, self.tokens, "tokens")?;
+        at_most(self.limits.max_tokens, self.tokens, TOKENS)?;
         if let Before::SpreadOn = self.before
             && let Some(set) = self.selections()
             && (after_comment || !matches!(token, Token::Name(_)))
@@ -198,18 +210,18 @@ impl<'a, 'l> Scan<'a, 'l> {
             Token::Colon => {
                 if self.selections().is_some() {
                     self.aliases += 1;
-                    at_most(self.limits.max_aliases, self.aliases, "aliases")?;
+                    at_most(self.limits.max_aliases, self.aliases, ALIASES)?;
                 }
                 self.before = Before::Colon;
             }
             Token::At => {
                 self.directives += 1;
-                at_most(self.limits.max_directives, self.directives, "directives")?;
+                at_most(self.limits.max_directives, self.directives, DIRECTIVES)?;
                 self.before = Before::At;
             }
             Token::Spread => {
                 self.spreads += 1;
-                at_most(self.limits.max_spreads, self.spreads, "fragment spreads")?;
+                at_most(self.limits.max_spreads, self.spreads, SPREADS)?;
                 if let Some(set) = self.selections_mut() {
                     set.in_fragment = true;
                     let definition = set.definition;
@@ -315,11 +327,11 @@ impl<'a, 'l> Scan<'a, 'l> {
             .definitions
             .measure()
             .map_err(|Cycle| Refusal::FragmentCycle)?;
-        at_most(self.limits.max_root_fields, size.root_fields, "root fields")?;
+        at_most(self.limits.max_root_fields, size.root_fields, ROOT_FIELDS)?;
         at_most(
             self.limits.max_expanded_selections,
             size.selections,
-            "selections once its fragments are expanded",
+            EXPANDED_SELECTIONS,
         )
     }
 }

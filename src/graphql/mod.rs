@@ -1,10 +1,9 @@
 //! The GraphQL schema: thin resolvers that turn an input into one service call and its answer
 //! into a payload.
 
-use std::time::Duration;
-
 use async_graphql::{EmptySubscription, SDLExportOptions};
 
+use crate::config::GraphqlConfig;
 use crate::service::Services;
 
 mod accounts;
@@ -12,6 +11,7 @@ mod caller;
 mod code;
 mod conformance;
 mod connection;
+mod document;
 mod email;
 mod error;
 pub mod guard;
@@ -31,6 +31,7 @@ mod team_mutation;
 mod user;
 
 pub use caller::{Caller, RequestId};
+pub use document::{Document, Documents};
 pub use error::{ErrorCode, RequestError, Unauthenticated, set_request_id};
 pub use query::AppInfo;
 pub use reference::reference_markdown;
@@ -40,14 +41,6 @@ pub use root_fields::root_fields;
 pub type Schema =
     async_graphql::Schema<query::Query, mutation::Mutation, async_graphql::EmptySubscription>;
 
-/// How long an operation may run.
-pub const EXECUTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// How deep fields may be nested.
-const MAX_DEPTH: usize = 16;
-/// How much one document may ask for, a field being one.
-const MAX_COMPLEXITY: usize = 2_000;
-/// How deep the parser may recurse.
-const MAX_RECURSION: usize = 40;
 /// How many directives one field may have.
 const MAX_DIRECTIVES: usize = 5;
 
@@ -75,7 +68,12 @@ pub const PUBLIC_FIELDS: &[&str] = &[
 ];
 
 /// The schema over a set of use cases.
-pub fn schema(services: Services, app: AppInfo, introspection: bool) -> Schema {
+pub fn schema(
+    services: Services,
+    app: AppInfo,
+    limits: GraphqlConfig,
+    introspection: bool,
+) -> Schema {
     let builder = async_graphql::Schema::build(
         query::Query,
         mutation::Mutation::default(),
@@ -83,11 +81,12 @@ pub fn schema(services: Services, app: AppInfo, introspection: bool) -> Schema {
     )
     .data(services)
     .data(app)
-    .extension(error::ErrorCodes)
+    .extension(error::ErrorCodes { limits })
     .extension(conformance::Conformance)
-    .limit_depth(MAX_DEPTH)
-    .limit_complexity(MAX_COMPLEXITY)
-    .limit_recursive_depth(MAX_RECURSION)
+    .limit_depth(limits.max_depth)
+    .limit_complexity(limits.max_complexity)
+    // Here fragments count too: one for each field, and some.
+    .limit_recursive_depth(2 * limits.max_depth + 8)
     .limit_directives(MAX_DIRECTIVES);
     if introspection {
         builder.finish()

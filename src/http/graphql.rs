@@ -10,29 +10,28 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request as Operation, ServerError, Value, Variables};
+use async_graphql::{ServerError, Value, Variables};
 use futures::FutureExt;
 use poem::endpoint::make;
 use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 
+use self::persisted::Asked;
 use super::accept::{prefers, quality};
 use super::{Edge, pages};
 use crate::domain::client::Client;
 use crate::domain::session::Actor;
-use crate::graphql::guard::{self, DocumentLimits};
 use crate::graphql::operation::{operation_type, root_field_names};
 use crate::graphql::{
-    Caller, EXECUTION_TIMEOUT, PUBLIC_FIELDS, RequestError, RequestId, Unauthenticated,
-    set_request_id,
+    Caller, PUBLIC_FIELDS, RequestError, RequestId, Unauthenticated, set_request_id,
 };
 use crate::service::AuthenticationError;
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 use crate::telemetry::{Event, Facts};
 
 mod parameters;
+mod persisted;
 
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
@@ -158,10 +157,11 @@ fn accept(request: &Request) -> Option<String> {
 }
 
 /// The media type to answer with: what the client likes best of the two, `application/json` where
-/// it does not say. `None` if it takes neither.
+/// it likes both alike. `None` if it takes neither.
 fn media_type(accept: Option<&str>) -> Option<&'static str> {
     let Some(accept) = accept else {
-        return Some(JSON);
+        // So says GraphQL over HTTP of clients that do not say.
+        return Some(GRAPHQL_RESPONSE);
     };
     if prefers(Some(accept), GRAPHQL_RESPONSE, JSON) {
         Some(GRAPHQL_RESPONSE)
@@ -175,23 +175,13 @@ async fn run(
     request: &mut Request,
     request_id: &RequestId,
 ) -> Result<async_graphql::Response, Refusal> {
-    let parameters = match *request.method() {
+    let mut parameters = match *request.method() {
         Method::GET => parameters::from_url(request)?,
         Method::POST => parameters::from_body(request).await?,
         _ => return Err(Refusal::method("GET, POST", "Use GET or POST.")),
     };
+    let Asked { document, to_share } = persisted::document(edge, &mut parameters).await?;
     let operation_name = parameters.operation_name.as_deref();
-    let text = match (parameters.query, parameters.extensions) {
-        (Some(text), _) => text,
-        (None, Some(extensions)) if extensions.contains_key("persistedQuery") => {
-            return Err(Refusal::document(RequestError::PersistedQueryNotSupported));
-        }
-        (None, _) => return Err(Refusal::bad_request("The parameter \"query\" is missing.")),
-    };
-    guard::check(&text, &DocumentLimits::default())
-        .map_err(|refusal| Refusal::document(RequestError::TooComplex(refusal.to_string())))?;
-    let document =
-        parse_query(&text).map_err(|error| Refusal::document(RequestError::ParseFailed(error)))?;
     let is_query = operation_type(&document, operation_name)
         .is_none_or(|operation| operation == OperationType::Query);
     if request.method() == Method::GET && !is_query {
@@ -204,7 +194,8 @@ async fn run(
     let actor = actor(edge, request, &client, is_public).await?;
 
     let variables = parameters.variables.unwrap_or_default();
-    let mut operation = Operation::new(text)
+    let mut operation = document
+        .request()
         .variables(Variables::from_json(serde_json::Value::Object(variables)))
         .data(Caller {
             client,
@@ -218,13 +209,19 @@ async fn run(
         .into_iter()
         .map(|field| Some(field).filter(known).unwrap_or("other").to_owned())
         .collect();
-    operation.set_parsed_query(document);
-    let ran = tokio::time::timeout(EXECUTION_TIMEOUT, edge.schema.execute(operation)).await;
+    let running = edge.schema.execute(operation);
+    let result = tokio::time::timeout(edge.operation_timeout, running).await;
     for field in &fields {
         edge.services.metrics().operation(field, begun.elapsed());
     }
-    match ran {
-        Ok(response) => Ok(response),
+    match result {
+        Ok(response) => {
+            // Only what is valid is worth its place.
+            if let Some((hash, text)) = to_share.filter(|_| ran(&response)) {
+                edge.services.share_document(hash, &text).await;
+            }
+            Ok(response)
+        }
         Err(elapsed) => {
             Event::InternalError.emit(Facts {
                 error: Some(&elapsed),
@@ -232,10 +229,15 @@ async fn run(
             });
             Err(Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                RequestError::Internal,
+                RequestError::TimedOut,
             ))
         }
     }
+}
+
+/// Whether a document got to run.
+fn ran(response: &async_graphql::Response) -> bool {
+    response.errors.iter().all(|error| !error.path.is_empty()) || response.data != Value::Null
 }
 
 fn client(request: &Request) -> Client {
@@ -299,8 +301,7 @@ fn encode(
     for code in response.errors.iter().filter_map(code) {
         count_error(ErrorPlace::Top, &code);
     }
-    let ran =
-        response.errors.iter().all(|error| !error.path.is_empty()) || response.data != Value::Null;
+    let ran = ran(&response);
     let status = status.unwrap_or(match (ran, media_type) {
         (false, GRAPHQL_RESPONSE) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,

@@ -15,7 +15,7 @@ use self::graphql::RefusalCode;
 use crate::config::{AppConfig, Environment, HttpConfig};
 use crate::domain::client::Client;
 use crate::domain::mailbox::Mailbox;
-use crate::graphql::{RequestId, Schema};
+use crate::graphql::{Documents, RequestId, Schema};
 use crate::service::Services;
 use crate::telemetry::{self, Event, Facts};
 
@@ -37,6 +37,10 @@ const REQUEST_ID: &str = "x-request-id";
 pub struct Edge {
     /// The schema to run documents on.
     pub schema: Schema,
+    /// Documents that were read before.
+    pub documents: Documents,
+    /// `GRAPHQL_TIMEOUT_SECONDS`.
+    pub operation_timeout: Duration,
     /// The use cases, to find out who asks.
     pub services: Services,
     /// What the installation calls itself.

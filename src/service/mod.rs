@@ -17,6 +17,7 @@ use crate::telemetry::metrics::Metrics;
 
 mod accounts;
 mod codes;
+mod documents;
 mod email;
 mod error;
 mod export;
@@ -37,6 +38,7 @@ mod sessions;
 mod teams;
 
 pub use codes::CodeChallenge;
+pub use documents::DocumentHash;
 pub use error::{Failure, Reason, ServiceError, UserError};
 pub use invitations::{InvitationPreview, Invited};
 pub use liveness::{AuthenticationError, Rejection};

@@ -34,6 +34,7 @@ mod password_hints;
 mod password_limits;
 mod password_reset;
 mod passwords;
+mod persisted_queries;
 mod privacy;
 mod private_fields;
 mod processes;

@@ -1,4 +1,4 @@
-use async_graphql::{EmptySubscription, InputObject, Object, Request, Schema, SimpleObject};
+use async_graphql::{EmptySubscription, InputObject, Object, Schema, SimpleObject};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -98,7 +98,8 @@ async fn run(query: &str, variables: Json) -> Json {
     let schema = Schema::build(Query, Mutation, EmptySubscription)
         .extension(Conformance)
         .finish();
-    let request = Request::new(query).variables(Variables::from_json(variables));
+    let request = Document::parse(query).unwrap().request();
+    let request = request.variables(Variables::from_json(variables));
     serde_json::to_value(schema.execute(request).await).unwrap()
 }
 
@@ -107,7 +108,8 @@ async fn data(query: &str) -> String {
     let schema = Schema::build(Query, Mutation, EmptySubscription)
         .extension(Conformance)
         .finish();
-    let response = schema.execute(query).await;
+    let request = Document::parse(query).unwrap().request();
+    let response = schema.execute(request).await;
     serde_json::to_string(&response.data).unwrap()
 }
 
@@ -213,4 +215,52 @@ async fn variables_are_looked_at_first() {
     }
     let skip = "query Q($b: Boolean!) { quick @skip(if: $b) }";
     assert_eq!(run(skip, json!({})).await["data"], Json::Null);
+}
+
+/// What is written where an input object belongs stops a request too, before a field has run.
+#[tokio::test]
+async fn literals_are_looked_at_first() {
+    for note in [
+        "3",
+        "\"x\"",
+        "X",
+        "[{text: \"a\"}]",
+        "{text: \"a\", replies: 3}",
+        "{text: \"a\", replies: [{text: \"a\"}, $three]}",
+        "$text",
+        "3.5",
+    ] {
+        for (query, what) in [
+            (
+                format!("{{ echo(text: \"a\") add(note: {note}) }}"),
+                "a field",
+            ),
+            (
+                format!("{{ ... {{ ...A }} }} fragment A on Mutation {{ add(note: {note}) }}"),
+                "a fragment",
+            ),
+        ] {
+            let query = format!("mutation($three: Int = 3, $text: String = \"a\") {query}");
+            let answer = run(&query, json!({ "three": 3, "text": "a" })).await;
+            assert_eq!(answer["data"], Json::Null, "{what}, {note}: {answer}");
+            assert_eq!(
+                answer["errors"][0]["path"],
+                Json::Null,
+                "{what}, {note}: {answer}"
+            );
+        }
+    }
+    let unlike = "mutation($note: Note = 3) { add(note: $note) }";
+    let answer = run(unlike, json!({})).await;
+    assert_eq!(answer["errors"][0]["path"], Json::Null, "{answer}");
+    for (variables, note) in [
+        ("", "{text: \"a\"}"),
+        ("($b: String!)", "{text: \"\", replies: {text: $b}}"),
+        ("($note: Note = {text: \"b\"})", "$note"),
+        ("($missing: [Note!])", "{text: \"a\", replies: $missing}"),
+    ] {
+        let query = format!("mutation{variables} {{ add(note: {note}) }}");
+        let answer = run(&query, json!({ "b": "b" })).await;
+        assert_eq!(answer["data"], json!({ "add": 1 }), "{query}: {answer}");
+    }
 }

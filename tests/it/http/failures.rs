@@ -129,8 +129,8 @@ async fn a_refusal_is_one_line_in_the_log() {
         ),
         (
             post(r#"{"extensions":{"persistedQuery":{}}}"#),
-            200,
-            Some("PERSISTED_QUERY_NOT_SUPPORTED"),
+            400,
+            Some(input),
         ),
         (server.request(Method::GET, "/no/such/path"), 404, None),
         (server.request(Method::POST, "/healthz"), 405, None),

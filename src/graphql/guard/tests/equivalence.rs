@@ -3,8 +3,7 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use proptest::prelude::*;
 
 use super::super::expansion::Size;
-use super::super::{DocumentLimits, check};
-use super::measure;
+use super::{check_default, measure};
 
 /// What the guard computes, computed the slow way from what the parser read. `None` above a
 /// hundred thousand.
@@ -151,6 +150,6 @@ proptest! {
 
     #[test]
     fn arbitrary_text_never_panics(text in "(\\PC|[\\s\"\\\\#{}()@:.,$-]|\"\"\"|\\.\\.\\.|on|fragment|0|a){0,60}") {
-        let _ = check(&text, &DocumentLimits::default());
+        let _ = check_default(&text);
     }
 }

@@ -1,0 +1,113 @@
+//! Documents that clients name by their hash (automatic persisted queries), shared by all
+//! processes over Redis.
+//!
+//! Anybody may have a document kept, so what is kept is bounded: a document has one of
+//! [`PLACES`] places, told by its hash, and whoever comes later takes the place. A document that
+//! lost its place is sent again by the next client that names it.
+
+use std::time::Duration;
+
+use super::Services;
+use crate::cache::CacheError;
+use crate::crypto;
+use crate::telemetry::Event;
+
+/// How many documents are shared at most; with [`MAX_BYTES`] no more than 64 MiB.
+const PLACES: u16 = 4096;
+/// The longest document that is shared, in bytes.
+const MAX_BYTES: usize = 16 * 1024;
+/// How long a document is shared.
+const LIFETIME: Duration = Duration::from_hours(24);
+
+/// The SHA-256 of the text of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DocumentHash([u8; 32]);
+
+impl DocumentHash {
+    /// The hash of a text.
+    pub fn of(text: &str) -> Self {
+        Self(crypto::sha256(text.as_bytes()))
+    }
+
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(hex: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        let digits = hex.as_bytes();
+        if digits.len() != 2 * hash.len() {
+            return None;
+        }
+        for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |digit: u8| char::from(digit).to_digit(16);
+            *byte = u8::try_from(16 * digit(pair[0])? + digit(pair[1])?).ok()?;
+        }
+        Some(Self(hash))
+    }
+
+    /// The key of its place.
+    fn key(&self) -> String {
+        let place = u16::from_be_bytes([self.0[0], self.0[1]]) % PLACES;
+        format!("document:{place:03x}")
+    }
+}
+
+impl Services {
+    /// The text of a document that some process was asked to keep; `None` if nobody knows, and
+    /// while Redis is away.
+    pub async fn shared_document(&self, hash: DocumentHash) -> Option<String> {
+        let found = self.0.cache.get(&hash.key()).await;
+        let text = found.map_err(|error| self.report_cache(&error)).ok()??;
+        // Its place may hold another one.
+        (DocumentHash::of(&text) == hash).then_some(text)
+    }
+
+    /// Lets all processes know a document, if it is not too long.
+    pub async fn share_document(&self, hash: DocumentHash, text: &str) {
+        if text.len() > MAX_BYTES {
+            return;
+        }
+        if let Err(error) = self.0.cache.put(&hash.key(), text, LIFETIME).await {
+            self.report_cache(&error);
+        }
+    }
+
+    fn report_cache(&self, error: &CacheError) {
+        let outages = &self.0.outages;
+        outages.report(Event::CacheUnavailable, Some(error), self.now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hash is what other programs call the SHA-256, and nothing else is read as one.
+    #[test]
+    fn a_hash_is_64_hexadecimal_digits() {
+        // printf '{me{id}}' | sha256sum
+        let hex = "8a1ab4b0112458feae674c80d2d91ccbc820e0cedd000365c0b66271ee83aa79";
+        let hash = DocumentHash::of("{me{id}}");
+        assert_eq!(DocumentHash::parse(hex), Some(hash));
+        assert_eq!(DocumentHash::parse(&hex.to_uppercase()), Some(hash));
+        for wrong in [
+            "",
+            "00",
+            &hex[1..],
+            &format!("{hex}0"),
+            &hex.replacen('a', "g", 1),
+        ] {
+            assert_eq!(DocumentHash::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(DocumentHash::parse(&"é".repeat(32)), None);
+    }
+
+    /// There is an end to the places, and one for every hash.
+    #[test]
+    fn every_document_has_one_of_the_places() {
+        for (hash, key) in [
+            ("0".repeat(64), "document:000"),
+            ("f".repeat(64), "document:fff"),
+        ] {
+            assert_eq!(DocumentHash::parse(&hash).unwrap().key(), key);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Automatic persisted queries, as Apollo's clients ask for them.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use crate::support::client::{Answer, Client};
+use crate::support::deployment::Deployment;
+use crate::support::{eventually, on_both_deployments};
+
+const QUERY: &str = "{ me { email } serverInfo { appName } }";
+
+/// What a client sends along.
+fn extensions(hash: &str) -> Value {
+    json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } })
+}
+
+/// The hash of a document, as hexadecimal digits.
+fn hash(document: &str) -> String {
+    let hash = gatelodge::crypto::sha256(document.as_bytes());
+    let digits: Vec<_> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
+}
+
+async fn post(client: &Client, body: Value) -> Answer {
+    Answer::of(client.request(Method::POST, "/graphql").json(&body)).await
+}
+
+/// The document and its hash by POST.
+async fn register(client: &Client, document: &str) -> Answer {
+    post(
+        client,
+        json!({ "query": document, "extensions": extensions(&hash(document)) }),
+    )
+    .await
+}
+
+/// Nothing but the hash by POST.
+async fn by_hash(client: &Client, document: &str) -> Answer {
+    post(client, json!({ "extensions": extensions(&hash(document)) })).await
+}
+
+/// By GET, with or without the document.
+async fn get(client: &Client, document: Option<&str>, hash: &str) -> Answer {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("extensions", &extensions(hash).to_string());
+    query.extend_pairs(document.map(|document| ("query", document)));
+    let request = client.request(Method::GET, &format!("/graphql?{}", query.finish()));
+    Answer::of(request.header("accept", "application/json")).await
+}
+
+#[track_caller]
+fn assert_unknown(answer: &Answer) {
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert_eq!(
+        answer.code(),
+        "PERSISTED_QUERY_NOT_FOUND",
+        "{}",
+        answer.text
+    );
+    let body = answer.json();
+    assert_eq!(body["errors"][0]["message"], "PersistedQueryNotFound");
+    assert_eq!(body.get("data"), None);
+}
+
+#[track_caller]
+fn assert_ran(answer: &Answer) {
+    let expected = json!({ "me": null, "serverInfo": { "appName": "Gatelodge" } });
+    assert_eq!(answer.json(), json!({ "data": expected }));
+}
+
+on_both_deployments! {
+    /// A hash that nobody knows is answered in the words that Apollo's clients wait for; once the
+    /// document was sent along, the hash is enough, by either method.
+    async fn a_document_is_sent_once(deployment: Deployment) {
+        let app = deployment.start().await;
+        assert_unknown(&by_hash(&app, QUERY).await);
+        assert_unknown(&get(&app, None, &hash(QUERY)).await);
+        assert_ran(&register(&app, QUERY).await);
+        assert_ran(&by_hash(&app, QUERY).await);
+        assert_ran(&get(&app, None, &hash(QUERY)).await);
+        assert_ran(&get(&app, None, &hash(QUERY).to_uppercase()).await);
+
+        let other = "query Q($x: Boolean!) { serverInfo @include(if: $x) { appName } }";
+        let answer = get(&app, Some(other), &hash(other)).await;
+        assert_eq!(answer.code(), "BAD_USER_INPUT", "a variable is missing");
+        let body = json!({
+            "extensions": extensions(&hash(other)), "variables": { "x": true }, "operationName": "Q",
+        });
+        let data = json!({ "data": { "serverInfo": { "appName": "Gatelodge" } } });
+        assert_eq!(post(&app, body).await.json(), data);
+    }
+
+    /// A hash stands for a document and for no rights: whatever holds for the document holds for
+    /// its hash.
+    async fn a_hash_opens_nothing(deployment: Deployment) {
+        let app = deployment.start().await;
+        let logout = "mutation { logout { endedSessionId } }";
+        let tokens = app.sign_up("ada@example.com").await;
+        let ada = app.with_token(&tokens.access);
+        assert!(register(&ada, logout).await.json()["data"]["logout"]["endedSessionId"].is_string());
+
+        let anonymous = by_hash(&app, logout).await;
+        assert_eq!(anonymous.code(), "UNAUTHENTICATED", "{}", anonymous.text);
+        let dead = by_hash(&ada, logout).await;
+        assert_eq!(dead.status, StatusCode::UNAUTHORIZED, "{}", dead.text);
+        let by_get = get(&app, None, &hash(logout)).await;
+        assert_eq!(by_get.status, StatusCode::METHOD_NOT_ALLOWED, "{}", by_get.text);
+        assert_eq!(by_get.header("allow"), Some("POST"));
+    }
+}
+
+/// What is not what it says is refused, and not kept.
+#[tokio::test]
+async fn what_is_malformed_is_refused() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    let right = hash(QUERY);
+    for persisted in [
+        json!({ "version": 1, "sha256Hash": hash("{ me { id } }") }),
+        json!({ "version": 1, "sha256Hash": "" }),
+        json!({ "version": 1, "sha256Hash": right[1..] }),
+        json!({ "version": 1, "sha256Hash": right.replace(|_| true, "x") }),
+        json!({ "version": 1, "sha256Hash": 7 }),
+        json!({ "version": 1 }),
+        json!({ "version": 2, "sha256Hash": right }),
+        json!({ "version": "1", "sha256Hash": right }),
+        json!({ "sha256Hash": right }),
+        json!({}),
+        json!([1]),
+        json!(right),
+        json!(true),
+    ] {
+        let body = json!({ "query": QUERY, "extensions": { "persistedQuery": persisted } });
+        let answer = post(&app, body).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::BAD_REQUEST,
+            "{persisted}: {}",
+            answer.text
+        );
+        assert_eq!(
+            answer.code(),
+            "BAD_USER_INPUT",
+            "{persisted}: {}",
+            answer.text
+        );
+    }
+    assert_unknown(&by_hash(&app, QUERY).await);
+    let absent = json!({ "query": QUERY, "extensions": { "persistedQuery": null } });
+    assert_ran(&post(&app, absent).await);
+}
+
+/// A document that is refused is not kept: neither here nor in Redis.
+#[tokio::test]
+async fn only_documents_that_ran_are_kept() {
+    let deployment = Deployment::clustered().await;
+    let app = deployment.start().await;
+    for (document, code) in [
+        ("{ me { id }".to_owned(), "GRAPHQL_PARSE_FAILED"),
+        (format!("{{{}}}", "a{".repeat(100)), "QUERY_TOO_COMPLEX"),
+    ] {
+        assert_eq!(register(&app, &document).await.code(), code);
+        assert_unknown(&by_hash(&app, &document).await);
+    }
+    let invalid = "{ nope }";
+    assert_eq!(
+        register(&app, invalid).await.code(),
+        "GRAPHQL_VALIDATION_FAILED"
+    );
+    let redis = deployment.redis.as_ref().unwrap();
+    assert_eq!(redis.keys("*document*").await, [""; 0]);
+    assert_ran(&register(&app, QUERY).await);
+    assert_eq!(redis.keys("*document*").await.len(), 1);
+}
+
+/// What one process was told all others know, for a bounded time and in bounded room, and never
+/// in the place of anything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_processes_know_what_one_was_told() {
+    let deployment = Deployment::clustered().await;
+    let (one, other) = (deployment.start().await, deployment.start().await);
+    assert_ran(&register(&one, QUERY).await);
+    assert_ran(&by_hash(&other, QUERY).await);
+
+    let redis = deployment.redis.as_ref().unwrap();
+    let keys = redis.keys("*document*").await;
+    let place = u16::from_str_radix(&hash(QUERY)[..4], 16).unwrap() % 4096;
+    assert_eq!(keys, [format!("gatelodge:cache:document:{place:03x}")]);
+    let mut connection = redis.connect().await.unwrap();
+    let ttl: i64 = redis::cmd("TTL")
+        .arg(&keys[0])
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert!((1..=24 * 3600).contains(&ttl), "{ttl}");
+
+    // A document that is too long for Redis is kept in the process that was told.
+    let long = format!("{QUERY} #{}", "x".repeat(16 * 1024));
+    assert_ran(&register(&one, &long).await);
+    assert_ran(&by_hash(&one, &long).await);
+    assert_unknown(&by_hash(&other, &long).await);
+    assert_eq!(redis.keys("*document*").await.len(), 1);
+
+    // Another text in its place is not taken for it, and whoever comes later takes the place.
+    let third = deployment.start().await;
+    let set = redis::cmd("SET")
+        .arg(&keys[0])
+        .arg("{ serverInfo { codeLength } }")
+        .to_owned();
+    set.exec_async(&mut connection).await.unwrap();
+    assert_unknown(&by_hash(&third, QUERY).await);
+    assert_ran(&register(&third, QUERY).await);
+    assert_eq!(redis.dump().await.matches(QUERY).count(), 1);
+}
+
+/// While Redis is away a hash is unknown to those who were not told, nothing fails, and each
+/// process keeps what it was told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_fails_while_redis_is_away() {
+    let mut deployment = Deployment::clustered().await;
+    let (one, other) = (deployment.start().await, deployment.start().await);
+    let redis = deployment.redis.as_mut().unwrap();
+    redis.kill();
+    assert_unknown(&by_hash(&one, QUERY).await);
+    assert_ran(&register(&one, QUERY).await);
+    assert_ran(&by_hash(&one, QUERY).await);
+    assert_unknown(&by_hash(&other, QUERY).await);
+
+    redis.start_again().await;
+    eventually("the document to be shared", async || {
+        assert_ran(&register(&one, QUERY).await);
+        (by_hash(&other, QUERY).await.code().is_empty()).then_some(())
+    })
+    .await;
+}
