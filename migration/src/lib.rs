@@ -9,6 +9,7 @@ pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
 mod m20261121_000001_accounts;
 mod m20261121_000002_outbox;
 mod m20261121_000003_teams;
+mod m20261122_000005_leases;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_accounts::Migration),
             Box::new(m20261121_000002_outbox::Migration),
             Box::new(m20261121_000003_teams::Migration),
+            Box::new(m20261122_000005_leases::Migration),
         ]
     }
 }

@@ -17,10 +17,12 @@ use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use crate::config::DatabaseConfig;
 
+mod cleanup;
 pub mod codes;
 mod entity;
 pub mod invitations;
 mod keyset;
+pub mod leases;
 pub mod outbox;
 pub mod sessions;
 pub mod teams;

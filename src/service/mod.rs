@@ -28,6 +28,7 @@ mod passwordless;
 mod passwords;
 mod profile;
 mod registration;
+mod retention;
 mod sessions;
 mod teams;
 
@@ -38,6 +39,7 @@ pub use liveness::{AuthenticationError, Rejection};
 pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
 pub use registration::{Registered, Registration};
+pub use retention::{CleanUp, Cleaned, LeaseHolder};
 
 pub use teams::{TeamAdmin, TeamView};
 
@@ -71,6 +73,8 @@ pub struct Parts {
     pub limits: LimitsConfig,
     /// The life of an invitation.
     pub invitation_lifetime: Duration,
+    /// How long what is over is kept.
+    pub data_retention: Duration,
     /// What passwords must be like.
     pub passwords: PasswordsConfig,
     /// The life of tokens.
@@ -96,7 +100,8 @@ impl Services {
         Self(Arc::new(parts))
     }
 
-    fn now(&self) -> Timestamp {
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 

@@ -35,6 +35,7 @@ mod private_fields;
 mod processes;
 mod query_plans;
 mod restarts;
+mod retention;
 mod sessions;
 mod signing_keys;
 mod smtp;
