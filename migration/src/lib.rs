@@ -10,6 +10,7 @@ mod m20261121_000001_accounts;
 mod m20261121_000002_outbox;
 mod m20261121_000003_teams;
 mod m20261122_000004_mail_attempts;
+mod m20261122_000005_leases;
 mod m20261122_000006_worker_heartbeats;
 
 /// All migrations, oldest first.
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_outbox::Migration),
             Box::new(m20261121_000003_teams::Migration),
             Box::new(m20261122_000004_mail_attempts::Migration),
+            Box::new(m20261122_000005_leases::Migration),
             Box::new(m20261122_000006_worker_heartbeats::Migration),
         ]
     }

@@ -297,6 +297,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
         codes: config.codes.clone(),
         limits: config.limits.clone(),
         invitation_lifetime: config.invitation_lifetime,
+        data_retention: config.data_retention,
         passwords: config.passwords,
         tokens: config.tokens.clone(),
         mail: config.mail.clone(),

@@ -104,6 +104,7 @@ fn load_after(
         invitation_lifetime: Duration::hours(
             r.integer(settings::INVITATION_EXPIRATION_HOURS, 1..=8760),
         ),
+        data_retention: Duration::days(r.integer(settings::DATA_RETENTION_DAYS, 1..=3650)),
         tokens: tokens(&mut r, &app, data_directory),
         mail: mail::read(&mut r, &app),
         templates: templates(&mut r),

@@ -74,6 +74,8 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     /// `INVITATION_EXPIRATION_HOURS`.
     pub invitation_lifetime: Duration,
+    /// `DATA_RETENTION_DAYS`: how long what is over is kept.
+    pub data_retention: Duration,
     /// Keys, and the life of tokens.
     pub tokens: TokensConfig,
     /// How mail is sent.

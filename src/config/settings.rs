@@ -131,6 +131,9 @@ settings! {
         DATABASE_MAX_CONNECTIONS = default("10"), "Size of the connection pool, 1 to 1000.";
         RUN_MIGRATIONS = default("true"),
             "Bring the schema up to date at start; safe when several processes start at once.";
+        DATA_RETENTION_DAYS = default("30"),
+            "Spent codes, ended sessions, closed invitations, and mails that were sent or given up\n\
+             are deleted after so many days, 1 to 3650.";
         REDIS_URL = NO_DEFAULT.secret(),
             "redis://host or rediss://host: queue, cache and rate limits are shared there.\n\
              Without it they live in the process.";

@@ -4,9 +4,11 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
-    QueryOrder, Statement,
+    QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 
+use super::cleanup::delete_first;
+use super::entity::invitations;
 use super::entity::verification_codes::{ActiveModel, Column, Entity, Model};
 use super::{DbError, Executor, Tx, changed, from_column, to_column};
 use crate::domain::clock::Timestamp;
@@ -162,6 +164,29 @@ pub async fn consume(db: &impl Executor, id: CodeId, now: Timestamp) -> Result<b
         .exec(db.connection())
         .await?;
     Ok(changed(&result))
+}
+
+/// Deletes up to `limit` codes that expired by `end`, whatever became of them; how many there were.
+/// A used or superseded one would have expired within a day. One that an invitation goes along
+/// with is kept as long as the invitation: a new code for the same account takes it over.
+pub async fn delete_expired(
+    db: &impl Executor,
+    end: Timestamp,
+    limit: u64,
+) -> Result<u64, DbError> {
+    let invitation = invitations::Entity::find()
+        .select_only()
+        .column(invitations::Column::Id)
+        .filter(
+            Expr::col((invitations::Entity, invitations::Column::Id))
+                .equals((Entity, Column::InvitationId)),
+        )
+        .into_query();
+    let is_over = Condition::all()
+        .add(Column::ExpiresAt.lte(end))
+        .add(Expr::not_exists(invitation));
+    let order = Expr::col(Column::ExpiresAt);
+    delete_first::<Entity>(db, Column::Id, is_over, order, limit).await
 }
 
 impl TryFrom<Model> for VerificationCode {

@@ -1,10 +1,12 @@
 //! Queries on invitations.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
 };
 
+use super::cleanup::delete_first;
 use super::entity::invitations::{ActiveModel, Column, Entity, Model};
 use super::entity::outbox_mails;
 use super::{DbError, Executor, changed, keyset};
@@ -160,6 +162,19 @@ async fn cancel_mails(
         .exec(db.connection())
         .await?;
     Ok(())
+}
+
+/// Deletes up to `limit` invitations that were closed by `end`, and as many that expired by then;
+/// how many there were.
+pub async fn delete_closed(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64, DbError> {
+    // Word for word the expression of the index.
+    let closed_at = Expr::cust("COALESCE(accepted_at, declined_at, revoked_at)");
+    let mut deleted = 0;
+    for ended_at in [closed_at, Expr::col(Column::ExpiresAt)] {
+        let is_over = ended_at.clone().lte(end);
+        deleted += delete_first::<Entity>(db, Column::Id, is_over, ended_at, limit).await?;
+    }
+    Ok(deleted)
 }
 
 fn unclosed(team: TeamId) -> Select<Entity> {

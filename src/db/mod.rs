@@ -18,11 +18,13 @@ use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use crate::config::{DatabaseConfig, make_private_folder};
 
 mod check;
+mod cleanup;
 pub mod codes;
 mod entity;
 pub mod heartbeats;
 pub mod invitations;
 mod keyset;
+pub mod leases;
 pub mod mail_attempts;
 pub mod mail_records;
 pub mod outbox;

@@ -8,6 +8,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::cleanup::delete_first;
 use super::entity::mail_attempts::{Column as AttemptColumn, Entity as Attempts};
 use super::entity::outbox_mails::{ActiveModel, Column, Entity, Model};
 use super::{DbError, Executor, Tx, changed, from_column, mail_attempts, to_column};
@@ -287,6 +288,17 @@ pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Re
 fn in_state(state: MailState) -> Condition {
     let name = Expr::cust(format!("'{}'", state.name()));
     Condition::all().add(Expr::col(Column::State).eq(name))
+}
+
+/// Deletes up to `limit` mails that were sent, cancelled or given up by `end`; how many there were.
+/// One that was not sent came to its end when it was last due.
+pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64, DbError> {
+    // Word for word what the partial index says.
+    let ended_at = Expr::cust("COALESCE(sent_at, next_attempt_at)");
+    let is_over = Condition::all()
+        .add(Expr::cust("state <> 'pending'"))
+        .add(ended_at.clone().lte(end));
+    delete_first::<Entity>(db, Column::Id, is_over, ended_at, limit).await
 }
 
 fn is_due(now: Timestamp) -> Condition {

@@ -7,6 +7,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::cleanup::delete_first;
 use super::entity::sessions::{ActiveModel, Column, Entity, Model};
 use super::entity::users;
 use super::{DbError, Executor, changed, from_column, to_column};
@@ -139,6 +140,18 @@ pub async fn revoke(
         .exec(db.connection())
         .await?;
     Ok(changed(&result))
+}
+
+/// Deletes up to `limit` sessions that were ended by `end`, and as many that expired by then; how
+/// many there were.
+pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64, DbError> {
+    let mut deleted = 0;
+    for column in [Column::RevokedAt, Column::ExpiresAt] {
+        let is_over = column.lte(end);
+        deleted +=
+            delete_first::<Entity>(db, Column::Id, is_over, Expr::col(column), limit).await?;
+    }
+    Ok(deleted)
 }
 
 impl From<Model> for Session {

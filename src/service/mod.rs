@@ -33,6 +33,7 @@ mod passwords;
 mod profile;
 mod readiness;
 mod registration;
+mod retention;
 mod seed;
 mod sessions;
 mod teams;
@@ -47,6 +48,7 @@ pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
 pub use readiness::{Condition, MailReadiness, Readiness};
 pub use registration::{Registered, Registration};
+pub use retention::{CleanUp, Cleaned, LeaseHolder};
 pub use seed::SeededAccount;
 
 pub use teams::{TeamAdmin, TeamView};
@@ -81,6 +83,8 @@ pub struct Parts {
     pub limits: LimitsConfig,
     /// The life of an invitation.
     pub invitation_lifetime: Duration,
+    /// How long what is over is kept.
+    pub data_retention: Duration,
     /// What passwords must be like.
     pub passwords: PasswordsConfig,
     /// The life of tokens.
@@ -99,7 +103,8 @@ impl Services {
         Self(Arc::new(parts))
     }
 
-    fn now(&self) -> Timestamp {
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 

@@ -150,6 +150,10 @@ events! {
     EmailDead = email_dead, Error, -, "Mail given up";
     /// A mail was not sent because the code it carries is used, replaced or expired.
     EmailCancelled = email_cancelled, Info, -, "Mail not sent: its code is no longer valid";
+    /// What was over for longer than `DATA_RETENTION_DAYS` was deleted; the detail counts it.
+    RetentionCleaned = retention_cleaned, Info, -, "Old data deleted";
+    /// Deleting what is over failed; it is tried again within minutes.
+    RetentionFailed = retention_failed, Error, -, "Deleting old data failed";
     /// A request was answered.
     RequestServed = request_served, Debug, -, "Request served";
     /// A request was refused before it reached a use case: malformed, too large, of a wrong type.

@@ -1,8 +1,9 @@
 //! Sends the mails of the outbox: apalis workers that answer the queue's bells, each supervised,
-//! and a sweeper that finds what no bell told of.
+//! and a sweeper that finds what no bell told of. A janitor deletes what is over.
 
 mod delivery;
 mod heartbeat;
+mod janitor;
 mod supervisor;
 mod sweeper;
 
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::delivery::Delivery;
+use self::janitor::Janitor;
 use self::sweeper::Sweeper;
 use crate::config::MailConfig;
 use crate::mail::Mailer;
@@ -76,6 +78,8 @@ impl Worker {
                 shutdown.clone(),
             ));
         }
+        let janitor = Janitor::new(self.services.clone());
+        parts.spawn(janitor.run(shutdown.clone()));
         let sweeper = Sweeper::new(self.queue, self.services, Arc::clone(&delivery));
         parts.spawn(sweeper.run(shutdown.clone()));
 

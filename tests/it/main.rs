@@ -40,6 +40,7 @@ mod private_fields;
 mod processes;
 mod query_plans;
 mod restarts;
+mod retention;
 mod seed;
 mod sendgrid;
 mod sessions;

@@ -82,6 +82,17 @@ on_both_deployments! {
             .await;
     }
 
+    /// What is over is found without looking at what is not.
+    async fn the_clean_up_goes_by_an_index(deployment: Deployment) {
+        let db = Recording::of(&deployment).await;
+        let end: Timestamp = deployment.clock.now() - Duration::days(30);
+        let expired = ["verification_codes_expires_at", "sessions_", "invitations_", "outbox_mails_ended_at"];
+        db.uses(codes::delete_expired(&db, end, 1_000), &expired[..1]).await;
+        db.uses(sessions::delete_ended(&db, end, 1_000), &expired[1..2]).await;
+        db.uses(invitations::delete_closed(&db, end, 1_000), &expired[2..3]).await;
+        db.uses(outbox::delete_ended(&db, end, 1_000), &expired[3..]).await;
+    }
+
     /// Nor do teams, however many members one has and however far into them a page is.
     async fn pages_of_teams_go_by_an_index(deployment: Deployment) {
         let db = Recording::of(&deployment).await;

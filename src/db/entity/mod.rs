@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::domain::id::{CodeId, InvitationId, MailId, MembershipId, SessionId, TeamId, UserId};
 
 pub(super) mod invitations;
+pub(super) mod leases;
 pub(super) mod mail_attempts;
 pub(super) mod outbox_mails;
 pub(super) mod sessions;

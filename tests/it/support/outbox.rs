@@ -1,6 +1,6 @@
 //! The outbox of a deployment, as its database has it.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use super::deployment::Deployment;
 use super::eventually;
@@ -84,6 +84,28 @@ impl Outbox {
     pub(crate) async fn make_due(&self, recipient: &str) {
         self.execute(&format!(
             "UPDATE outbox_mails SET next_attempt_at = created_at WHERE recipient = '{recipient}'"
+        ))
+        .await;
+    }
+
+    /// Writes so many copies of the one mail there is, each to an address of its own.
+    pub(crate) async fn multiply(&self, copies: u32) {
+        let (numbers, id) = match self.0.get_database_backend() {
+            DbBackend::Postgres => (
+                format!("SELECT generate_series(1, {copies})"),
+                "gen_random_uuid()",
+            ),
+            _ => (
+                format!(
+                    "SELECT 1 WHERE {copies} > 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {copies}"
+                ),
+                "randomblob(16)",
+            ),
+        };
+        let same = "kind, user_id, refers_to, params, state, attempts, next_attempt_at, created_at, sent_at";
+        self.execute(&format!(
+            "WITH RECURSIVE numbers (n) AS ({numbers}) INSERT INTO outbox_mails (id, recipient, {same})
+             SELECT {id}, 'user' || n || '@example.com', {same} FROM outbox_mails, numbers"
         ))
         .await;
     }

@@ -17,9 +17,9 @@ const FILL: &str = "
         SELECT gen_random_uuid(), n || '@example.com', 'Ada', true, false, now(), now()
         FROM generate_series(1, 5000) n;
     INSERT INTO verification_codes (id, purpose, email, nonce, attempts, expires_at, created_at)
-        SELECT gen_random_uuid(), 'login', email, '', 0, now(), now() FROM users;
+        SELECT gen_random_uuid(), 'login', email, '', 0, now() + interval '1 hour', now() FROM users;
     INSERT INTO sessions (id, user_id, generation, rotated_at, created_at, last_used_at, expires_at)
-        SELECT gen_random_uuid(), id, 1, now(), now(), now(), now() FROM users;
+        SELECT gen_random_uuid(), id, 1, now(), now(), now(), now() + interval '1 hour' FROM users;
     INSERT INTO outbox_mails
         (id, kind, recipient, params, state, attempts, next_attempt_at, created_at)
         SELECT gen_random_uuid(), 'login_code', email, '{}', CASE WHEN email LIKE '1_@%'
