@@ -34,12 +34,12 @@ let fieldCount = 0;
  * A form: `onSubmit` gets the values by name and throws what the API throws. The rules are the
  * server's alone, so the browser's own checks are off.
  */
-export function form({ label, fields, submit, onSubmit, after = [] }) {
+export function form({ fields, submit, onSubmit, after = [] }) {
   const alert = new AlertBox();
   const button = h("button", { class: "primary" }, submit);
   const element = h(
     "form",
-    { novalidate: true, "aria-label": label },
+    { novalidate: true },
     alert.element,
     ...fields.map((field) => field.element),
     h("div", { class: "row" }, button, ...present(after)),

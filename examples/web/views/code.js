@@ -23,7 +23,6 @@ export async function code({ go, draw }) {
   }
   const { codeLength, codeType } = await serverInfo();
   const answer = form({
-    label: "Code",
     fields: [codeField(codeLength, codeType)],
     submit: "Continue",
     onSubmit: async (values) => {

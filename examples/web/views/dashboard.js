@@ -43,7 +43,6 @@ function profile(go) {
       field({ name: "company", label: "Company", autocomplete: "organization", value: me.company }),
     ];
     const edit = form({
-      label: "Profile",
       fields,
       submit: "Save profile",
       onSubmit: async (values) => {
@@ -74,7 +73,6 @@ async function password({ redraw }) {
   });
   const chosen = await newPasswordField("newPassword", "New password");
   const change = form({
-    label: "Password",
     fields: me.hasPassword ? [current, chosen] : [chosen],
     submit: me.hasPassword ? "Change password" : "Set password",
     onSubmit: async (values) => {
@@ -94,7 +92,6 @@ function teams(go) {
       h("span", { class: "badge" }, roleName(role)),
     ]);
     const create = form({
-      label: "New team",
       fields: [field({ name: "name", label: "Name of a new team" }), field({ name: "description", label: "What it is for" })],
       submit: "Create team",
       onSubmit: async (values) => {

@@ -17,7 +17,6 @@ export function login({ argument, search, go }) {
 
 function withCode(email, go) {
   const ask = form({
-    label: "Log in",
     fields: [email],
     submit: "Send code",
     onSubmit: async (values) => {
@@ -43,7 +42,6 @@ function withPassword(email, go) {
     autocomplete: "current-password",
   });
   const enter = form({
-    label: "Log in with a password",
     fields: [email, password],
     submit: "Log in",
     onSubmit: async (values) => {

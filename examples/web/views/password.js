@@ -15,7 +15,6 @@ const RESET = `mutation Reset($input: ResetPasswordInput!) {
 export function forgotPassword({ search }) {
   const place = h("div");
   const ask = form({
-    label: "Forgotten password",
     fields: [emailField(search.get("email"))],
     submit: "Send link",
     onSubmit: async (values) => {
@@ -35,7 +34,6 @@ export function forgotPassword({ search }) {
 /** Where the mailed link leads. */
 export async function chooseNewPassword({ search, go }) {
   const choose = form({
-    label: "New password",
     fields: [await newPasswordField("newPassword", "New password")],
     submit: "Save password",
     onSubmit: async ({ newPassword }) => {

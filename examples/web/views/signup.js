@@ -40,7 +40,6 @@ function withCode(email, go) {
 export function signupForm({ email, invitationToken }, go) {
   const name = field({ name: "name", label: "Name", autocomplete: "name" });
   return form({
-    label: "Sign up",
     fields: [email, name],
     submit: "Sign up",
     onSubmit: async (values) => {
@@ -58,7 +57,6 @@ async function withPassword(go) {
     await newPasswordField("password", "Password"),
   ];
   const register = form({
-    label: "Sign up with a password",
     fields,
     submit: "Sign up",
     onSubmit: async (values) => {

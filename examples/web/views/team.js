@@ -121,7 +121,6 @@ function invitations({ team, go }) {
       ["ADMIN", "Admin"],
     ];
     const invite = form({
-      label: "Invite",
       fields: [
         field({ name: "email", label: "Email to invite", type: "email", autocomplete: "off" }),
         field({ name: "role", label: "Role", options: roles }),
@@ -145,7 +144,6 @@ function invitations({ team, go }) {
 function about({ team, go }) {
   return () => {
     const edit = form({
-      label: "Name and purpose",
       fields: [
         field({ name: "name", label: "Name", value: team.name }),
         field({ name: "description", label: "What it is for", value: team.description }),

@@ -215,8 +215,12 @@ fn every_file_of_the_demo_is_served() {
     let mut there = Vec::new();
     for folder in ["", "views/"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".js") || name.ends_with(".css") {
+            let path = entry.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|end| end == "js" || end == "css")
+            {
+                let name = path.file_name().unwrap().to_str().unwrap();
                 there.push(format!("/demo/{folder}{name}"));
             }
         }
