@@ -50,10 +50,12 @@ function duration(seconds) {
   return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
 }
 
-/** A moment as people of this place write it. */
+/** A moment as people of this place write it; of today, only the time. */
 export function moment(at) {
   const date = new Date(at);
-  return h("time", { datetime: at }, date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }));
+  const isToday = date.toDateString() === new Date().toDateString();
+  const style = isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+  return h("time", { datetime: at }, date.toLocaleString(undefined, style));
 }
 
 /** Asks before something that cannot be undone. */

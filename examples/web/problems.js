@@ -5,26 +5,23 @@ import { announce, countdown, h } from "./dom.js";
 import { SessionEnded } from "./session.js";
 import { RequestFailed } from "./transport.js";
 
-/** Where to go when an address has an account already, or has none. */
+/** Where an address that has an account already, or has none, leads on. */
 const WAYS_OUT = {
-  EMAIL_TAKEN: ["Log in", "#/login"],
-  ACCOUNT_NOT_FOUND: ["Sign up", "#/signup"],
+  EMAIL_TAKEN: ["There is an account with this address already.", "Log in", "#/login"],
+  ACCOUNT_NOT_FOUND: ["There is no account with this address.", "Sign up", "#/signup"],
 };
 
 /** What an error says: text, and for some a link that leads on. */
-export function describe(error, email) {
-  if (error.code === "INVALID_CODE") {
-    const left = error.attemptsRemaining;
-    const tries = left === 1 ? "1 attempt left" : `${left} attempts left`;
-    return [left > 0 ? `This code is not right: ${tries}.` : "This code is not right. Ask for a new one."];
+export function describe({ code, message, attemptsRemaining }, email = "") {
+  if (code === "INVALID_CODE") {
+    const left = attemptsRemaining === 1 ? "1 attempt" : `${attemptsRemaining} attempts`;
+    return [`This code is not right: ${attemptsRemaining > 0 ? `${left} left` : "ask for a new one"}.`];
   }
-  const way = WAYS_OUT[error.code];
-  if (!way) {
-    return [error.message];
+  if (!(code in WAYS_OUT)) {
+    return [message];
   }
-  const [text, address] = way;
-  const href = email ? `${address}?email=${encodeURIComponent(email)}` : address;
-  return [error.message, " ", h("a", { href }, text)];
+  const [text, way, address] = WAYS_OUT[code];
+  return [text, " ", h("a", { href: `${address}?email=${encodeURIComponent(email)}` }, way)];
 }
 
 /** A place for whatever has no field to stand at. */

@@ -67,34 +67,35 @@ function canBeSentAgain({ purpose }) {
 
 function resending({ purpose, input, sentAt }, draw) {
   const alert = new AlertBox();
+  const wait = h("p", { class: "faint", hidden: true });
   const again = action("Send a new code", alert, async () => {
     try {
       await askForCode(purpose, input ?? undefined);
     } catch (error) {
       const limit = error instanceof Refused && error.find("RATE_LIMITED");
-      if (limit) {
-        waitFor(limit.retryAfterSeconds);
+      if (!limit) {
+        throw error;
       }
-      throw error;
+      waitFor("Too many codes were asked for. You can have a new one in ", limit.retryAfterSeconds);
+      announce(wait.textContent, "assertive");
+      return;
     }
     await draw();
     announce("A new code is on its way. The old one is worth nothing now.");
   });
-  const left = h("span", { role: "timer" });
-  const wait = h("p", { class: "faint" }, "No mail? You can have a new code in ", left, ".");
-  const waitFor = (seconds) => {
-    again.hidden = true;
+  const waitFor = (text, seconds) => {
+    const left = h("span", { role: "timer" });
+    wait.replaceChildren(text, left, ".");
     wait.hidden = false;
+    again.hidden = true;
     countdown(left, seconds, () => {
-      again.hidden = false;
       wait.hidden = true;
+      again.hidden = false;
     });
   };
-  const passed = Math.floor((Date.now() - sentAt) / 1000);
-  if (passed < PATIENCE_SECONDS) {
-    waitFor(PATIENCE_SECONDS - passed);
-  } else {
-    wait.hidden = true;
+  const left = PATIENCE_SECONDS - Math.floor((Date.now() - sentAt) / 1000);
+  if (left > 0) {
+    waitFor("No mail? You can have a new code in ", left);
   }
   return [alert.element, wait, again];
 }
