@@ -70,6 +70,7 @@ fn endpoint(edge: Edge) -> impl Endpoint {
     let pages = pages::routes(pages::Pages {
         app_name: edge.app.name.clone(),
         graphiql: edge.http.graphiql,
+        demo: in_development,
         mailbox: edge.mailbox.clone().filter(|_| in_development),
     });
     let origins = cors::origins(&edge.http.cors_allowed_origins);

@@ -19,6 +19,8 @@ use crate::domain::id::MailId;
 use crate::domain::mail::Link;
 use crate::domain::mailbox::{DeliveredMail, Mailbox};
 
+mod demo;
+
 /// Where `scripts/graphiql` puts GraphiQL's files, seen from the working directory.
 const GRAPHIQL_DIRECTORY: &str = "assets/graphiql";
 
@@ -88,11 +90,14 @@ pub struct Pages {
     pub app_name: String,
     /// Whether there is a GraphiQL to link to, and its files are served.
     pub graphiql: bool,
+    /// Whether the demo app is served, in development only: an app of one's own takes its place.
+    pub demo: bool,
     /// The mails of the mock provider, in development only: they hold live codes.
     pub mailbox: Option<Mailbox>,
 }
 
-/// `/`, and under `/assets/` what the pages are made of; `/dev/mailbox` if there is a mailbox.
+/// `/`, and under `/assets/` what the pages are made of; `/demo` and `/dev/mailbox` if there is a
+/// demo app or a mailbox.
 /// GraphiQL's own files are read into memory here, where they are installed.
 pub fn routes(pages: Pages) -> Route {
     routes_with(pages, Path::new(GRAPHIQL_DIRECTORY))
@@ -121,6 +126,9 @@ fn routes_with(pages: Pages, graphiql_directory: &Path) -> Route {
         for vendored in VENDORED {
             route = add_vendored(route, vendored, graphiql_directory);
         }
+    }
+    if pages.demo {
+        route = demo::add_to(route, pages.mailbox.is_some());
     }
     let index = Index::new(&pages);
     if let Some(mailbox) = pages.mailbox {
@@ -196,6 +204,9 @@ impl Index {
             ));
         } else {
             links.push(("graphql", "/graphql", "The API; POST GraphQL here"));
+        }
+        if pages.demo {
+            links.push(("demo", "/demo", "Demo: sign up, log in, make a team"));
         }
         if pages.mailbox.is_some() {
             links.push((

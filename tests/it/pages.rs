@@ -117,6 +117,44 @@ async fn the_mailbox_shows_what_was_sent() {
     }
 }
 
+/// In development a mailed link leads to a page that can use it, with nothing set up; in production
+/// these paths belong to an app of one's own.
+#[tokio::test]
+async fn the_demo_is_where_mailed_links_lead_to_in_development() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    for path in [
+        "/demo",
+        "/reset-password?token=x",
+        "/accept-invitation?token=x",
+    ] {
+        let page = browse(&app, path).await;
+        assert_page(&page, "text/html; charset=utf-8");
+        assert_links_work(&app, &page).await;
+        assert!(page.text.contains("/demo/app.js"), "{}", page.text);
+    }
+    let production = [
+        ("APP_ENV", "production"),
+        ("BCRYPT_COST", "10"),
+        ("APP_URL", "https://lodge.example.com"),
+        ("EMAIL_SERVICE", "smtp"),
+        ("SMTP_HOST", "localhost"),
+        ("SMTP_USE_TLS", "false"),
+        ("EMAIL_FROM_ADDRESS", "no-reply@example.com"),
+    ];
+    let app = deployment.start_with(&production).await;
+    for path in [
+        "/demo",
+        "/demo/app.js",
+        "/reset-password",
+        "/accept-invitation",
+    ] {
+        let answer = browse(&app, path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert!(!browse(&app, "/").await.text.contains("/demo"));
+}
+
 /// The mailbox holds live codes: there is none where mail is really sent, nor in production.
 #[tokio::test]
 async fn there_is_no_mailbox_where_mail_is_sent() {

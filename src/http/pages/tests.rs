@@ -28,6 +28,7 @@ fn site(mailbox: Option<Mailbox>, graphiql: bool) -> Route {
     let pages = Pages {
         app_name: "R&D <Lodge> {links}".to_owned(),
         graphiql,
+        demo: mailbox.is_some(),
         mailbox,
     };
     routes_with(pages, Path::new("no such directory"))
@@ -59,6 +60,7 @@ async fn the_first_page_links_to_what_there_is() {
         assert!(bare.contains(&format!("href=\"{path}\"")), "{path}");
     }
     assert!(full.contains("href=\"/dev/mailbox\"") && full.contains("GraphiQL"));
+    assert!(full.contains("href=\"/demo\"") && !bare.contains("/demo"));
     assert!(!bare.contains("/dev/mailbox") && !bare.contains("GraphiQL"));
     assert!(full.contains("<title>R&amp;D &lt;Lodge&gt; {links}</title>"));
     assert!(full.contains(env!("CARGO_PKG_VERSION")));
@@ -170,7 +172,8 @@ async fn without_a_mailbox_there_is_no_trace_of_one() {
 async fn every_page_forbids_what_it_does_not_need() {
     let site = site(Some(Mailbox::default()), true);
     let mut responses = vec![graphiql()];
-    for path in [
+    let demo = demo::FILES.into_iter().map(|(path, ..)| path);
+    for path in demo.chain(demo::PATHS).chain([
         "/",
         "/dev/mailbox",
         "/dev/mailbox/mails",
@@ -179,7 +182,7 @@ async fn every_page_forbids_what_it_does_not_need() {
         "/assets/mailbox.js",
         "/assets/explorer.js",
         "/assets/explorer.css",
-    ] {
+    ]) {
         let response = fetch(&site, path).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         responses.push(response);
@@ -204,6 +207,54 @@ async fn every_page_forbids_what_it_does_not_need() {
     }
 }
 
+/// What is in the folder is what is served, and nobody who adds a module has to find out why the
+/// browser does not.
+#[test]
+fn every_file_of_the_demo_is_served() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/web");
+    let mut there = Vec::new();
+    for folder in ["", "views/"] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|end| end == "js" || end == "css")
+            {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                there.push(format!("/demo/{folder}{name}"));
+            }
+        }
+    }
+    there.sort();
+    let mut served: Vec<_> = demo::FILES.iter().map(|(path, ..)| *path).collect();
+    served.sort_unstable();
+    assert_eq!(there, served);
+}
+
+#[tokio::test]
+async fn the_demo_is_there_only_if_it_is_wanted() {
+    let pages = |demo, mailbox| Pages {
+        app_name: String::new(),
+        graphiql: false,
+        demo,
+        mailbox,
+    };
+    let directory = Path::new("no such directory");
+    let with_mailbox = routes_with(pages(true, Some(Mailbox::default())), directory);
+    let without_mailbox = routes_with(pages(true, None), directory);
+    let without_demo = routes_with(pages(false, Some(Mailbox::default())), directory);
+    for path in demo::PATHS {
+        let page = text(fetch(&with_mailbox, path).await).await;
+        assert!(page.contains("\"/dev/mailbox\"") && page.contains("/demo/app.js"));
+        let page = text(fetch(&without_mailbox, path).await).await;
+        assert!(!page.contains("mailbox") && page.contains("/demo/app.js"));
+        let refused = fetch(&without_demo, path).await;
+        assert_eq!(refused.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    let refused = fetch(&without_demo, "/demo/app.js").await;
+    assert_eq!(refused.status(), StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn graphiql_comes_from_here_or_from_the_cdn_but_always_the_same() {
     let page = text(graphiql()).await;
@@ -213,6 +264,7 @@ async fn graphiql_comes_from_here_or_from_the_cdn_but_always_the_same() {
     let pages = Pages {
         app_name: String::new(),
         graphiql: true,
+        demo: false,
         mailbox: None,
     };
     let installed = routes_with(pages, directory.path());

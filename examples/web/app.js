@@ -1,0 +1,134 @@
+// The frame around the views: which one the address asks for, and what changes with it.
+
+import { mutate, serverInfo } from "./api.js";
+import { announce, h } from "./dom.js";
+import { action } from "./form.js";
+import { AlertBox } from "./problems.js";
+import { SessionEnded, isSignedIn, onSessionChange, signOut } from "./session.js";
+import { code } from "./views/code.js";
+import { dashboard } from "./views/dashboard.js";
+import { invitation } from "./views/invitation.js";
+import { login } from "./views/login.js";
+import { chooseNewPassword, forgotPassword } from "./views/password.js";
+import { signup } from "./views/signup.js";
+import { team } from "./views/team.js";
+
+/** Views by the first part of the address. `who`: for strangers only, for members only, for all. */
+const VIEWS = {
+  signup: { draw: signup, who: "strangers" },
+  login: { draw: login, who: "strangers" },
+  code: { draw: code, who: "all" },
+  "forgot-password": { draw: forgotPassword, who: "all" },
+  "reset-password": { draw: chooseNewPassword, who: "all" },
+  "accept-invitation": { draw: invitation, who: "all" },
+  dashboard: { draw: dashboard, who: "members" },
+  team: { draw: team, who: "members" },
+};
+
+const LOGOUT = "mutation Logout { logout { endedSessionId errors { ...Problem } } }";
+
+const main = document.getElementById("main");
+let notice = null;
+let drawn = 0;
+
+/** Goes to another view, which says `text` at its top. */
+function go(address, text = null) {
+  notice = text;
+  if (location.hash === `#${address}`) {
+    draw();
+  } else {
+    location.hash = address;
+  }
+}
+
+function place() {
+  const [path, search] = location.hash.slice(1).split("?");
+  const [, name, argument] = path.split("/");
+  return { name, argument, search: new URLSearchParams(search) };
+}
+
+/** The view that is asked for, or the one that whoever asks belongs to. */
+function viewFor(name) {
+  const home = isSignedIn() ? "dashboard" : "login";
+  const view = VIEWS[name] ?? VIEWS[home];
+  const isFor = view.who === "all" || (view.who === "members") === isSignedIn();
+  return isFor ? view : VIEWS[home];
+}
+
+async function draw() {
+  const turn = ++drawn;
+  const isFirst = main.childElementCount === 0;
+  const { name, argument, search } = place();
+  main.setAttribute("aria-busy", "true");
+  let page;
+  try {
+    const { appName } = await serverInfo();
+    document.getElementById("app-name").textContent = appName;
+    page = await viewFor(name).draw({ argument, search, go, draw });
+    document.title = `${page.title} – ${appName}`;
+  } catch (error) {
+    page = broken(error);
+  }
+  if (turn !== drawn || page === null) {
+    return; // Another view was asked for meanwhile.
+  }
+  const title = h("h1", { tabindex: "-1" }, page.title);
+  const said = notice && h("p", { class: "notice" }, notice);
+  main.className = page.isWide ? "wide" : "narrow";
+  main.replaceChildren(title, ...(said ? [said] : []), ...page.content);
+  main.removeAttribute("aria-busy");
+  drawNavigation();
+  if (!isFirst) {
+    // As after loading a page: reading begins at its title.
+    title.focus();
+    scrollTo(0, 0);
+  }
+  if (notice) {
+    announce(notice);
+    notice = null;
+  }
+}
+
+function broken(error) {
+  if (error instanceof SessionEnded) {
+    return null; // The login page is on its way.
+  }
+  const alert = new AlertBox();
+  alert.show(error);
+  const again = h("button", { type: "button", class: "primary", onclick: draw }, "Try again");
+  return { title: "This did not work", content: [alert.element, again] };
+}
+
+function drawNavigation() {
+  const { name } = place();
+  const link = (to, text) =>
+    h("a", { href: `#/${to}`, "aria-current": viewFor(name) === VIEWS[to] ? "page" : null }, text);
+  const nav = document.getElementById("nav");
+  if (isSignedIn()) {
+    const alert = new AlertBox();
+    nav.replaceChildren(link("dashboard", "Dashboard"), action("Log out", alert, logOut), alert.element);
+  } else {
+    nav.replaceChildren(link("login", "Log in"), link("signup", "Sign up"));
+  }
+}
+
+async function logOut() {
+  await mutate(LOGOUT);
+  signOut();
+  go("/login", "You are logged out.");
+}
+
+onSessionChange((why) => {
+  if (why === "ended") {
+    go("/login", "Your session has ended. Log in again.");
+  } else {
+    draw();
+  }
+});
+
+// Mailed links lead to a path; from here on it is an address like all others.
+if (location.pathname !== "/demo") {
+  history.replaceState(null, "", `/demo#${location.pathname}${location.search}`);
+}
+addEventListener("hashchange", draw);
+draw();

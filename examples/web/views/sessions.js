@@ -1,0 +1,63 @@
+import { mutate, query } from "../api.js";
+import { card, entry } from "../card.js";
+import { confirmed, h, moment } from "../dom.js";
+import { action } from "../form.js";
+import { signOut } from "../session.js";
+
+const SESSIONS = "query Sessions { sessions { id userAgent ipAddress lastUsedAt isCurrent } }";
+const REVOKE = `mutation Revoke($input: RevokeSessionInput!) {
+  revokeSession(input: $input) { endedSessionId errors { ...Problem } }
+}`;
+const REVOKE_OTHERS = "mutation RevokeOthers { revokeOtherSessions { endedSessionIds errors { ...Problem } } }";
+const LOGOUT = "mutation Logout { logout { endedSessionId errors { ...Problem } } }";
+
+/** Where the account is signed in, and how to end that. */
+export function sessionsCard(go) {
+  return card("Sessions", async ({ redraw, alert }) => {
+    const { sessions } = await query(SESSIONS);
+    const end = (session) =>
+      action(
+        "End",
+        alert,
+        async () => {
+          await mutate(REVOKE, { sessionId: session.id });
+          await redraw("The session has ended.");
+        },
+        { "aria-label": `End the session on ${device(session)}` },
+      );
+    const items = sessions.map((session) =>
+      h(
+        "li",
+        {},
+        entry(device(session), session.ipAddress ?? "", " · ", moment(session.lastUsedAt)),
+        session.isCurrent ? h("span", { class: "badge" }, "This one") : end(session),
+      ),
+    );
+    const endOthers = action("End all others", alert, async () => {
+      const { endedSessionIds } = await mutate(REVOKE_OTHERS);
+      await redraw(endedSessionIds.length === 1 ? "1 session has ended." : `${endedSessionIds.length} sessions have ended.`);
+    });
+    const everywhere = action("Log out everywhere", alert, async () => {
+      if (await confirmed("End every session, also this one?", "Log out everywhere")) {
+        await mutate(REVOKE_OTHERS);
+        await mutate(LOGOUT);
+        signOut();
+        go("/login", "You are logged out everywhere.");
+      }
+    });
+    const list = h("ul", { class: "list", "aria-label": "Sessions" }, ...items);
+    return [list, h("div", { class: "row" }, sessions.length > 1 ? endOthers : null, everywhere)];
+  });
+}
+
+/** What a session's browser calls itself, as short as it can be recognised by. */
+function device({ userAgent }) {
+  if (!userAgent) {
+    return "Unknown device";
+  }
+  const browsers = ["Edg", "OPR", "Firefox", "Chrome", "Safari"];
+  const systems = ["Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"];
+  const find = (names) => names.find((name) => userAgent.includes(name));
+  const [browser, system] = [find(browsers), find(systems)];
+  return browser && system ? `${browser} on ${system}` : userAgent.slice(0, 40);
+}

@@ -1,0 +1,210 @@
+// Teams: made, joined by every kind of invitation, changed, and left.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { audit, heading, part, says, someone, useSite } from "./site.mjs";
+
+const site = useSite();
+
+async function createTeam(page, name, purpose = "") {
+  const card = part(page, "Teams");
+  await card.getByLabel("Name of a new team").fill(name);
+  await card.getByLabel("What it is for").fill(purpose);
+  await card.getByRole("button", { name: "Create team" }).click();
+  await heading(page, name);
+}
+
+async function invite(page, email, role = "Member") {
+  const card = part(page, "Invitations");
+  await card.getByLabel("Email to invite").fill(email);
+  await card.getByLabel("Role").selectOption(role);
+  await card.getByRole("button", { name: "Invite" }).click();
+}
+
+/** An admin on the page of a new team. */
+async function admin(t, name) {
+  const page = await site.signedUp(t, someone("admin"), { name: "Grace Hopper" });
+  await createTeam(page, name);
+  return page;
+}
+
+/** The item of a member in the list. */
+const member = (page, name) => part(page, "Members").getByRole("listitem").filter({ hasText: name });
+
+const agree = (page, button) => page.getByRole("dialog").getByRole("button", { name: button }).click();
+
+test("a team is made, renamed and deleted", async (t) => {
+  const page = await site.signedUp(t, someone());
+  await part(page, "Teams").getByRole("button", { name: "Create team" }).click();
+  await page.getByRole("textbox", { name: "Name of a new team", description: /1 to 120 characters/ }).waitFor();
+  await createTeam(page, "Compilers", "From formulas to code");
+  await says(page, "Compilers is created. You are its admin.");
+  await says(page, "From formulas to code");
+  await audit(page, "team-new");
+  const about = part(page, "Name and purpose");
+  await about.getByLabel("Name").fill("Linkers");
+  await about.getByRole("button", { name: "Save team" }).click();
+  await heading(page, "Linkers");
+  await page.getByRole("link", { name: "Dashboard" }).click();
+  await part(page, "Teams").getByRole("link", { name: "Linkers" }).click();
+  await heading(page, "Linkers");
+  await page.getByRole("button", { name: "Delete team" }).click();
+  await agree(page, "Delete");
+  await heading(page, "Dashboard");
+  await says(page, "Linkers is deleted.");
+  await page.goBack();
+  await heading(page, "No such team");
+  await audit(page, "team-gone");
+});
+
+test("somebody new joins by the mailed link, by signing up", async (t) => {
+  const page = await admin(t, "Newcomers");
+  const email = someone("new");
+  await invite(page, "nobody@");
+  await page.getByRole("textbox", { name: "Email to invite", description: /not a valid/ }).waitFor();
+  await invite(page, email, "Admin");
+  await says(page, `${email} is invited.`);
+  await audit(page, "team-invited");
+
+  const guest = await site.visit(t);
+  await guest.goto(await site.server.link(email, "team_invitation"));
+  await heading(guest, "Join Newcomers");
+  await says(guest, "Grace Hopper invites");
+  await says(guest, "to join as an admin");
+  await audit(guest, "invitation");
+  await guest.getByRole("button", { name: "Join the team" }).click();
+  await guest.getByRole("heading", { name: "Sign up to join" }).waitFor();
+  assert.equal(await guest.getByLabel("Email").inputValue(), email);
+  await audit(guest, "invitation-signup");
+  await guest.getByLabel("Name").fill("Jean Bartik");
+  await guest.getByRole("button", { name: "Sign up" }).click();
+  await site.enterCode(guest, email, "signup_code");
+  await heading(guest, "Dashboard");
+  await part(guest, "Teams").getByRole("link", { name: "Newcomers" }).click();
+  await heading(guest, "Newcomers");
+  await part(guest, "Invitations").waitFor();
+
+  await page.reload();
+  await member(page, "Jean Bartik").getByText("Admin", { exact: true }).waitFor();
+});
+
+test("an account that has proved its address is in at once, and roles come and go", async (t) => {
+  const email = someone("member");
+  const guest = await site.signedUp(t, email, { name: "Jean Bartik" });
+  const page = await admin(t, "Programmers");
+  await invite(page, email);
+  await says(page, "has an account, and is in the team now");
+  await invite(page, email);
+  await page.getByRole("textbox", { name: "Email to invite", description: /a member of the team already/ }).waitFor();
+
+  await guest.reload();
+  await part(guest, "Teams").getByRole("link", { name: "Programmers" }).click();
+  await heading(guest, "Programmers");
+  await member(guest, "Grace Hopper").waitFor();
+  // A member sees who is there and can leave, no more.
+  assert.deepEqual(await guest.getByRole("main").getByRole("button").allTextContents(), ["Leave team"]);
+  await audit(guest, "team-member");
+
+  // The last admin stays one.
+  await page.getByRole("button", { name: "Make member: Grace Hopper" }).click();
+  await says(page, "The team would be left without an admin.");
+  await audit(page, "team-last-admin");
+  await page.getByRole("button", { name: "Leave team" }).click();
+  await agree(page, "Leave");
+  await part(page, "Leave").getByText("The team would be left without an admin.").waitFor();
+
+  await page.getByRole("button", { name: "Make admin: Jean Bartik" }).click();
+  await says(page, "Jean Bartik is an admin now.");
+  await page.getByRole("button", { name: "Make member: Grace Hopper" }).click();
+  await says(page, "You are a member now.");
+  assert.equal(await page.getByRole("button", { name: "Delete team" }).count(), 0);
+
+  await guest.reload();
+  await guest.getByRole("button", { name: "Remove Grace Hopper" }).click();
+  await agree(guest, "Remove");
+  await says(guest, "Grace Hopper is removed.");
+  await page.reload();
+  await heading(page, "No such team");
+  await guest.getByRole("button", { name: "Leave team" }).click();
+  await agree(guest, "Leave");
+  await says(guest, "You have left Programmers.");
+  assert.equal(await part(guest, "Teams").getByRole("link").count(), 0);
+});
+
+test("an account that never proved its address joins by the mailed link, which proves it", async (t) => {
+  const email = someone("unproved");
+  const guest = await site.visit(t, { path: "/demo#/signup/password" });
+  await guest.getByLabel("Email").fill(email);
+  await guest.getByLabel("First name").fill("Jean");
+  await guest.getByLabel("Last name").fill("Bartik");
+  await guest.getByLabel("Password").fill("correct horse battery");
+  await guest.getByRole("button", { name: "Sign up" }).click();
+  await heading(guest, "Enter the code");
+  const page = await admin(t, "Provers");
+  await invite(page, email);
+  await says(page, `${email} is invited.`);
+  await guest.goto(await site.server.link(email, "team_invitation"));
+  await guest.getByRole("button", { name: "Join the team" }).click();
+  await heading(guest, "Log in");
+  await says(guest, "You are a member of Provers now. Log in to see it.");
+  assert.equal(await guest.getByLabel("Email").inputValue(), email);
+  await guest.getByRole("button", { name: "Send code" }).click();
+  await site.enterCode(guest, email, "login_code");
+  await part(guest, "Teams").getByRole("link", { name: "Provers" }).waitFor();
+});
+
+test("whoever is signed in as somebody else logs out first", async (t) => {
+  const page = await admin(t, "Mismatch");
+  const email = someone("new");
+  await invite(page, email);
+  const guest = await site.signedUp(t, someone("other"));
+  const link = await site.server.link(email, "team_invitation");
+  await guest.goto(link);
+  await guest.getByRole("button", { name: "Join the team" }).click();
+  await says(guest, "You are logged in with another address");
+  await audit(guest, "invitation-mismatch");
+  await guest.getByRole("button", { name: "Log out and join" }).click();
+  await guest.getByRole("heading", { name: "Sign up to join" }).waitFor();
+});
+
+test("an invitation can be declined, and taken back", async (t) => {
+  const page = await admin(t, "Refusals");
+  const guest = await site.visit(t);
+  const [declining, revoked] = [someone("new"), someone("new")];
+  await invite(page, declining);
+  await says(page, `${declining} is invited.`);
+  await guest.goto(await site.server.link(declining, "team_invitation"));
+  await guest.getByRole("button", { name: "Decline" }).click();
+  await agree(guest, "Decline");
+  await says(guest, "You have declined the invitation.");
+
+  await invite(page, revoked);
+  await says(page, `${revoked} is invited.`);
+  assert.equal(await part(page, "Invitations").getByText(declining).count(), 0);
+  const link = await site.server.link(revoked, "team_invitation");
+  await page.getByRole("button", { name: `Take back the invitation of ${revoked}` }).click();
+  await says(page, "The invitation is taken back.");
+  await guest.goto(link);
+  await heading(guest, "This invitation is over");
+  await audit(guest, "invitation-over");
+});
+
+test("a long list comes page by page", async (t) => {
+  const page = await site.signedUp(t, someone());
+  const sent = page.waitForRequest((request) => "authorization" in request.headers());
+  await page.getByRole("button", { name: "Save profile" }).click();
+  const { authorization } = (await sent).headers();
+  const create = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { code } } }";
+  for (let number = 1; number <= 21; number += 1) {
+    const body = JSON.stringify({ query: create, variables: { input: { name: `Team ${number}` } } });
+    const headers = { authorization, "content-type": "application/json" };
+    await fetch(site.server.graphql, { method: "POST", headers, body });
+  }
+  await page.reload();
+  const items = part(page, "Teams").getByRole("listitem");
+  await items.nth(19).waitFor();
+  assert.equal(await items.count(), 20);
+  await page.getByRole("button", { name: "More teams" }).click();
+  await items.nth(20).waitFor();
+  assert.equal(await page.getByRole("button", { name: "More teams" }).isVisible(), false);
+});
