@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{Mailer, Provider};
+use super::{Mailer, Provider, Refusal, Trouble};
 
 /// How long a provider may take for greeting, encryption and login.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -14,8 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub enum CheckError {
     /// It has no login to try.
     Unknown,
-    /// It did not let us in, in its own words or those of the network; never with a password.
-    Refused(String),
+    /// It did not let us in.
+    Refused {
+        /// In its own words or those of the network; never with a password.
+        message: String,
+        /// What is wrong.
+        trouble: Trouble,
+    },
 }
 
 impl Mailer {
@@ -27,9 +32,16 @@ impl Mailer {
                 return (provider.name(), Err(CheckError::Unknown));
             };
             let tried = tokio::time::timeout(PATIENCE, smtp.try_login()).await;
-            let silence = format!("no answer within {} s", PATIENCE.as_secs());
-            let tried = tried.unwrap_or(Err(silence));
-            (provider.name(), tried.map_err(CheckError::Refused))
+            let tried = tried.unwrap_or_else(|_| {
+                Err(Refusal {
+                    trouble: Trouble::Silent,
+                    ..Refusal::transient(format!("no answer within {} s", PATIENCE.as_secs()))
+                })
+            });
+            let refused = |Refusal {
+                               message, trouble, ..
+                           }| CheckError::Refused { message, trouble };
+            (provider.name(), tried.map_err(refused))
         });
         join_all(checks).await
     }

@@ -137,9 +137,8 @@ impl SmtpProvider {
     }
 
     /// Connects, encrypts, logs in and says good-bye, without a deadline of its own.
-    pub(super) async fn try_login(&self) -> Result<(), String> {
-        let connected = self.connect().await;
-        let mut connection = connected.map_err(|error| self.words_of(&error))?;
+    pub(super) async fn try_login(&self) -> Result<(), Refusal> {
+        let mut connection = self.connect().await?;
         let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
         Ok(())
     }

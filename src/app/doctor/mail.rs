@@ -17,17 +17,17 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
         }
     };
     let checks = mailer.check().await.into_iter();
-    let findings = checks.map(|(provider, checked)| match checked {
+    let findings = checks.zip(&config.mail.providers);
+    let findings = findings.map(|((provider, checked), settings)| match checked {
         Ok(()) => Finding::ok(CHECK, format!("{provider}: takes the login")),
         Err(CheckError::Unknown) => Finding::skipped(
             CHECK,
             format!("{provider}: shows only with a mail whether it sends"),
         ),
-        Err(CheckError::Refused(message)) => Finding::failed(
+        Err(CheckError::Refused { message, trouble }) => Finding::failed(
             CHECK,
             format!("{provider}: {message}"),
-            "See that host, port, TLS, name and password are those the provider tells, and that \
-             its port is not blocked on the way.",
+            trouble.advice(settings, &config.mail),
         ),
     });
     findings.collect()
