@@ -40,7 +40,10 @@
 //! | `lettre` | `mail` |
 //! | `minijinja` | `mail` |
 //! | `async_graphql` | `graphql`, `http` |
-//! | `poem` | `http`, `app` |
+//! | `poem` | `http` |
+//! | `hyper` | `http` |
+//! | `hyper_util` | `http` |
+//! | `tokio_rustls` | `http` |
 //!
 //! A test reads the sources and holds both tables.
 

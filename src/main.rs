@@ -182,7 +182,10 @@ async fn start(loaded: Loaded, role: Role) -> ExitCode {
         signals.cancel();
     });
     match App::build(loaded.config, role).await {
-        Ok(app) => exit(app.run_until(stop).await),
+        Ok(app) => {
+            app.run_until(stop).await;
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             app::report_failed_start(&error);
             exit(Err(error))

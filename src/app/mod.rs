@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use poem::listener::{Acceptor, AcceptorExt, BoxAcceptor, Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +13,7 @@ use crate::db::{Db, DbError};
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
 use crate::graphql::{self, AppInfo};
-use crate::http::{self, Edge};
+use crate::http::{self, Edge, Listener, Tls, TlsError};
 use crate::limits::{Limiter, LimiterError};
 use crate::mail::templates::{TemplateErrors, Templates};
 use crate::mail::{Mailer, MailerError};
@@ -67,6 +66,9 @@ pub enum StartError {
     /// A mail provider's settings cannot work.
     #[error(transparent)]
     Mailer(#[from] MailerError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address to listen on is taken or not ours.
     #[error("cannot listen on {address}")]
     Listen {
@@ -85,7 +87,7 @@ pub struct App {
     services: Services,
     db: Db,
     mailbox: Mailbox,
-    server: Option<(Edge, BoxAcceptor)>,
+    server: Option<(Edge, Listener)>,
     worker: Option<Worker>,
     port: u16,
 }
@@ -159,9 +161,9 @@ impl App {
         let (server, port) = if role == Role::Work {
             (None, 0)
         } else {
-            let (acceptor, port) = listen(&config).await?;
+            let (listener, port) = listen(&config).await?;
             (
-                Some((edge(config, services.clone(), mailbox.clone()), acceptor)),
+                Some((edge(config, services.clone(), mailbox.clone()), listener)),
                 port,
             )
         };
@@ -192,7 +194,7 @@ impl App {
 
     /// Serves and works until told to stop, then lets requests and mails in flight end within a
     /// bounded time.
-    pub async fn run_until(self, stop: CancellationToken) -> io::Result<()> {
+    pub async fn run_until(self, stop: CancellationToken) {
         let address = self
             .server
             .as_ref()
@@ -207,23 +209,15 @@ impl App {
             }
         };
         let serving = async {
-            let served = match self.server {
-                Some((edge, acceptor)) => {
-                    http::serve(edge, acceptor, stop.clone().cancelled_owned()).await
-                }
-                None => Ok(()),
-            };
-            // A server that cannot go on takes the worker with it.
-            if served.is_err() {
-                stop.cancel();
+            if let Some((edge, listener)) = self.server {
+                http::serve(edge, listener, stop.clone().cancelled_owned()).await;
             }
-            served
         };
         let telling = async {
             stop.cancelled().await;
             Event::ServerStopping.emit(Facts::default());
         };
-        let (served, (), ()) = tokio::join!(serving, working, telling);
+        tokio::join!(serving, working, telling);
         if let Err(error) = self.db.close().await {
             Event::DatabaseUnavailable.emit(Facts {
                 error: Some(&error),
@@ -231,7 +225,6 @@ impl App {
             });
         }
         Event::ServerStopped.emit(Facts::default());
-        served
     }
 }
 
@@ -277,22 +270,16 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
     })
 }
 
-async fn listen(config: &Config) -> Result<(BoxAcceptor, u16), StartError> {
-    let address = format!("{}:{}", config.http.host, config.http.port);
+async fn listen(config: &Config) -> Result<(Listener, u16), StartError> {
+    let (host, port) = (config.http.host, config.http.port);
     let taken = |source| StartError::Listen {
-        address: address.clone(),
+        address: format!("{host}:{port}"),
         source,
     };
-    let acceptor = TcpListener::bind((config.http.host.to_string(), config.http.port))
-        .into_acceptor()
-        .await
-        .map_err(taken)?;
-    let local = acceptor.local_addr();
-    let port = local
-        .first()
-        .and_then(|address| address.as_socket_addr())
-        .map_or(config.http.port, std::net::SocketAddr::port);
-    Ok((acceptor.boxed(), port))
+    let tls = config.http.tls.clone().map(Tls::load).transpose()?;
+    let listener = Listener::bind(host, port, tls).await.map_err(taken)?;
+    let port = listener.port().map_err(taken)?;
+    Ok((listener, port))
 }
 
 fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {

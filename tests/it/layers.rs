@@ -49,7 +49,10 @@ const FENCES: &[(&str, &[&str])] = &[
     ("lettre", &["mail"]),
     ("minijinja", &["mail"]),
     ("async_graphql", &["graphql", "http"]),
-    ("poem", &["http", "app"]),
+    ("poem", &["http"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
+    ("tokio_rustls", &["http"]),
 ];
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod abuse;
 mod cache;
 mod change_races;
 mod cli;
@@ -9,6 +10,7 @@ mod code_login;
 mod code_races;
 mod code_signup;
 mod codes;
+mod connections;
 mod contract;
 mod database;
 mod email_address;
@@ -33,6 +35,7 @@ mod passwords;
 mod privacy;
 mod private_fields;
 mod processes;
+mod proxies;
 mod query_plans;
 mod restarts;
 mod sessions;
@@ -44,4 +47,5 @@ mod team_pages;
 mod team_rights;
 mod teams;
 mod templates;
+mod tls;
 mod tokens;

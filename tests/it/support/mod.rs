@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod app;
+pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod dead_tokens;
 pub(crate) mod deployment;
@@ -13,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod recording;
 pub(crate) mod redis;
 pub(crate) mod smtp;
+pub(crate) mod socket;
 mod sql;
 pub(crate) mod statements;
 pub(crate) mod team;
