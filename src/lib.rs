@@ -39,11 +39,14 @@
 //! | `apalis_redis` | `queue`, `worker`, `app` |
 //! | `lettre` | `mail` |
 //! | `minijinja` | `mail` |
-//! | `reqwest` | `mail` |
+//! | `reqwest` | `mail`, `app` |
 //! | `async_graphql` | `graphql`, `http` |
 //! | `prometheus_client` | `telemetry` |
-//! | `poem` | `http`, `app` |
+//! | `poem` | `http` |
 //! | `hickory_resolver` | `app` |
+//! | `hyper` | `http` |
+//! | `hyper_util` | `http` |
+//! | `tokio_rustls` | `http` |
 //!
 //! A test reads the sources and holds both tables.
 

@@ -311,7 +311,8 @@ async fn start(loaded: Loaded, role: Role) -> ExitCode {
     match App::build(loaded.config.clone(), role).await {
         Ok(app) => {
             app::greet(&loaded.config, app.port());
-            exit(app.run_until(stop).await)
+            app.run_until(stop).await;
+            ExitCode::SUCCESS
         }
         Err(error) => {
             app::report_failed_start(&error);

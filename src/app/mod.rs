@@ -4,18 +4,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use poem::listener::{Acceptor, AcceptorExt, BoxAcceptor, Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, CacheError};
-use crate::config::{Config, Loaded, MailProviderConfig};
+use crate::config::{Config, ConnectionsConfig, Loaded, MailProviderConfig};
 use crate::crypto::{self, AccessTokens, AccessTokensError, Hasher, Keys};
 use crate::db::{Db, DbError};
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
 use crate::graphql::{self, AppInfo, Documents};
-use crate::http::{self, Edge};
+use crate::http::{self, Edge, Listener, Tls, TlsError};
 use crate::limits::{Limiter, LimiterError};
 use crate::mail::templates::{TemplateErrors, Templates};
 use crate::mail::{Mailer, MailerError};
@@ -81,6 +80,9 @@ pub enum StartError {
     /// A mail provider's settings cannot work.
     #[error(transparent)]
     Mailer(#[from] MailerError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address to listen on is taken or not ours.
     #[error("cannot listen on {address}")]
     Listen {
@@ -99,8 +101,9 @@ pub struct App {
     services: Services,
     db: Db,
     mailbox: Mailbox,
-    server: Option<(Edge, BoxAcceptor)>,
-    metrics: Option<(BoxAcceptor, SocketAddr)>,
+    server: Option<(Edge, Listener)>,
+    metrics: Option<(Listener, SocketAddr)>,
+    connections: ConnectionsConfig,
     worker: Option<Worker>,
     port: u16,
 }
@@ -172,17 +175,21 @@ impl App {
             Worker::new(queue, services.clone(), templates, mailer, &config.mail)
         });
         let metrics = match config.metrics {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => {
+                let (listener, port) = listen(address, None).await?;
+                Some((listener, SocketAddr::new(address.ip(), port)))
+            }
             None => None,
         };
+        let connections = config.http.connections;
         let (server, port) = if role == Role::Work {
             (None, 0)
         } else {
-            let (acceptor, address) =
-                listen(SocketAddr::new(config.http.host, config.http.port)).await?;
-            let port = address.port();
+            let address = SocketAddr::new(config.http.host, config.http.port);
+            let tls = config.http.tls.clone().map(Tls::load).transpose()?;
+            let (listener, port) = listen(address, tls).await?;
             (
-                Some((edge(config, services.clone(), mailbox.clone()), acceptor)),
+                Some((edge(config, services.clone(), mailbox.clone()), listener)),
                 port,
             )
         };
@@ -192,6 +199,7 @@ impl App {
             mailbox,
             server,
             metrics,
+            connections,
             worker,
             port,
         })
@@ -219,7 +227,7 @@ impl App {
 
     /// Serves and works until told to stop, then lets requests and mails in flight end within a
     /// bounded time.
-    pub async fn run_until(self, stop: CancellationToken) -> io::Result<()> {
+    pub async fn run_until(self, stop: CancellationToken) {
         let address = self
             .server
             .as_ref()
@@ -234,17 +242,9 @@ impl App {
             }
         };
         let serving = async {
-            let served = match self.server {
-                Some((edge, acceptor)) => {
-                    http::serve(edge, acceptor, stop.clone().cancelled_owned()).await
-                }
-                None => Ok(()),
-            };
-            // A server that cannot go on takes the worker with it.
-            if served.is_err() {
-                stop.cancel();
+            if let Some((edge, listener)) = self.server {
+                http::serve(edge, listener, stop.clone().cancelled_owned()).await;
             }
-            served
         };
         let telling = async {
             tokio::select! {
@@ -253,8 +253,13 @@ impl App {
             }
             Event::ServerStopping.emit(Facts::default());
         };
-        let watched = watched(self.services.clone(), self.metrics, stop.clone());
-        let (served, (), (), ()) = tokio::join!(serving, working, telling, watched);
+        let watched = watched(
+            self.services.clone(),
+            self.metrics,
+            self.connections,
+            stop.clone(),
+        );
+        tokio::join!(serving, working, telling, watched);
         if let Err(error) = self.db.close().await {
             Event::DatabaseUnavailable.emit(Facts {
                 error: Some(&error),
@@ -262,7 +267,6 @@ impl App {
             });
         }
         Event::ServerStopped.emit(Facts::default());
-        served
     }
 }
 
@@ -311,42 +315,34 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
     })
 }
 
-/// Serves figures and health, where they are wanted. They are no reason to end the process.
+/// Serves figures and health, where they are wanted.
 async fn watched(
     services: Services,
-    listener: Option<(BoxAcceptor, SocketAddr)>,
+    listener: Option<(Listener, SocketAddr)>,
+    connections: ConnectionsConfig,
     stop: CancellationToken,
 ) {
-    let Some((acceptor, address)) = listener else {
+    let Some((listener, address)) = listener else {
         return;
     };
     Event::MetricsStarted.emit(Facts {
         detail: Some(&format!("at {address}")),
         ..Facts::default()
     });
-    if let Err(error) = http::metrics::serve(services, acceptor, stop.cancelled_owned()).await {
-        Event::InternalError.emit(Facts {
-            error: Some(&error),
-            reason: Some("the metrics listener ended"),
-            ..Facts::default()
-        });
-    }
+    http::metrics::serve(services, listener, connections, stop.cancelled_owned()).await;
 }
 
-/// Takes a port; the address that was got, if 0 was asked for.
-async fn listen(address: SocketAddr) -> Result<(BoxAcceptor, SocketAddr), StartError> {
-    let acceptor = TcpListener::bind(address)
-        .into_acceptor()
+/// Takes a port, a free one for 0; which it is.
+async fn listen(address: SocketAddr, tls: Option<Tls>) -> Result<(Listener, u16), StartError> {
+    let taken = |source| StartError::Listen {
+        address: address.to_string(),
+        source,
+    };
+    let listener = Listener::bind(address.ip(), address.port(), tls)
         .await
-        .map_err(|source| StartError::Listen {
-            address: address.to_string(),
-            source,
-        })?;
-    let local = acceptor.local_addr();
-    let got = local
-        .first()
-        .and_then(|address| address.as_socket_addr().copied());
-    Ok((acceptor.boxed(), got.unwrap_or(address)))
+        .map_err(taken)?;
+    let port = listener.port().map_err(taken)?;
+    Ok((listener, port))
 }
 
 fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {

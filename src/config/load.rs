@@ -17,7 +17,7 @@ use super::settings::{self, Setting};
 use super::{
     AppConfig, CodesConfig, Config, DatabaseConfig, Environment, HttpConfig, LimitsConfig, Loaded,
     LogConfig, LogFileConfig, LogFormat, LogLevel, Masking, PasswordsConfig, TemplateOverride,
-    TemplatesConfig, TokensConfig, Variables, dotenv, graphql, mail, production, secret_key,
+    TemplatesConfig, TokensConfig, Variables, dotenv, edge, graphql, mail, production, secret_key,
     unknown,
 };
 use crate::domain::code::{CodeFormat, CodeType};
@@ -169,6 +169,9 @@ fn http(r: &mut Reader, app: &AppConfig) -> HttpConfig {
             .unwrap_or_default(),
         graphiql: r.flag(settings::GRAPHIQL_ENABLED.or(flag(development))),
         introspection: r.flag(settings::INTROSPECTION_ENABLED.or(flag(development))),
+        trusted_proxies: edge::trusted_proxies(r),
+        tls: edge::tls(r),
+        connections: edge::connections(r),
     }
 }
 

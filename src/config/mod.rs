@@ -4,6 +4,7 @@
 //! set into a [`Config`]. A new setting is a line in the table, a field here, and a line in `load`.
 
 mod dotenv;
+mod edge;
 mod graphql;
 mod load;
 mod mail;
@@ -21,6 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use chrono::Duration;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::code::CodeFormat;
@@ -121,6 +123,36 @@ pub struct HttpConfig {
     pub graphiql: bool,
     /// `INTROSPECTION_ENABLED`.
     pub introspection: bool,
+    /// `TRUSTED_PROXIES`: from these peers forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `TLS_CERT_FILE` and `TLS_KEY_FILE`.
+    pub tls: Option<TlsConfig>,
+    /// What a connection may cost.
+    pub connections: ConnectionsConfig,
+}
+
+/// The files that HTTPS is served with, both PEM.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// `TLS_CERT_FILE`: the certificate, then those that lead to its authority.
+    pub certificate: PathBuf,
+    /// `TLS_KEY_FILE`.
+    pub key: PathBuf,
+}
+
+/// What a connection may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionsConfig {
+    /// `MAX_CONNECTIONS`: open at once.
+    pub max: u32,
+    /// `MAX_BODY_BYTES`: the longest body of a request.
+    pub max_body_bytes: usize,
+    /// `HEADER_TIMEOUT_SECONDS`: from a new connection to its first whole head.
+    pub header_timeout: std::time::Duration,
+    /// `REQUEST_TIMEOUT_SECONDS`: for a body to arrive; twice that for a request as a whole.
+    pub request_timeout: std::time::Duration,
+    /// `IDLE_TIMEOUT_SECONDS`: without a request.
+    pub idle_timeout: std::time::Duration,
 }
 
 /// The database.

@@ -98,6 +98,21 @@ settings! {
         PORT = default("8000"), "The port to listen on; 0 takes a free one.";
         CORS_ALLOWED_ORIGINS = follows("APP_URL in development, none in production"),
             "Origins whose pages may call the API: a comma list, no wildcard.";
+        TRUSTED_PROXIES = NO_DEFAULT,
+            "Proxies whose Forwarded, X-Forwarded-For, X-Real-IP and X-Forwarded-Proto are believed:\n\
+             a comma list of addresses and networks. From anybody else these headers are ignored.";
+        TLS_CERT_FILE = NO_DEFAULT,
+            "The certificate and its chain (PEM), to serve https here; read again when it changes.";
+        TLS_KEY_FILE = NO_DEFAULT, "The key of that certificate (PEM).";
+        MAX_CONNECTIONS = default("10000"), "Connections open at once; more have to wait.";
+        MAX_BODY_BYTES = default("262144"), "The longest request body, 1024 to 16777216 bytes.";
+        HEADER_TIMEOUT_SECONDS = default("10"),
+            "From a new connection to its first whole request header, and for the TLS handshake.";
+        REQUEST_TIMEOUT_SECONDS = default("30"),
+            "For the body of a request to arrive. A request as a whole, reading the answer\n\
+             included, may take twice as long.";
+        IDLE_TIMEOUT_SECONDS = default("75"),
+            "How long a connection is kept without a request; longer than a proxy in front keeps it.";
         GRAPHIQL_ENABLED = follows("true in development, false in production"),
             "Serve the GraphiQL page.";
         INTROSPECTION_ENABLED = follows("true in development, false in production"),

@@ -4,7 +4,7 @@ use super::reader::Reader;
 use super::settings;
 
 /// First words that other programs use too: settings that begin so are recognised by two words.
-const COMMON_WORDS: [&str; 4] = ["ENABLE", "MAX", "RUN", "USE"];
+const COMMON_WORDS: [&str; 7] = ["ENABLE", "HEADER", "IDLE", "MAX", "REQUEST", "RUN", "USE"];
 
 /// Warns about each variable that begins like a setting but is none.
 pub(super) fn warn(r: &mut Reader) {

@@ -177,7 +177,7 @@ async fn run(
 ) -> Result<async_graphql::Response, Refusal> {
     let mut parameters = match *request.method() {
         Method::GET => parameters::from_url(request)?,
-        Method::POST => parameters::from_body(request).await?,
+        Method::POST => parameters::from_body(request, &edge.http.connections).await?,
         _ => return Err(Refusal::method("GET, POST", "Use GET or POST.")),
     };
     let Asked { document, to_share } = persisted::document(edge, &mut parameters).await?;

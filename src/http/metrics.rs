@@ -2,10 +2,11 @@
 
 use poem::endpoint::make;
 use poem::http::header;
-use poem::listener::Acceptor;
-use poem::{Endpoint, IntoResponse, Response, Route, Server};
+use poem::{Endpoint, IntoResponse, Response, Route};
 
-use super::{SHUTDOWN_GRACE, health};
+use super::health;
+use super::server::{self, Listener};
+use crate::config::ConnectionsConfig;
 use crate::service::Services;
 
 /// The text format of `OpenMetrics`, which Prometheus reads.
@@ -14,15 +15,14 @@ const TEXT_FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// Serves `/metrics`, `/healthz` and `/readyz` until `stop` is done.
 pub async fn serve(
     services: Services,
-    acceptor: impl Acceptor + 'static,
+    listener: Listener,
+    connections: ConnectionsConfig,
     stop: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    Server::new_with_acceptor(acceptor)
-        .run_with_graceful_shutdown(endpoint(services), stop, Some(SHUTDOWN_GRACE))
-        .await
+) {
+    server::run(listener, endpoint(services), connections, stop).await;
 }
 
-fn endpoint(services: Services) -> impl Endpoint {
+fn endpoint(services: Services) -> impl Endpoint<Output = Response> {
     let alive = poem::endpoint::make_sync(|_| health::alive());
     Route::new()
         .at("/metrics", poem::get(figures(services.clone())))

@@ -1,14 +1,15 @@
 //! The HTTP edge: what comes in is checked here, and what goes out has its headers.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use poem::http::{HeaderValue, header};
-use poem::listener::Acceptor;
-use poem::middleware::Compression;
+use ipnet::IpNet;
+use poem::http::header;
+use poem::http::uri::Scheme;
 use poem::web::Json;
-use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, Server};
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route};
 use tracing::Instrument;
 
 use self::graphql::RefusalCode;
@@ -20,16 +21,20 @@ use crate::service::Services;
 use crate::telemetry::{self, Event, Facts};
 
 pub mod accept;
+mod compression;
 mod cors;
 mod graphql;
+mod headers;
 mod health;
 pub mod metrics;
 pub mod pages;
+mod proxies;
+mod server;
+mod tls;
 
-/// How long open requests may take to end once the server is told to stop.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How long a connection may be idle.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+pub use server::Listener;
+pub use tls::{Tls, TlsError};
+
 const REQUEST_ID: &str = "x-request-id";
 
 /// What the edge is made of.
@@ -54,18 +59,12 @@ pub struct Edge {
 }
 
 /// Serves until `stop` is done, then lets open requests end for up to ten seconds.
-pub async fn serve(
-    edge: Edge,
-    acceptor: impl Acceptor + 'static,
-    stop: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    Server::new_with_acceptor(acceptor)
-        .idle_timeout(IDLE_TIMEOUT)
-        .run_with_graceful_shutdown(endpoint(edge), stop, Some(SHUTDOWN_GRACE))
-        .await
+pub async fn serve(edge: Edge, listener: Listener, stop: impl Future<Output = ()>) {
+    let connections = edge.http.connections;
+    server::run(listener, endpoint(edge), connections, stop).await;
 }
 
-fn endpoint(edge: Edge) -> impl Endpoint {
+fn endpoint(edge: Edge) -> impl Endpoint<Output = Response> {
     let in_development = edge.app.environment == Environment::Development;
     let pages = pages::routes(pages::Pages {
         app_name: edge.app.name.clone(),
@@ -75,6 +74,7 @@ fn endpoint(edge: Edge) -> impl Endpoint {
     });
     let origins = cors::origins(&edge.http.cors_allowed_origins);
     let services = edge.services.clone();
+    let trusted: Arc<[IpNet]> = edge.http.trusted_proxies.as_slice().into();
     let graphql = graphql::endpoint(Arc::new(edge))
         .around(move |endpoint, request| cors::allow(endpoint, request, Arc::clone(&origins)));
     let routes = Route::new()
@@ -90,8 +90,10 @@ fn endpoint(edge: Edge) -> impl Endpoint {
         .at("/readyz", poem::get(health::readiness(services.clone())))
         .nest_no_strip("/", pages);
     routes
-        .with(Compression::new())
-        .around(move |endpoint, request| observe(endpoint, request, services.clone()))
+        .around(compression::compress)
+        .around(move |endpoint, request| {
+            observe(endpoint, request, services.clone(), Arc::clone(&trusted))
+        })
 }
 
 /// `GET /.well-known/jwks.json`: the public keys that other services verify access tokens with.
@@ -106,10 +108,12 @@ async fn observe<E: Endpoint>(
     endpoint: Arc<E>,
     mut request: Request,
     services: Services,
+    trusted: Arc<[IpNet]>,
 ) -> poem::Result<Response> {
     let given = request.header(REQUEST_ID).filter(|id| is_request_id(id));
     let id = given.map_or_else(|| services.new_request_id(), str::to_owned);
-    let client = client(&request);
+    let client = client(&request, &trusted);
+    let is_secure = is_secure(&request, &trusted);
     request.set_data(RequestId(id.clone()));
     request.set_data(client.clone());
     let (begun, route) = (Instant::now(), metrics::route(request.uri().path()));
@@ -139,19 +143,27 @@ async fn observe<E: Endpoint>(
             detail: Some(&detail),
             ..Facts::default()
         });
-        add_headers(&mut response, &id);
+        headers::add(&mut response, &id, is_secure);
         Ok(response)
     }
     .instrument(span)
     .await
 }
 
-fn client(request: &Request) -> Client {
-    let ip = request.remote_addr().as_socket_addr().map_or(
-        std::net::Ipv4Addr::UNSPECIFIED.into(),
-        std::net::SocketAddr::ip,
-    );
+fn client(request: &Request, trusted: &[IpNet]) -> Client {
+    let ip = proxies::client(peer(request), request.headers(), trusted);
     Client::new(ip, request.header(header::USER_AGENT))
+}
+
+/// Whether the client speaks TLS, with us or with a trusted proxy.
+fn is_secure(request: &Request, trusted: &[IpNet]) -> bool {
+    *request.scheme() == Scheme::HTTPS
+        || proxies::came_by_https(peer(request), request.headers(), trusted)
+}
+
+fn peer(request: &Request) -> IpAddr {
+    let address = request.remote_addr().as_socket_addr();
+    address.map_or(Ipv4Addr::UNSPECIFIED.into(), SocketAddr::ip)
 }
 
 /// Whether an id that a client or proxy gave can be taken over as it is.
@@ -160,24 +172,4 @@ fn is_request_id(id: &str) -> bool {
         && id
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-}
-
-fn add_headers(response: &mut Response, request_id: &str) {
-    let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
 }

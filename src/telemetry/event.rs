@@ -170,6 +170,14 @@ events! {
     ServerStopping = server_stopping, Info, -, "Server stopping";
     /// The process ends.
     ServerStopped = server_stopped, Info, -, "Server stopped";
+    /// A certificate that was put in place of the one in use is used from now on.
+    CertificateReloaded = certificate_reloaded, Info, -, "Certificate reloaded";
+    /// A certificate or key was changed and cannot be used; the one before stays in use.
+    CertificateReloadFailed = certificate_reload_failed, Error, -, "New certificate cannot be used";
+    /// As many connections are open as `MAX_CONNECTIONS` allows: idle ones are closed, new ones wait.
+    ConnectionLimitReached = connection_limit_reached, Warning, -, "No connection is free";
+    /// The system gives no connection, most often for want of file descriptors.
+    AcceptFailed = accept_failed, Error, -, "Cannot accept connections";
     /// A worker takes jobs.
     WorkerStarted = worker_started, Info, -, "Worker started";
     /// A worker ended unasked and was replaced.

@@ -48,11 +48,14 @@ const FENCES: &[(&str, &[&str])] = &[
     ("apalis_redis", &["queue", "worker", "app"]),
     ("lettre", &["mail"]),
     ("minijinja", &["mail"]),
-    ("reqwest", &["mail"]),
+    ("reqwest", &["mail", "app"]),
     ("async_graphql", &["graphql", "http"]),
     ("prometheus_client", &["telemetry"]),
-    ("poem", &["http", "app"]),
+    ("poem", &["http"]),
     ("hickory_resolver", &["app"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
+    ("tokio_rustls", &["http"]),
 ];
 
 #[test]

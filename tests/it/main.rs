@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod abuse;
 mod cache;
 mod change_races;
 mod cli;
@@ -9,6 +10,7 @@ mod code_login;
 mod code_races;
 mod code_signup;
 mod codes;
+mod connections;
 mod contract;
 mod database;
 mod docs;
@@ -38,6 +40,7 @@ mod persisted_queries;
 mod privacy;
 mod private_fields;
 mod processes;
+mod proxies;
 mod query_plans;
 mod restarts;
 mod retention;
@@ -52,4 +55,5 @@ mod team_pages;
 mod team_rights;
 mod teams;
 mod templates;
+mod tls;
 mod tokens;

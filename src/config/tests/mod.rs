@@ -1,3 +1,4 @@
+mod edge;
 mod example;
 mod mail;
 mod production;

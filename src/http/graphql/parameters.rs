@@ -1,19 +1,13 @@
 //! The parameters of a request, from its body or its URL.
 
-use std::time::Duration;
-
 use poem::Request;
 use poem::error::ReadBodyError;
-use poem::http::StatusCode;
+use poem::http::{StatusCode, header};
 use serde::Deserialize;
 
 use super::{JSON, Refusal};
+use crate::config::ConnectionsConfig;
 use crate::graphql::RequestError;
-
-/// The longest body, in bytes.
-const MAX_BODY: usize = 256 * 1024;
-/// How long a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a request asks for.
 #[derive(Deserialize)]
@@ -55,14 +49,26 @@ pub(super) fn from_url(request: &Request) -> Result<Parameters, Refusal> {
     })
 }
 
-pub(super) async fn from_body(request: &mut Request) -> Result<Parameters, Refusal> {
+pub(super) async fn from_body(
+    request: &mut Request,
+    limits: &ConnectionsConfig,
+) -> Result<Parameters, Refusal> {
     if !is_json(request.content_type().unwrap_or_default()) {
         let message = "Send application/json in UTF-8.".to_owned();
         let error = RequestError::BadUserInput(message);
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
-    let reading = request.take_body().into_bytes_limit(MAX_BODY);
-    let body = tokio::time::timeout(BODY_PATIENCE, reading)
+    // A small body may become a large one, and no client needs this.
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        let error = RequestError::BadUserInput("Send the body uncompressed.".to_owned());
+        return Err(Refusal {
+            header: Some(("accept-encoding", "identity")),
+            ..Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
+        });
+    }
+    let max = limits.max_body_bytes;
+    let reading = request.take_body().into_bytes_limit(max);
+    let body = tokio::time::timeout(limits.request_timeout, reading)
         .await
         .map_err(|_| {
             let message = "The body took too long to arrive.".to_owned();
@@ -73,7 +79,7 @@ pub(super) async fn from_body(request: &mut Request) -> Result<Parameters, Refus
         })?
         .map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => {
-                let message = format!("A body has at most {MAX_BODY} bytes.");
+                let message = format!("A body has at most {max} bytes.");
                 Refusal::new(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     RequestError::BadUserInput(message),

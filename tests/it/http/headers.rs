@@ -97,7 +97,78 @@ async fn every_answer_has_its_security_headers() {
             "{what}: {policy}"
         );
         assert_eq!(answer.header("server"), None, "{what}");
+        assert_isolated(&answer, "DENY", &what);
     }
+}
+
+/// What keeps pages of others from framing, embedding or reaching into it.
+fn assert_isolated(answer: &Answer, frames: &str, what: &str) {
+    for (name, expected) in [
+        ("x-frame-options", frames),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        assert_eq!(answer.header(name), Some(expected), "{what}");
+    }
+    let permissions = answer.header("permissions-policy").unwrap();
+    assert!(permissions.contains("camera=()"), "{what}: {permissions}");
+}
+
+/// Requests that are refused before anything is looked at are answered with the same headers, and
+/// a mail may be framed by its own page only.
+#[tokio::test]
+async fn refusals_and_mails_have_their_security_headers() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    let post = || app.request(Method::POST, "/graphql");
+    for (request, status) in [
+        (post().body("{me{id}}"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (
+            post().header(ACCEPT, "image/png").json(&json!({})),
+            StatusCode::NOT_ACCEPTABLE,
+        ),
+        (
+            post().json(&"x".repeat(300_000)),
+            StatusCode::PAYLOAD_TOO_LARGE,
+        ),
+        (
+            post()
+                .bearer_auth("x")
+                .json(&json!({ "query": "{me{id}}" })),
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            app.request(Method::OPTIONS, "/graphql")
+                .header(ORIGIN, "http://localhost:8000")
+                .header(ACCESS_CONTROL_REQUEST_METHOD, "POST"),
+            StatusCode::NO_CONTENT,
+        ),
+    ] {
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, status);
+        let what = status.to_string();
+        assert_isolated(&answer, "DENY", &what);
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{what}"
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
+        let policy = answer.header("content-security-policy");
+        assert_eq!(
+            policy,
+            Some("default-src 'none'; frame-ancestors 'none'"),
+            "{what}"
+        );
+    }
+
+    app.sign_up("ada@example.com").await;
+    let mails = Answer::of(app.request(Method::GET, "/dev/mailbox/mails")).await;
+    let id = mails.json()[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/dev/mailbox/mails/{id}/html");
+    let mail = Answer::of(app.request(Method::GET, &path)).await;
+    assert_eq!(mail.status, StatusCode::OK);
+    assert_isolated(&mail, "SAMEORIGIN", "a mail");
 }
 
 /// Pages of the listed origins may read answers, those of others may not, and a request that comes

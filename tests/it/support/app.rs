@@ -25,7 +25,7 @@ pub(crate) struct TestApp {
     mailbox: Mailbox,
     read: Mutex<HashSet<MailId>>,
     stop: CancellationToken,
-    running: Option<JoinHandle<std::io::Result<()>>>,
+    running: Option<JoinHandle<()>>,
     forgiving: bool,
 }
 
@@ -61,7 +61,7 @@ impl TestApp {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         if let Some(running) = self.running.take() {
-            running.await.unwrap().unwrap();
+            running.await.unwrap();
         }
     }
 

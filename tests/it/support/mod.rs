@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod app;
+pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod dead_tokens;
 pub(crate) mod deployment;
@@ -14,6 +15,7 @@ pub(crate) mod recording;
 pub(crate) mod redis;
 pub(crate) mod sendgrid;
 pub(crate) mod smtp;
+pub(crate) mod socket;
 mod sql;
 pub(crate) mod statements;
 pub(crate) mod team;

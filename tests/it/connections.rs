@@ -1,0 +1,381 @@
+//! Connections have an end, and cost no more than they may: whoever is slow, silent or greedy does
+//! not keep others from being served.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::support::app::TestApp;
+use crate::support::client::Answer;
+use crate::support::deployment::Deployment;
+use crate::support::socket::{
+    HTTP2_PREFACE, Http2, get, http2_post, post_head, read_to_end, read_until, trickle,
+};
+use crate::support::{PATIENCE, eventually};
+
+const ALIVE: &str = "{\"status\":\"alive\"}";
+const BODY: &str = r#"{"query":"{me{id}}"}"#;
+const ME: &str = r#"{"data":{"me":null}}"#;
+
+/// Every patience as short as it can be.
+const IMPATIENT: [(&str, &str); 3] = [
+    ("HEADER_TIMEOUT_SECONDS", "1"),
+    ("REQUEST_TIMEOUT_SECONDS", "1"),
+    ("IDLE_TIMEOUT_SECONDS", "1"),
+];
+
+async fn connect(app: &TestApp) -> TcpStream {
+    TcpStream::connect(app.address()).await.unwrap()
+}
+
+/// Sends bytes and waits for the server to close the connection; what it said, and when.
+async fn abandoned(app: &TestApp, bytes: &[u8]) -> (String, Duration) {
+    let mut stream = connect(app).await;
+    stream.write_all(bytes).await.unwrap();
+    read_to_end(&mut stream).await
+}
+
+/// A connection on which no whole request comes is closed, whichever protocol it has begun to
+/// speak.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_without_a_request_is_closed() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment
+        .start_with(&[("HEADER_TIMEOUT_SECONDS", "1")])
+        .await;
+    let half_a_head = [HTTP2_PREFACE, b"\x00\x00\x08\x01\x00\x00\x00\x00\x01"].concat();
+    let begun: [&[u8]; 6] = [
+        b"",
+        b"P",
+        b"PRI * HTTP/2.0\r\n\r\n",
+        b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type:",
+        HTTP2_PREFACE,
+        &half_a_head,
+    ];
+    let closed = join_all(begun.map(|bytes| abandoned(&app, bytes))).await;
+    for (begun, (said, after)) in begun.iter().zip(closed) {
+        let begun = String::from_utf8_lossy(begun);
+        assert!(!said.contains("HTTP/1.1 200"), "{begun:?}: {said}");
+        let patience = Duration::from_millis(900)..Duration::from_secs(8);
+        assert!(patience.contains(&after), "{begun:?}: {after:?}");
+    }
+}
+
+/// Two hundred clients that send a byte now and then are cut off at their deadline, and meanwhile
+/// others are served as ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_clients_do_not_hold_the_server() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start_with(&IMPATIENT).await;
+    let slow = (0..200).map(async |n| {
+        let mut stream = connect(&app).await;
+        let sends_head = n % 2 == 0;
+        if !sends_head {
+            stream
+                .write_all(post_head(100_000).as_bytes())
+                .await
+                .unwrap();
+        }
+        let (mut answer, mut sink) = stream.split();
+        let trickling = trickle(&mut sink, "x-slow: 1\r\n", PATIENCE);
+        let (_, (said, after)) = tokio::join!(trickling, read_to_end(&mut answer));
+        if sends_head {
+            assert_eq!(said, "");
+        } else {
+            assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+        }
+        after
+    });
+    let others = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..20 {
+            let begun = Instant::now();
+            assert_eq!(app.post("{ me { id } }", json!({})).await.text, ME);
+            slowest = slowest.max(begun.elapsed());
+        }
+        slowest
+    };
+    let (slow, others) = tokio::join!(join_all(slow), others);
+    assert!(others < Duration::from_secs(2), "{others:?}");
+    let longest = slow.into_iter().max().unwrap();
+    println!("the slow ones were cut within {longest:?}, the others served within {others:?}");
+    assert!(longest < Duration::from_secs(10), "{longest:?}");
+}
+
+/// A connection can be used again for a while, then it is closed: also if the next request has
+/// begun and does not come to its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_connection_is_closed() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment
+        .start_with(&[("IDLE_TIMEOUT_SECONDS", "1")])
+        .await;
+    for next in ["", "GET /healthz HTTP/1.1\r\nHost:"] {
+        let mut stream = connect(&app).await;
+        for _ in 0..2 {
+            stream.write_all(get("/healthz").as_bytes()).await.unwrap();
+            let answer = read_until(&mut stream, ALIVE).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        }
+        stream.write_all(next.as_bytes()).await.unwrap();
+        let (said, after) = read_to_end(&mut stream).await;
+        assert_eq!(said, "");
+        let patience = Duration::from_millis(900)..Duration::from_secs(8);
+        assert!(patience.contains(&after), "{after:?}");
+    }
+
+    let mut http2 = Http2::open(app.address()).await;
+    let request = || Request::get("http://localhost/healthz").body(()).unwrap();
+    assert_eq!(http2.ask(request(), "").await.unwrap().1, ALIVE);
+    let ended = tokio::time::timeout(PATIENCE, &mut http2.ended).await;
+    ended
+        .expect("the connection ends")
+        .unwrap()
+        .expect("in good order");
+}
+
+/// A client that asks and does not read the answers is cut off, and what was to be sent to it is
+/// forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_nobody_reads_is_given_up() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start_with(&IMPATIENT).await;
+    let stylesheet = Answer::of(app.request(Method::GET, "/assets/pages.css")).await;
+
+    // Over HTTP/1.1, as many answers as no buffer of the system holds.
+    let requests = 20_000_000 / stylesheet.text.len();
+    let mut stream = connect(&app).await;
+    let all = get("/assets/pages.css").repeat(requests);
+    let sent = tokio::time::timeout(PATIENCE, stream.write_all(all.as_bytes())).await;
+    if let Ok(Ok(())) = sent {
+        eventually("the connection to fail", async || {
+            stream.write_all(b"\r\n").await.err()
+        })
+        .await;
+    }
+    let (said, _) = read_to_end(&mut stream).await;
+    assert!(said.len() < requests * stylesheet.text.len());
+
+    // Over HTTP/2 the client says how much it takes: nothing, of each of these.
+    let stream = connect(&app).await;
+    let mut builder = h2::client::Builder::new();
+    let handshake = builder.initial_window_size(0).handshake::<_, Bytes>(stream);
+    let (requests, connection) = handshake.await.unwrap();
+    let ended = tokio::spawn(connection);
+    let mut requests = requests.ready().await.unwrap();
+    let request = Request::get("http://localhost/assets/pages.css")
+        .body(())
+        .unwrap();
+    let (answer, _sink) = requests.send_request(request, true).unwrap();
+    let (head, _body) = answer.await.unwrap().into_parts();
+    assert_eq!(head.status, StatusCode::OK);
+    let ended = tokio::time::timeout(PATIENCE, ended).await;
+    let _ = ended.expect("the connection ends");
+}
+
+/// At the cap, whoever has been answered and is idle makes room for others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_connections_make_room() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start_with(&[("MAX_CONNECTIONS", "2")]).await;
+    let mut idle = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&app).await;
+        stream.write_all(get("/healthz").as_bytes()).await.unwrap();
+        read_until(&mut stream, ALIVE).await;
+        idle.push(stream);
+    }
+    let begun = Instant::now();
+    let answer = app.post("{ me { id } }", json!({})).await;
+    assert_eq!(answer.text, ME);
+    let waited = begun.elapsed();
+    assert!(waited < Duration::from_secs(8), "{waited:?}");
+    for mut stream in idle {
+        assert_eq!(read_to_end(&mut stream).await.0, "");
+    }
+}
+
+/// At the cap, with nobody idle, others wait until one of the connections has ended; they are not
+/// turned away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_connections_than_allowed_are_served() {
+    let deployment = Deployment::embedded().await;
+    let settings = [("MAX_CONNECTIONS", "3"), ("HEADER_TIMEOUT_SECONDS", "3")];
+    let app = deployment.start_with(&settings).await;
+    let begun = Instant::now();
+    let silent = join_all((0..3).map(|_| connect(&app))).await;
+    assert_eq!(app.post("{ me { id } }", json!({})).await.text, ME);
+    let waited = begun.elapsed();
+    let expected = Duration::from_millis(2900)..Duration::from_secs(12);
+    assert!(expected.contains(&waited), "{waited:?}");
+    drop(silent);
+}
+
+/// Without file descriptors the server waits and says so, and goes on when there are some.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_want_of_file_descriptors_is_survived() {
+    let deployment = Deployment::embedded().await;
+    let server = deployment.spawn(&["serve"], &[]).await;
+    assert_eq!(server.post("{ me { id } }", json!({})).await.text, ME);
+    let limit = |files: u32| {
+        let id = server.id().to_string();
+        let files = format!("--nofile={files}:4096");
+        let done = Command::new("prlimit")
+            .args(["--pid", &id, &files])
+            .status();
+        assert!(done.unwrap().success());
+    };
+    limit(4096);
+    limit(8);
+    let waiting = join_all((0..20).map(|_| TcpStream::connect(server.address()))).await;
+    server.wait_for("accept_failed").await;
+    limit(4096);
+    drop(waiting);
+    assert_eq!(server.post("{ me { id } }", json!({})).await.text, ME);
+    assert_eq!(server.output().matches("accept_failed").count(), 1);
+}
+
+/// A server that is told to stop closes what is idle, takes nothing new, and finishes what has
+/// begun, on both protocols.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_requests_end_before_the_server_does() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    let address = app.address().to_owned();
+    let mut silent = connect(&app).await;
+    let mut idle = connect(&app).await;
+    idle.write_all(get("/healthz").as_bytes()).await.unwrap();
+    read_until(&mut idle, ALIVE).await;
+    let mut idle_http2 = Http2::open(&address).await;
+    let health = Request::get("http://localhost/healthz").body(()).unwrap();
+    idle_http2.ask(health, "").await.unwrap();
+
+    let mut open = connect(&app).await;
+    open.write_all(post_head(BODY.len()).as_bytes())
+        .await
+        .unwrap();
+    open.write_all(&BODY.as_bytes()[..5]).await.unwrap();
+    let open_http2 = Http2::open(&address).await;
+    let mut requests = open_http2.requests.clone().ready().await.unwrap();
+    let (answer, mut sink) = requests.send_request(http2_post(), false).unwrap();
+    sink.send_data(Bytes::from_static(&BODY.as_bytes()[..5]), false)
+        .unwrap();
+    // Both requests are there before the end begins.
+    assert_eq!(app.post("{ me { id } }", json!({})).await.text, ME);
+
+    let begun = Instant::now();
+    let stopping = tokio::spawn(app.stop());
+    assert_eq!(read_to_end(&mut idle).await.0, "");
+    assert_eq!(read_to_end(&mut silent).await.0, "");
+    idle_http2
+        .ended
+        .await
+        .unwrap()
+        .expect("it is told to go away");
+    eventually("the port to be closed", async || {
+        TcpStream::connect(&address).await.err()
+    })
+    .await;
+    assert!(!stopping.is_finished());
+
+    open.write_all(&BODY.as_bytes()[5..]).await.unwrap();
+    let (answered, _) = read_to_end(&mut open).await;
+    assert!(
+        answered.starts_with("HTTP/1.1 200 OK\r\n") && answered.ends_with(ME),
+        "{answered}"
+    );
+    sink.send_data(Bytes::from_static(&BODY.as_bytes()[5..]), true)
+        .unwrap();
+    assert_eq!(answer.await.unwrap().status(), StatusCode::OK);
+    stopping.await.unwrap();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
+/// Requests that do not end are not waited for longer than ten seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hanging_request_does_not_keep_the_server_from_stopping() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    let mut open = connect(&app).await;
+    open.write_all(post_head(100).as_bytes()).await.unwrap();
+    assert_eq!(app.post("{ me { id } }", json!({})).await.text, ME);
+    let begun = Instant::now();
+    app.stop().await;
+    let took = begun.elapsed();
+    let expected = Duration::from_secs(9)..Duration::from_secs(15);
+    assert!(expected.contains(&took), "{took:?}");
+}
+
+/// HTTP/2 is spoken without TLS to whoever begins with it, with the same limits on bodies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http2_is_spoken() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start_with(&[("MAX_BODY_BYTES", "100000")]).await;
+    let mut http2 = Http2::open(app.address()).await;
+    let (status, text) = http2.ask(http2_post(), BODY).await.unwrap();
+    assert_eq!((status, &*text), (StatusCode::OK, ME));
+    assert_eq!(http2.requests.current_max_send_streams(), 100);
+    let longest = BODY.to_owned() + &" ".repeat(100_000 - BODY.len());
+    assert_eq!(http2.ask(http2_post(), longest).await.unwrap().1, ME);
+    let (status, text) = http2.ask(http2_post(), vec![b' '; 100_001]).await.unwrap();
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{text}");
+    assert!(text.contains("A body has at most 100000 bytes."), "{text}");
+    assert_eq!(http2.ask(http2_post(), BODY).await.unwrap().1, ME);
+}
+
+/// A head has an end, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_has_a_longest_length() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    let with_header = |bytes: usize| {
+        let header = "x".repeat(bytes);
+        format!("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Long: {header}\r\n\r\n")
+    };
+    let answer = app.raw(&with_header(30_000)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let answer = app.raw(&with_header(200_000)).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+
+    let mut http2 = Http2::open(app.address()).await;
+    let long = Request::get("http://localhost/healthz").header("x-long", "x".repeat(200_000));
+    let refused = http2.ask(long.body(()).unwrap(), "").await;
+    assert!(!matches!(refused, Ok((StatusCode::OK, _))), "{refused:?}");
+}
+
+/// A client that begins requests only to cancel them (CVE-2023-44487) is sent away, and others are
+/// served meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_cancelled_requests_ends_the_connection() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    let http2 = Http2::open(app.address()).await;
+    let flood = async {
+        for _ in 0..10_000 {
+            let Ok(mut requests) = http2.requests.clone().ready().await else {
+                return;
+            };
+            match requests.send_request(http2_post(), false) {
+                Ok((_, mut sink)) => sink.send_reset(h2::Reason::CANCEL),
+                Err(_) => return,
+            }
+        }
+    };
+    let (_, answer) = tokio::join!(flood, app.post("{ me { id } }", json!({})));
+    assert_eq!(answer.text, ME);
+    let ended = tokio::time::timeout(PATIENCE, http2.ended).await;
+    let error = ended.expect("the connection ends").unwrap().unwrap_err();
+    assert_eq!(
+        error.reason(),
+        Some(h2::Reason::ENHANCE_YOUR_CALM),
+        "{error}"
+    );
+}

@@ -1,0 +1,140 @@
+//! Behind a proxy: who the client is, as the limits, the log and the sessions see it.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::support::client::{Answer, error_codes};
+use crate::support::deployment::Deployment;
+
+const PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.0/8");
+const SIGN_UP: &str = "mutation($email: String!) { \
+    requestSignupCode(input: { email: $email, name: \"Ada\" }) { errors { code } } }";
+
+/// Asks for a code for a new address; the codes of the errors.
+async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
+    let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
+    let body = json!({ "query": SIGN_UP, "variables": { "email": email } });
+    let with =
+        |request: RequestBuilder, (name, value): &(&str, &str)| request.header(*name, *value);
+    let answer = Answer::of(headers.iter().fold(request, with).json(&body)).await;
+    let payload: &Value = &answer.json()["data"]["requestSignupCode"];
+    error_codes(payload)
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Each client of a trusted proxy has limits of its own, and cannot get those of another by what
+/// it sends itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limits_see_the_client_behind_the_proxy() {
+    let deployment = Deployment::embedded().await;
+    let settings = [PROXY, ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1")];
+    let app = deployment.start_with(&settings).await.forgive_unread_mail();
+    let allowed: [&[(&str, &str)]; 5] = [
+        &[("x-forwarded-for", "203.0.113.1")],
+        &[("forwarded", "for=203.0.113.2;proto=https")],
+        &[("x-real-ip", "203.0.113.3")],
+        &[("x-forwarded-for", "2001:db8:1:1::1")],
+        // The proxy itself.
+        &[],
+    ];
+    let limited: [&[(&str, &str)]; 12] = [
+        &[("x-forwarded-for", "203.0.113.1")],
+        // What stands to the left was sent by the client.
+        &[("x-forwarded-for", "198.51.100.1, 203.0.113.1")],
+        &[
+            ("x-forwarded-for", "198.51.100.2"),
+            ("x-forwarded-for", "203.0.113.1:4711"),
+        ],
+        &[("x-forwarded-for", "203.0.113.1, 127.0.0.9")],
+        &[("x-forwarded-for", "::ffff:203.0.113.1")],
+        &[("forwarded", "for=198.51.100.3, for=\"203.0.113.2:80\"")],
+        &[("x-real-ip", "203.0.113.3")],
+        // Another address of the same subscriber.
+        &[("x-forwarded-for", "2001:db8:1:1:ffff::9")],
+        &[("forwarded", "for=\"[2001:db8:1:1:2::3]:4711\"")],
+        // Who is not known counts as the proxy.
+        &[("x-forwarded-for", "unknown")],
+        &[("forwarded", "for=_hidden")],
+        &[
+            ("x-forwarded-for", "198.51.100.4"),
+            ("x-real-ip", "198.51.100.5"),
+        ],
+    ];
+    for headers in allowed {
+        let codes = ask(app.request(Method::POST, "/graphql"), headers).await;
+        assert_eq!(codes, [""; 0], "{headers:?}");
+    }
+    for headers in limited {
+        let codes = ask(app.request(Method::POST, "/graphql"), headers).await;
+        assert_eq!(codes, ["RATE_LIMITED"], "{headers:?}");
+    }
+}
+
+/// A peer that is not listed is itself, although another one is listed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_is_not_believed() {
+    let deployment = Deployment::embedded().await;
+    let settings = [
+        ("TRUSTED_PROXIES", "127.0.0.5, 10.0.0.0/8"),
+        ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1"),
+    ];
+    let app = deployment.start_with(&settings).await.forgive_unread_mail();
+    assert_eq!(
+        ask(app.request(Method::POST, "/graphql"), &[]).await,
+        [""; 0]
+    );
+    for (name, value) in [
+        ("x-forwarded-for", "203.0.113.1"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("forwarded", "for=203.0.113.1"),
+        ("x-real-ip", "203.0.113.1"),
+        ("client-ip", "203.0.113.1"),
+        ("true-client-ip", "203.0.113.1"),
+        ("cf-connecting-ip", "203.0.113.1"),
+    ] {
+        let codes = ask(app.request(Method::POST, "/graphql"), &[(name, value)]).await;
+        assert_eq!(codes, ["RATE_LIMITED"], "{name}: {value}");
+    }
+    let proxy = app.at("127.0.0.5");
+    let named = [("x-forwarded-for", "203.0.113.1")];
+    assert_eq!(
+        ask(proxy.request(Method::POST, "/graphql"), &named).await,
+        [""; 0]
+    );
+}
+
+/// The log names the client, not the proxy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_names_the_client_behind_the_proxy() {
+    let deployment = Deployment::embedded().await;
+    let settings = [PROXY, ("LOG_FORMAT", "json"), ("LOG_LEVEL", "DEBUG")];
+    let server = deployment.spawn(&["serve"], &settings).await;
+    let request = server.request(Method::GET, "/healthz");
+    let request = request.header("x-forwarded-for", "198.51.100.1, 203.0.113.1");
+    Answer::of(request.header("x-request-id", "forwarded")).await;
+    let lines = server.logged_for("forwarded").await;
+    assert_eq!(lines[0]["ip_address"], "203.0.113.1", "{lines:?}");
+}
+
+/// Browsers are told to use HTTPS where a trusted proxy says that they do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn https_at_the_proxy_is_https() {
+    let deployment = Deployment::embedded().await;
+    let trusting = deployment.start_with(&[PROXY]).await;
+    let not_trusting = deployment.start().await;
+    for (app, scheme, expected) in [
+        (&trusting, "https", Some("max-age=31536000")),
+        (&trusting, "http", None),
+        (&not_trusting, "https", None),
+    ] {
+        let request = app.request(Method::GET, "/healthz");
+        let answer = Answer::of(request.header("x-forwarded-proto", scheme)).await;
+        assert_eq!(
+            answer.header("strict-transport-security"),
+            expected,
+            "{scheme}"
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! Connections by hand: what a client with good manners does not do.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::PATIENCE;
+
+/// What an HTTP/2 client says first, with empty settings.
+pub(crate) const HTTP2_PREFACE: &[u8] =
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+
+/// A request for a path; the connection stays open.
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+/// The head of a POST to `/graphql` with a body of so many bytes.
+pub(crate) fn post_head(length: usize) -> String {
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n"
+    )
+}
+
+/// Reads until the server closes the connection, in whichever way; what it said, and how long it
+/// took. Fails if it does not close.
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> (String, Duration) {
+    let begun = Instant::now();
+    let mut text = Vec::new();
+    let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut text)).await;
+    // A reset ends it as well.
+    let _ = reading.expect("the server closes the connection");
+    (String::from_utf8_lossy(&text).into_owned(), begun.elapsed())
+}
+
+/// Reads one answer of a known end, such as the last bytes of its body.
+pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
+    let mut text = Vec::new();
+    let reading = async {
+        while !text.ends_with(end.as_bytes()) {
+            let byte = stream.read_u8().await;
+            text.push(byte.expect("the answer has the end that is awaited"));
+        }
+    };
+    let read = tokio::time::timeout(PATIENCE, reading).await;
+    read.expect("the answer comes");
+    String::from_utf8(text).unwrap()
+}
+
+/// Sends a text a byte at a time, over and over, until the connection fails or `within` is over.
+/// Gives how it failed.
+pub(crate) async fn trickle(
+    stream: &mut (impl AsyncWrite + Unpin),
+    text: &str,
+    within: Duration,
+) -> Option<io::Error> {
+    let mut interval = tokio::time::interval(Duration::from_millis(100));
+    let sending = async {
+        for byte in text.bytes().cycle() {
+            interval.tick().await;
+            if let Err(error) = stream.write_all(&[byte]).await {
+                return error;
+            }
+        }
+        unreachable!("the text has an end")
+    };
+    tokio::time::timeout(within, sending).await.ok()
+}
+
+/// An HTTP/2 connection.
+pub(crate) struct Http2 {
+    pub(crate) requests: h2::client::SendRequest<Bytes>,
+    /// How the connection ended, once it has.
+    pub(crate) ended: tokio::task::JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Http2 {
+    /// Speaks HTTP/2 from the first byte.
+    pub(crate) async fn open(address: &str) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    /// Speaks HTTP/2 on a connection.
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+        Self {
+            requests,
+            ended: tokio::spawn(connection),
+        }
+    }
+
+    /// Sends a request and gives its status and body.
+    pub(crate) async fn ask(
+        &mut self,
+        request: Request<()>,
+        body: impl Into<Bytes>,
+    ) -> Result<(StatusCode, String), h2::Error> {
+        let body = body.into();
+        let mut requests = self.requests.clone().ready().await?;
+        let (answer, mut sink) = requests.send_request(request, body.is_empty())?;
+        if !body.is_empty() {
+            // A server that refuses need not take it all.
+            let _ = sink.send_data(body, true);
+        }
+        let (head, mut body) = answer.await?.into_parts();
+        let mut text = Vec::new();
+        while let Some(data) = body.data().await {
+            let data = data?;
+            body.flow_control().release_capacity(data.len())?;
+            text.extend_from_slice(&data);
+        }
+        Ok((head.status, String::from_utf8(text).unwrap()))
+    }
+}
+
+/// A POST of JSON to `/graphql` over HTTP/2.
+pub(crate) fn http2_post() -> Request<()> {
+    Request::post("http://localhost/graphql")
+        .header("content-type", "application/json")
+        .body(())
+        .unwrap()
+}
