@@ -11,18 +11,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && install -d /out/app/data /out/app/logs \
     && cp -r templates /out/app/templates
 
-# GraphiQL's files, so that its page needs no CDN.
-FROM node:24-bookworm-slim AS graphiql
-WORKDIR /build
-COPY scripts/graphiql scripts/
-COPY src/http/pages/graphiql.html src/http/pages/
-RUN scripts/graphiql
-
 # glibc, certificate authorities and a user without rights (65532); no shell.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /out/usr/local/bin/gatelodge /usr/local/bin/gatelodge
 COPY --from=build --chown=65532:65532 /out/app /app
-COPY --from=graphiql /build/assets /app/assets
 WORKDIR /app
 ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000

@@ -10,6 +10,7 @@ use crate::support::deployment::Deployment;
 
 mod answers;
 mod bodies;
+mod draft;
 mod failures;
 mod headers;
 mod tokens;
