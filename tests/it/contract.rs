@@ -9,6 +9,8 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned};
 
+mod released;
+
 const CONTRACT: &str = include_str!("contract.graphql");
 const SCHEMA: &str = include_str!("../../schema.graphql");
 

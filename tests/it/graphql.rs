@@ -70,6 +70,12 @@ async fn a_document_that_asks_for_too_much_is_refused() {
             answer.text
         );
         let message = answer.json()["errors"][0]["message"].clone();
+        let setting = &answer.json()["errors"][0]["extensions"]["limit"];
+        assert_eq!(
+            setting.is_null(),
+            limit.contains("spreads itself"),
+            "{what}"
+        );
         assert!(
             message.as_str().unwrap().contains(limit),
             "{what}: {message}"

@@ -11,6 +11,7 @@ use crate::support::deployment::Deployment;
 mod answers;
 mod bodies;
 mod compression;
+mod draft;
 mod failures;
 mod headers;
 mod tokens;

@@ -4,6 +4,8 @@ use poem::Request;
 use poem::error::ReadBodyError;
 use poem::http::{StatusCode, header};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::error::Category;
 
 use super::{JSON, Refusal};
 use crate::config::ConnectionsConfig;
@@ -87,13 +89,17 @@ pub(super) async fn from_body(
             }
             _ => Refusal::bad_request("The body could not be read."),
         })?;
-    let body: serde_json::Value =
-        serde_json::from_slice(&body).map_err(|_| Refusal::bad_request("The body is not JSON."))?;
-    if body.is_array() {
+    if body.trim_ascii_start().starts_with(b"[")
+        && serde_json::from_slice::<IgnoredAny>(&body).is_ok()
+    {
         return Err(Refusal::bad_request("Batches are not supported."));
     }
-    serde_json::from_value(body).map_err(|error| {
-        Refusal::bad_request(&format!("The body is not a GraphQL request: {error}."))
+    // Read at once and not by way of a map, which would take the last of two keys alike.
+    serde_json::from_slice(&body).map_err(|error| {
+        Refusal::bad_request(&match error.classify() {
+            Category::Data => format!("The body is not a GraphQL request: {error}."),
+            _ => "The body is not JSON.".to_owned(),
+        })
     })
 }
 
