@@ -3,13 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use poem::listener::{Acceptor, AcceptorExt, BoxAcceptor, Listener, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, CacheError};
-use crate::config::{Config, Loaded, MailProviderConfig};
+use crate::config::{Config, Loaded, LogConfig, MailProviderConfig};
 use crate::crypto::{self, AccessTokens, AccessTokensError, Hasher, Keys};
 use crate::db::{Db, DbError};
 use crate::domain::clock::Clock;
@@ -33,6 +34,9 @@ pub use commands::{
     CommandError, config_check, config_example, healthcheck, migrate_down, migrate_up,
     migration_status, print_events, print_schema,
 };
+
+/// How often old log files are looked for.
+const DAY: Duration = Duration::from_hours(24);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +95,7 @@ pub struct App {
     metrics: Option<(BoxAcceptor, SocketAddr)>,
     worker: Option<Worker>,
     port: u16,
+    log: LogConfig,
 }
 
 /// Starts logging; the guard is to be kept until the end of the process.
@@ -163,6 +168,7 @@ impl App {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
+        let log = config.log.clone();
         let (server, port) = if role == Role::Work {
             (None, 0)
         } else {
@@ -182,6 +188,7 @@ impl App {
             metrics,
             worker,
             port,
+            log,
         })
     }
 
@@ -238,6 +245,7 @@ impl App {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.services.watch_database() => {}
+                () = tidy_logs(self.log) => {}
             }
             Event::ServerStopping.emit(Facts::default());
         };
@@ -296,6 +304,17 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
         queue,
         services,
     })
+}
+
+/// Removes old log files at once and then every day. Never ends.
+async fn tidy_logs(config: LogConfig) {
+    let config = Arc::new(config);
+    loop {
+        let due = Arc::clone(&config);
+        // A panic was logged by the panic hook.
+        let _ = tokio::task::spawn_blocking(move || telemetry::remove_old_files(&due)).await;
+        tokio::time::sleep(DAY).await;
+    }
 }
 
 /// Serves figures and health, where they are wanted. They are no reason to end the process.

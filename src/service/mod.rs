@@ -31,6 +31,7 @@ mod profile;
 mod readiness;
 mod registration;
 mod sessions;
+mod suspicion;
 mod teams;
 
 pub use codes::CodeChallenge;
