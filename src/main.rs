@@ -75,7 +75,7 @@ struct Serve {
 
 #[derive(Args)]
 struct Healthcheck {
-    /// Ask at METRICS_PORT: a worker listens nowhere else
+    /// Ask at the listener for metrics: a worker has no other
     #[arg(long)]
     worker: bool,
 }

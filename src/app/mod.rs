@@ -3,12 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, CacheError};
-use crate::config::{Config, ConnectionsConfig, Loaded, MailProviderConfig};
+use crate::config::{Config, ConnectionsConfig, Loaded, LogConfig, MailProviderConfig};
 use crate::crypto::{self, AccessTokens, AccessTokensError, Hasher, Keys};
 use crate::db::{Db, DbError};
 use crate::domain::clock::Clock;
@@ -44,6 +45,9 @@ pub use mail_check::{
 };
 pub use mail_outbox::{OutboxAction, outbox};
 pub use seed::seed;
+
+/// How often old log files are looked for.
+const DAY: Duration = Duration::from_hours(24);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +110,7 @@ pub struct App {
     connections: ConnectionsConfig,
     worker: Option<Worker>,
     port: u16,
+    log: LogConfig,
 }
 
 /// Starts logging; the guard is to be kept until the end of the process.
@@ -182,6 +187,7 @@ impl App {
             None => None,
         };
         let connections = config.http.connections;
+        let log = config.log.clone();
         let (server, port) = if role == Role::Work {
             (None, 0)
         } else {
@@ -202,6 +208,7 @@ impl App {
             connections,
             worker,
             port,
+            log,
         })
     }
 
@@ -250,6 +257,7 @@ impl App {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.services.watch_database() => {}
+                () = tidy_logs(self.log) => {}
             }
             Event::ServerStopping.emit(Facts::default());
         };
@@ -313,6 +321,17 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
         queue,
         services,
     })
+}
+
+/// Removes old log files at once and then every day. Never ends.
+async fn tidy_logs(config: LogConfig) {
+    let config = Arc::new(config);
+    loop {
+        let due = Arc::clone(&config);
+        // A panic was logged by the panic hook.
+        let _ = tokio::task::spawn_blocking(move || telemetry::remove_old_files(&due)).await;
+        tokio::time::sleep(DAY).await;
+    }
 }
 
 /// Serves figures and health, where they are wanted.

@@ -29,6 +29,9 @@ const MAX_MINUTES: u32 = 10 * 366 * 24 * 60;
 /// How often something may be done is a number of these.
 const LIMIT: RangeInclusive<u32> = 1..=1_000_000;
 
+/// From how many on something is suspicious; 0 is never.
+const THRESHOLD: RangeInclusive<u32> = 0..=1_000_000;
+
 /// What a private key must look like.
 const PRIVATE_KEY: &str = "a private key in PEM (PKCS #8): -----BEGIN PRIVATE KEY-----";
 
@@ -264,6 +267,11 @@ fn limits(r: &mut Reader) -> LimitsConfig {
         password_resets_per_hour: r.integer(settings::MAX_PASSWORD_RESETS_PER_HOUR, LIMIT),
         invitations_per_hour_per_team: r
             .integer(settings::MAX_INVITATIONS_PER_HOUR_PER_TEAM, LIMIT),
+        suspicious_failures_per_address: r
+            .integer(settings::SUSPICIOUS_FAILURES_PER_ADDRESS, THRESHOLD),
+        suspicious_failures_per_ip: r.integer(settings::SUSPICIOUS_FAILURES_PER_IP, THRESHOLD),
+        suspicious_addresses_per_ip: r.integer(settings::SUSPICIOUS_ADDRESSES_PER_IP, THRESHOLD),
+        suspicious_dead_codes: r.integer(settings::SUSPICIOUS_DEAD_CODES, THRESHOLD),
     }
 }
 
@@ -348,6 +356,15 @@ fn templates(r: &mut Reader) -> TemplatesConfig {
 fn log(r: &mut Reader, environment: Environment) -> LogConfig {
     let max_bytes = r.integer(settings::LOG_MAX_BYTES, 1024..=4_000_000_000);
     let backups = r.integer(settings::LOG_BACKUP_COUNT, 0..=1000);
+    let days = r.read(
+        settings::LOG_RETENTION_DAYS,
+        "a whole number of days from 1 to 3650, or nothing",
+        |text| {
+            let days = text.trim().parse::<u64>().ok();
+            days.filter(|days| (1..=3650).contains(days))
+        },
+    );
+    let retention = days.map(|days| std::time::Duration::from_hours(24 * days));
     let mut file = |switch, path| {
         let on = r.flag(switch);
         let path = PathBuf::from(r.line(path)?);
@@ -355,6 +372,7 @@ fn log(r: &mut Reader, environment: Environment) -> LogConfig {
             path,
             max_bytes,
             backups,
+            retention,
         })
     };
     let security_file = file(settings::ENABLE_SECURITY_LOG, settings::SECURITY_LOG_FILE);

@@ -209,6 +209,14 @@ pub struct LimitsConfig {
     pub password_resets_per_hour: u32,
     /// `MAX_INVITATIONS_PER_HOUR_PER_TEAM`.
     pub invitations_per_hour_per_team: u32,
+    /// `SUSPICIOUS_FAILURES_PER_ADDRESS`, in an hour; 0 is never. So are the next.
+    pub suspicious_failures_per_address: u32,
+    /// `SUSPICIOUS_FAILURES_PER_IP`.
+    pub suspicious_failures_per_ip: u32,
+    /// `SUSPICIOUS_ADDRESSES_PER_IP`.
+    pub suspicious_addresses_per_ip: u32,
+    /// `SUSPICIOUS_DEAD_CODES`.
+    pub suspicious_dead_codes: u32,
 }
 
 /// Passwords.
@@ -368,6 +376,8 @@ pub struct LogFileConfig {
     pub max_bytes: usize,
     /// `LOG_BACKUP_COUNT`: how many rotated files are kept.
     pub backups: usize,
+    /// `LOG_RETENTION_DAYS`: how long they are kept at most.
+    pub retention: Option<std::time::Duration>,
 }
 
 /// `LOG_LEVEL`.

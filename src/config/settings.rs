@@ -176,6 +176,17 @@ settings! {
         MAX_PASSWORD_RESETS_PER_HOUR = default("5"), "Reset links sent per address.";
         MAX_INVITATIONS_PER_HOUR_PER_TEAM = default("50"), "Invitations sent for one team.";
     }
+    "Suspicious patterns" {
+        SUSPICIOUS_FAILURES_PER_ADDRESS = default("8"),
+            "Wrong codes, or failed logins, about one address in an hour that raise an event.\n\
+             Nothing is refused because of these settings; 0 is never.";
+        SUSPICIOUS_FAILURES_PER_IP = default("20"),
+            "The same from one client IP, over all addresses.";
+        SUSPICIOUS_ADDRESSES_PER_IP = default("10"),
+            "Addresses that one client IP asks for codes for in an hour, likewise.";
+        SUSPICIOUS_DEAD_CODES = default("5"),
+            "Used or expired codes tried in an hour, for one address or from one client IP.";
+    }
     "Passwords" {
         PASSWORD_MIN_LENGTH = default("8"), "Characters of a password, 8 to 128.";
         BCRYPT_COST = default("12"),
@@ -253,6 +264,8 @@ settings! {
         LOG_FILE = default("logs/app.log"), "The log file.";
         LOG_MAX_BYTES = default("10485760"), "A log file is rotated before it grows beyond.";
         LOG_BACKUP_COUNT = default("5"), "Rotated files that are kept, 0 to 1000.";
+        LOG_RETENTION_DAYS = NO_DEFAULT,
+            "Rotated files last written to longer ago are removed, 1 to 3650; else only by number.";
         MASK_EMAILS_IN_LOGS = default("false"),
             "true hides most of an address; hash makes it a keyed hash that can still be compared.";
         MASK_IP_IN_LOGS = default("false"), "The same for IP addresses: true, false or hash.";

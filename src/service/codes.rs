@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::limits::Subject;
+use super::suspicion::Sign;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto;
 use crate::db::{Tx, codes, outbox, users};
@@ -47,6 +48,7 @@ impl Services {
         email: &EmailAddress,
         client: &Client,
     ) -> Result<(), UserError> {
+        self.notice(Sign::CodeRequest, email, client);
         self.hit(
             self.code_requests_per_network(),
             Subject::Network(client),
@@ -178,6 +180,7 @@ impl Services {
         code: Option<VerificationCode>,
     ) -> Result<VerificationCode, Failure> {
         let Some(code) = code else {
+            self.notice(Sign::WrongCode, answered.email, answered.client);
             return answered.refuse(
                 Reason::InvalidCode {
                     attempts_remaining: 0,
@@ -188,6 +191,7 @@ impl Services {
         let max = self.0.codes.max_attempts;
         let tried = Some((code.attempts, max));
         if code.used_at.is_some() {
+            self.notice(Sign::DeadCode, answered.email, answered.client);
             Event::UsedCodeTried.emit(answered.facts(tried));
             return Err(Reason::InvalidCode {
                 attempts_remaining: 0,
@@ -196,9 +200,11 @@ impl Services {
             .into());
         }
         if !code.is_live(self.now()) {
+            self.notice(Sign::DeadCode, answered.email, answered.client);
             return answered.refuse(Reason::CodeExpired, tried);
         }
         if code.attempts >= max {
+            self.notice(Sign::WrongCode, answered.email, answered.client);
             return answered.refuse(Reason::TooManyAttempts, tried);
         }
         let Some(answer) = self.0.codes.format.parse(answered.answer) else {
@@ -207,9 +213,11 @@ impl Services {
             return Err(Reason::InvalidCode { attempts_remaining }.at("code").into());
         };
         if !codes::count_attempt(&self.0.db, code.id, max).await? {
+            self.notice(Sign::WrongCode, answered.email, answered.client);
             return answered.refuse(Reason::TooManyAttempts, Some((max, max)));
         }
         if !self.0.keys.is_code(&code, self.0.codes.format, &answer) {
+            self.notice(Sign::WrongCode, answered.email, answered.client);
             // Read again: others may have answered at the same time.
             let code = codes::find(&self.0.db, code.id).await?;
             let attempts = code.map_or(max, |code| code.attempts);

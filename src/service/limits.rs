@@ -147,7 +147,7 @@ impl Services {
             .await;
     }
 
-    fn limit_subject(&self, subject: Subject<'_>) -> String {
+    pub(super) fn limit_subject(&self, subject: Subject<'_>) -> String {
         match subject {
             Subject::Email(email) => self.0.keys.limit_subject(email.as_str()),
             Subject::User(user) => self.0.keys.limit_subject(&user.to_string()),

@@ -36,6 +36,7 @@ mod registration;
 mod retention;
 mod seed;
 mod sessions;
+mod suspicion;
 mod teams;
 
 pub use codes::CodeChallenge;

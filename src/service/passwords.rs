@@ -2,6 +2,7 @@
 
 use super::codes::{NewCode, facts};
 use super::limits::Subject;
+use super::suspicion::Sign;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto::Comparison;
 use crate::db::{Tx, codes, outbox, sessions, users};
@@ -45,10 +46,10 @@ impl Services {
         let is_open =
             |user: &User| self.0.codes.existence_hints || user.email_verified_at.is_some();
         let (Some(user), Some(hash)) = (user.filter(is_open), hash) else {
-            return Err(refuse_login(&email, client));
+            return Err(self.refuse_login(&email, client));
         };
         if comparison == Comparison::Wrong {
-            return Err(refuse_login(&email, client));
+            return Err(self.refuse_login(&email, client));
         }
         self.refund_login(&email, client).await;
         if !user.is_active {
@@ -62,7 +63,7 @@ impl Services {
         let tx = self.0.db.begin().await?;
         // The password may have been reset while it was compared.
         let Some(user) = users::record_password_login(&tx, user, &hash, now).await? else {
-            return Err(refuse_login(&email, client));
+            return Err(self.refuse_login(&email, client));
         };
         let signed_in = self.sign_in(tx, user, client).await?;
         if comparison == Comparison::RightAndOutdated {
@@ -105,6 +106,7 @@ impl Services {
         client: &Client,
     ) -> Result<(), Failure> {
         let email = EmailAddress::parse(email)?;
+        self.notice(Sign::CodeRequest, &email, client);
         let per_network = self.code_requests_per_network();
         self.hit(per_network, Subject::Network(client), client)
             .await?;
@@ -340,9 +342,10 @@ impl Services {
         self.refund(self.logins_per_address(), Subject::Email(email))
             .await;
     }
-}
 
-fn refuse_login(email: &EmailAddress, client: &Client) -> Failure {
-    Event::LoginFailedInvalidCredentials.emit(facts(email, client));
-    Reason::InvalidCredentials.into()
+    fn refuse_login(&self, email: &EmailAddress, client: &Client) -> Failure {
+        self.notice(Sign::FailedLogin, email, client);
+        Event::LoginFailedInvalidCredentials.emit(facts(email, client));
+        Reason::InvalidCredentials.into()
+    }
 }

@@ -130,6 +130,20 @@ events! {
     CodeAttemptsExhausted = code_attempts_exhausted, Warning, security, "No attempts left for this code";
     /// An address or a network did something more often than it may.
     RateLimitExceeded = rate_limit_exceeded, Warning, security, "Rate limit exceeded";
+    /// Many wrong codes about one address within an hour, from wherever.
+    SuspiciousCodesForAddress = suspicious_codes_for_address, Error, security, "Many wrong codes for one address";
+    /// Many wrong codes from one network within an hour, over all addresses.
+    SuspiciousCodesFromIp = suspicious_codes_from_ip, Error, security, "Many wrong codes from one network";
+    /// Many failed password logins to one address within an hour, from wherever.
+    SuspiciousLoginsForAddress = suspicious_logins_for_address, Error, security, "Many failed logins to one address";
+    /// Many failed password logins from one network within an hour, over all addresses.
+    SuspiciousLoginsFromIp = suspicious_logins_from_ip, Error, security, "Many failed logins from one network";
+    /// Many used or expired codes tried for one address within an hour.
+    SuspiciousDeadCodesForAddress = suspicious_dead_codes_for_address, Error, security, "Many dead codes tried for one address";
+    /// Many used or expired codes tried by one network within an hour.
+    SuspiciousDeadCodesFromIp = suspicious_dead_codes_from_ip, Error, security, "Many dead codes tried from one network";
+    /// One network asked for codes or reset links for many addresses within an hour.
+    SuspiciousAddressesFromIp = suspicious_addresses_from_ip, Error, security, "Codes for many addresses asked for from one network";
     /// An access token was signed.
     TokenIssued = token_issued, Info, -, "Access token issued";
     /// An access token was presented that is malformed, forged or expired, or whose session or account is gone.

@@ -3,6 +3,7 @@
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::LogFileConfig;
 
@@ -15,6 +16,7 @@ pub(super) struct RotatingFile {
     path: PathBuf,
     max_bytes: u64,
     backups: usize,
+    retention: Option<Duration>,
     file: Option<File>,
     /// Why the last rotation failed.
     rotation_error: Option<io::Error>,
@@ -31,6 +33,7 @@ impl RotatingFile {
             path: config.path.clone(),
             max_bytes: u64::try_from(config.max_bytes).unwrap_or(u64::MAX),
             backups: config.backups,
+            retention: config.retention,
             file: None,
             rotation_error: None,
             failing: false,
@@ -85,6 +88,7 @@ impl RotatingFile {
             // Another process has just done it.
             return Ok(());
         }
+        remove_older(&self.path, self.retention);
         for number in (1..self.backups).rev() {
             match fs::rename(self.backup(number), self.backup(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -99,9 +103,7 @@ impl RotatingFile {
     }
 
     fn backup(&self, number: usize) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        name.into()
+        backup(&self.path, number)
     }
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
@@ -146,6 +148,39 @@ impl Write for RotatingFile {
     }
 }
 
+fn backup(path: &Path, number: usize) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+/// Removes the rotated files of `path` that were last written to longer ago than `retention`, also
+/// those that an earlier `LOG_BACKUP_COUNT` left. What cannot be removed is tried again later.
+pub(super) fn remove_older(path: &Path, retention: Option<Duration>) {
+    let Some(retention) = retention else { return };
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    let entries = fs::read_dir(directory.unwrap_or(Path::new(".")));
+    for entry in entries.into_iter().flatten().flatten() {
+        let is_ours = is_backup(path, &entry.path());
+        let age = entry
+            .metadata()
+            .and_then(|meta| meta.modified()?.elapsed().map_err(io::Error::other));
+        if is_ours && age.is_ok_and(|age| age > retention) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether `other` is `path` with a number behind it.
+fn is_backup(path: &Path, other: &Path) -> bool {
+    let names = path.file_name().zip(other.file_name());
+    let number = names.and_then(|(name, other)| {
+        let rest = other.to_str()?.strip_prefix(name.to_str()?)?;
+        rest.strip_prefix('.')?.parse::<usize>().ok()
+    });
+    number.is_some_and(|number| number > 0)
+}
+
 fn open(path: &Path) -> io::Result<File> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
@@ -179,6 +214,7 @@ mod tests {
             path: path.to_owned(),
             max_bytes: 20,
             backups,
+            retention: None,
         }
     }
 
@@ -197,6 +233,54 @@ mod tests {
             .collect();
         files.sort();
         files
+    }
+
+    /// Backups older than the retention go when the file is rotated and when they are looked for,
+    /// whatever their number; younger ones, the log itself and other files stay.
+    #[test]
+    fn old_backups_are_removed() {
+        const DAY: Duration = Duration::from_hours(24);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.log");
+        let write = |name: &str, days: u32| {
+            let file = File::create(directory.path().join(name)).unwrap();
+            let now = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(now - days * DAY).unwrap();
+        };
+        let names = || {
+            read(directory.path())
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>()
+        };
+        let kept = ["app.log", "app.log.1", "app.log.bak", "other.log.3"];
+        for name in kept {
+            write(name, if name == "app.log.1" { 6 } else { 99 });
+        }
+        for old in ["app.log.2", "app.log.77"] {
+            write(old, 8);
+        }
+        remove_older(&path, None);
+        assert_eq!(names().len(), 6);
+        remove_older(&path, Some(7 * DAY));
+        assert_eq!(names(), kept);
+
+        write("app.log.2", 8);
+        let config = LogFileConfig {
+            retention: Some(7 * DAY),
+            ..config(&path, 5)
+        };
+        let mut file = RotatingFile::new(&config);
+        log(&mut file, "a line of some length");
+        log(&mut file, "another line");
+        let rotated = [
+            "app.log",
+            "app.log.1",
+            "app.log.2",
+            "app.log.bak",
+            "other.log.3",
+        ];
+        assert_eq!(names(), rotated);
     }
 
     /// Lines stay whole, no file grows beyond its limit, the newest backups are kept.

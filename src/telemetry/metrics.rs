@@ -1,4 +1,4 @@
-//! Figures for Prometheus, in the OpenMetrics text format.
+//! Figures for Prometheus, in the `OpenMetrics` text format.
 //!
 //! Labels come from fixed sets only: no address, account, path or text of a client is ever one.
 //! The figures of an app are in its [`Metrics`]; events and error codes are counted where the log

@@ -99,6 +99,14 @@ impl Drop for Guard {
     }
 }
 
+/// Removes rotated log files that are older than `LOG_RETENTION_DAYS`. To be called now and then:
+/// a log that hardly grows is hardly rotated.
+pub fn remove_old_files(config: &LogConfig) {
+    for file in [&config.file, &config.security_file].into_iter().flatten() {
+        file::remove_older(&file.path, file.retention);
+    }
+}
+
 /// Starts logging for the whole process. A log file that cannot be written is told on standard
 /// error and otherwise survived. Panics are logged too, before whatever else they do.
 ///

@@ -338,6 +338,7 @@ fn the_guard_writes_what_is_waiting() {
         path: path.clone(),
         max_bytes: 1_000_000,
         backups: 1,
+        retention: None,
     });
     let outputs = Outputs {
         console: None,

@@ -1,15 +1,13 @@
-//! The pages for people, and what machines ask to know whether a process is well.
+//! The pages for people.
 
 use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use gatelodge::domain::mail::MailKind;
 
 use crate::support::client::{Answer, Client};
 use crate::support::deployment::Deployment;
-use crate::support::{eventually, on_both_deployments};
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
@@ -197,79 +195,4 @@ async fn there_is_no_mailbox_where_mail_is_sent() {
         .post("{ __schema { types { name } } }", json!(null))
         .await;
     assert!(!told.text.contains("ServerInfo"), "{}", told.text);
-}
-
-on_both_deployments! {
-    /// A process that answers is alive, and ready while its parts answer.
-    async fn a_process_that_is_well_says_so(deployment: Deployment) {
-        let app = deployment.start().await;
-        let alive = Answer::of(app.request(Method::GET, "/healthz")).await;
-        assert_eq!((alive.status, alive.json()), (StatusCode::OK, json!({ "status": "alive" })));
-        let ready = Answer::of(app.request(Method::GET, "/readyz")).await;
-        let well = json!({ "status": "ready", "database": "ok", "cache": "ok" });
-        assert_eq!((ready.status, ready.json()), (StatusCode::OK, well));
-        for path in ["/healthz", "/readyz"] {
-            assert_eq!(Answer::of(app.request(Method::POST, path)).await.status, StatusCode::METHOD_NOT_ALLOWED);
-        }
-    }
-}
-
-/// When PostgreSQL is gone, the process says so with a status that takes it out of the balancer,
-/// and comes back by itself.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_says_when_its_database_is_gone() {
-    let deployment = Deployment::clustered().await;
-    let app = deployment.start().await;
-    let name = deployment.variables(&[])["DATABASE_URL"]
-        .rsplit_once('/')
-        .unwrap()
-        .1
-        .to_owned();
-    let server = deployment.server_database().await;
-    let refuse = |allow: bool| format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allow}");
-    server.execute_unprepared(&refuse(false)).await.unwrap();
-    let end =
-        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
-    server.execute_unprepared(&end).await.unwrap();
-    let failing = eventually("the outage", async || {
-        let answer = Answer::of(app.request(Method::GET, "/readyz")).await;
-        (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
-    })
-    .await;
-    assert_eq!(
-        failing.json(),
-        json!({ "status": "failing", "database": "failing", "cache": "ok" })
-    );
-    let alive = Answer::of(app.request(Method::GET, "/healthz")).await;
-    assert_eq!(alive.status, StatusCode::OK);
-
-    server.execute_unprepared(&refuse(true)).await.unwrap();
-    eventually("the end of the outage", async || {
-        let answer = Answer::of(app.request(Method::GET, "/readyz")).await;
-        (answer.status == StatusCode::OK).then_some(())
-    })
-    .await;
-}
-
-/// Without Redis a process goes on alone: it stays in the balancer, and says that it is degraded.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_without_redis_is_degraded_and_ready() {
-    let mut deployment = Deployment::clustered().await;
-    let app = deployment.start().await;
-    let status = async || {
-        let answer = Answer::of(app.request(Method::GET, "/readyz")).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        answer.json()
-    };
-    deployment.redis.as_mut().unwrap().kill();
-    let degraded = json!({ "status": "degraded", "database": "ok", "cache": "failing" });
-    eventually("the outage", async || {
-        (status().await == degraded).then_some(())
-    })
-    .await;
-    deployment.redis.as_mut().unwrap().start_again().await;
-    eventually("the end of the outage", async || {
-        (status().await["status"] == "ready").then_some(())
-    })
-    .await;
 }

@@ -22,6 +22,8 @@ use super::eventually;
 pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     client: Client,
+    /// Asks the listener of METRICS_PORT, if there is one.
+    pub(crate) watcher: Option<Client>,
     mailbox: Mailbox,
     read: Mutex<HashSet<MailId>>,
     stop: CancellationToken,
@@ -43,6 +45,9 @@ impl TestApp {
         Self {
             clock,
             client: Client::new(&format!("http://127.0.0.1:{}", app.port())),
+            watcher: app
+                .metrics_port()
+                .map(|port| Client::new(&format!("http://127.0.0.1:{port}"))),
             mailbox: app.mailbox().clone(),
             read: Mutex::default(),
             running: Some(tokio::spawn(app.run_until(stop.clone()))),
