@@ -12,6 +12,7 @@ pub(crate) mod outbox;
 pub(crate) mod process;
 pub(crate) mod recording;
 pub(crate) mod redis;
+pub(crate) mod sink;
 pub(crate) mod smtp;
 mod sql;
 pub(crate) mod statements;
