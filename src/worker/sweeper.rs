@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::join_all;
+use futures::{FutureExt, TryStreamExt, stream};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +22,11 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(50);
 /// Mails delivered without the queue before it is asked again whether it is back.
 const DIRECT_BATCH: u64 = 32;
-
-/// While more is due than may wait, the queue is filled again once so few bells are left.
-const LOW: usize = WAITING_MAX / 4;
+/// While more is due than may wait, the queue is filled again once so few bells are left. Those
+/// that another process rang are rung again then, so not many more than bridge a breath.
+const LOW: usize = WAITING_MAX / 8;
+/// Bells rung at once: one after another, each would wait for Redis twice.
+const RINGS_AT_ONCE: usize = 16;
 
 /// Sweeps in a loop. Any number of processes may do so at once: leases keep them apart.
 pub(super) struct Sweeper {
@@ -103,9 +105,9 @@ impl Sweeper {
             let silent = due
                 .into_iter()
                 .filter(|id| waiting == 0 || !self.queue.is_unanswered(*id));
-            for id in silent.take(room) {
-                self.queue.ring(id).await?;
-            }
+            stream::iter(silent.take(room).map(Ok))
+                .try_for_each_concurrent(RINGS_AT_ONCE, |id| self.queue.ring(id))
+                .await?;
         }
         self.queue.trim().await?;
         Ok(waiting)
