@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::join_all;
+use futures::{FutureExt, TryStreamExt, stream};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +19,15 @@ use crate::telemetry::{Event, Facts};
 
 /// The time between two sweeps.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// The time until the next, where there may be more to deliver.
+/// The time until the next, where there may be more to ring for or to deliver.
 const BREATH: Duration = Duration::from_millis(50);
 /// Mails delivered without the queue before it is asked again whether it is back.
 const DIRECT_BATCH: u64 = 32;
+/// While more is due than may wait, the queue is filled again once so few bells are left. Those
+/// that another process rang are rung again then, so not many more than bridge a breath.
+const LOW: usize = WAITING_MAX / 8;
+/// Bells rung at once: one after another, each would wait for Redis twice.
+const RINGS_AT_ONCE: usize = 16;
 
 /// Sweeps in a loop. Any number of processes may do so at once: leases keep them apart.
 pub(super) struct Sweeper {
@@ -30,6 +35,8 @@ pub(super) struct Sweeper {
     services: Services,
     delivery: Arc<Delivery>,
     queue_is_away: bool,
+    /// Whether there were more mails due than the queue may hold.
+    has_more: bool,
 }
 
 impl Sweeper {
@@ -39,10 +46,12 @@ impl Sweeper {
             services,
             delivery,
             queue_is_away: false,
+            has_more: false,
         }
     }
 
-    /// Sweeps at once and then every two seconds until `shutdown`. Sends it began go on.
+    /// Sweeps at once and then every two seconds, or whenever the queue runs low, until `shutdown`.
+    /// Sends it began go on.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
         let mut heartbeat = Heartbeat::new(&self.services);
         let sweeping = async {
@@ -70,7 +79,7 @@ impl Sweeper {
                 if std::mem::take(&mut self.queue_is_away) {
                     Event::QueueAvailable.emit(Facts::default());
                 }
-                INTERVAL
+                if self.has_more { BREATH } else { INTERVAL }
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.queue_is_away, true) {
@@ -85,19 +94,23 @@ impl Sweeper {
     }
 
     /// Rings for due mails, as many as the queue may hold, and says how many waited before.
-    async fn ring_due(&self) -> Result<usize, QueueError> {
+    async fn ring_due(&mut self) -> Result<usize, QueueError> {
         let waiting = self.queue.waiting().await?;
+        if self.has_more && waiting > LOW && !self.delivery.is_idle() {
+            return Ok(waiting);
+        }
+        self.has_more = false;
         let room = WAITING_MAX.saturating_sub(waiting);
         if room > 0 {
             // An empty queue holds no bell, whatever this process remembers of ringing.
-            let silent = self
-                .due(WAITING_MAX as u64)
-                .await
+            let due = self.due(WAITING_MAX as u64).await;
+            self.has_more = due.len() == WAITING_MAX;
+            let silent = due
                 .into_iter()
                 .filter(|id| waiting == 0 || !self.queue.is_unanswered(*id));
-            for id in silent.take(room) {
-                self.queue.ring(id).await?;
-            }
+            stream::iter(silent.take(room).map(Ok))
+                .try_for_each_concurrent(RINGS_AT_ONCE, |id| self.queue.ring(id))
+                .await?;
         }
         self.queue.trim().await?;
         Ok(waiting)

@@ -14,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod recording;
 pub(crate) mod redis;
 pub(crate) mod sendgrid;
+pub(crate) mod sink;
 pub(crate) mod smtp;
 pub(crate) mod socket;
 mod sql;

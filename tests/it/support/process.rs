@@ -158,6 +158,15 @@ impl Process {
         .await
     }
 
+    /// How much of the machine's memory it has.
+    pub(crate) fn resident_kilobytes(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.unwrap().parse().unwrap()
+    }
+
     /// SIGTERM; how it ended.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");

@@ -66,6 +66,18 @@ impl RedisServer {
         keys.unwrap()
     }
 
+    /// How much memory its content takes.
+    pub(crate) async fn used_bytes(&self) -> u64 {
+        let mut connection = self.connect().await.unwrap();
+        let mut command = redis::cmd("INFO");
+        let asked = command.arg("memory").query_async(&mut connection).await;
+        let memory: String = asked.unwrap();
+        let dataset = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory_dataset:"));
+        dataset.unwrap().trim().parse().unwrap()
+    }
+
     /// Forgets everything.
     pub(crate) async fn flush(&self) {
         let mut connection = self.connect().await.unwrap();
