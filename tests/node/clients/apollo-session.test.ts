@@ -94,7 +94,7 @@ test("ten operations at once cost one refresh", async () => {
   assert.equal(refreshes().length, 1);
 });
 
-// Whoever is signed out elsewhere is told once, and the caches are not asked ten times.
+// Whoever is signed out elsewhere is told once, not ten times.
 test("a session that was ended elsewhere is over once", async () => {
   const app = new App(world.server);
   const email = "dora@example.com";
