@@ -13,7 +13,7 @@ export function createLink(url: string, session: Session): ApolloLink {
     refreshLink(session),
     authLink(session),
     nobodyLink,
-    persistedLink,
+    persistedLink(),
     new HttpLink({ uri: url }),
   ]);
 }
@@ -66,11 +66,13 @@ const nobodyLink = new ApolloLink((operation, forward) =>
 
 // Queries go by GET and as a hash; the whole text once, if the server does not know it. Addresses
 // are logged on their way, so what carries a mailed token stays in a body, as mutations do.
-const persistedLink = ApolloLink.split(
-  ({ operationType, variables }) =>
-    operationType === OperationTypeNode.QUERY && !("token" in variables),
-  new PersistedQueryLink({ sha256, useGETForHashedQueries: true }),
-);
+function persistedLink(): ApolloLink {
+  return ApolloLink.split(
+    ({ operationType, variables }) =>
+      operationType === OperationTypeNode.QUERY && !("token" in variables),
+    new PersistedQueryLink({ sha256, useGETForHashedQueries: true }),
+  );
+}
 
 async function sha256(text: string): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

@@ -94,7 +94,7 @@ test("ten operations at once cost one refresh", async () => {
   assert.equal(refreshes().length, 1);
 });
 
-// Whoever is signed out elsewhere is told once, and the caches are not asked ten times.
+// Whoever is signed out elsewhere is told once, not ten times.
 test("a session that was ended elsewhere is over once", async () => {
   const app = new App(world.server);
   const email = "dora@example.com";
@@ -188,4 +188,29 @@ test("a server that cannot be reached leaves the session as it is", async () => 
   assert.deepEqual(problems?.[0].code, "OFFLINE");
   assert.equal(offline.endings, 0);
   assert.equal(offline.storage.read(), tokens.refreshToken);
+});
+
+// An answer that comes too late must not sign anybody in again.
+test("who signs out during a refresh stays signed out", async () => {
+  const app = new App(world.server);
+  const { accessToken } = await app.signUp("inga@example.com", "Inga");
+  const renewing = app.session.renew(accessToken);
+  app.session.forget();
+  assert.equal(await renewing, null);
+  assert.equal(app.session.isSignedIn, false);
+  assert.equal(app.endings, 0);
+});
+
+// Tabs share the refresh token but no memory: both may use it at once, and neither is signed out.
+test("two tabs that refresh at once both stay signed in", async () => {
+  const tab = new App(world.server);
+  const { accessToken } = await tab.signUp("jana@example.com", "Jana");
+  const other = new App(world.server, tab.storage);
+  const renewed = await Promise.all([tab.session.renew(accessToken), other.session.renew(null)]);
+  assert(renewed.every((token) => token !== null));
+  for (const { client, endings } of [tab, other]) {
+    const { data } = await client.query({ query: SessionsDocument });
+    assert.equal(data?.sessions.length, 1);
+    assert.equal(endings, 0);
+  }
 });

@@ -37,17 +37,21 @@ export interface Exchange {
   status: number;
 }
 
-/** Records what each test sends by `fetch`; nothing is changed on the way. */
+/** Records what each test sends to `/graphql` by `fetch`; nothing is changed on the way. */
 export function useWire(): Exchange[] {
   const exchanges: Exchange[] = [];
   const send = globalThis.fetch;
   before(() => {
     globalThis.fetch = async (input, init) => {
       const response = await send(input, init);
+      const url = new URL(String(input));
+      if (url.pathname !== "/graphql") {
+        return response;
+      }
       const body = init?.body;
       exchanges.push({
         method: init?.method ?? "GET",
-        url: new URL(String(input)),
+        url,
         body: typeof body === "string" ? JSON.parse(body) : undefined,
         status: response.status,
       });
