@@ -105,6 +105,7 @@ pub fn sdl() -> String {
     .finish();
     let options = SDLExportOptions::new()
         .prefer_single_line_descriptions()
+        .include_specified_by()
         .use_space_ident();
     let mut sdl = schema.sdl_with_options(options).trim().to_owned();
     sdl.push('\n');

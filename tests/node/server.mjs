@@ -32,8 +32,13 @@ const SETTINGS = {
 };
 
 /**
- * Answers `ask` as soon as it yields something other than undefined; fails, saying what was
- * awaited, after ten seconds.
+ * Answers what `ask` yields as soon as that is something other than undefined; fails, saying what
+ * was awaited, after ten seconds.
+ *
+ * @template T
+ * @param {string} what
+ * @param {() => T | undefined | Promise<T | undefined>} ask
+ * @returns {Promise<T>}
  */
 export async function eventually(what, ask) {
   const deadline = Date.now() + WAIT_MILLISECONDS;

@@ -1,0 +1,117 @@
+import { print } from "graphql";
+
+import {
+  RefreshSessionDocument,
+  type RefreshSessionMutation,
+  type TokenPartsFragment,
+} from "./gen/graphql";
+
+/** Where the refresh token outlives the page. */
+export interface TokenStorage {
+  read(): string | null;
+  write(refreshToken: string | null): void;
+}
+
+/**
+ * The browser's: shared by its tabs and kept over restarts. A script smuggled into the page could
+ * read it, so ship a strict Content-Security-Policy; a stolen token that is used twice ends the
+ * session.
+ */
+export const browserStorage: TokenStorage = {
+  read: () => localStorage.getItem("refreshToken"),
+  write: (refreshToken) =>
+    refreshToken === null
+      ? localStorage.removeItem("refreshToken")
+      : localStorage.setItem("refreshToken", refreshToken),
+};
+
+/** Who is signed in: keeps the tokens, and trades them for new ones when they are dead. */
+export class Session {
+  // In memory only: a new page gets its own by the refresh token.
+  #accessToken: string | null = null;
+  #renewing: Promise<string | null> | null = null;
+
+  constructor(
+    private readonly url: string,
+    private readonly storage: TokenStorage,
+    /** Called once when the server has ended the session: clear caches, show the login. */
+    private readonly onEnded: () => void,
+  ) {}
+
+  get isSignedIn(): boolean {
+    return this.storage.read() !== null;
+  }
+
+  /** Call it with what a sign-in answered. */
+  begin(tokens: TokenPartsFragment): void {
+    this.#accessToken = tokens.accessToken;
+    this.storage.write(tokens.refreshToken);
+  }
+
+  /** Call it after `logout`. */
+  forget(): void {
+    this.#accessToken = null;
+    this.storage.write(null);
+  }
+
+  /** The token to send; null if nobody is signed in. */
+  async accessToken(): Promise<string | null> {
+    return this.#accessToken ?? this.renew(null);
+  }
+
+  /**
+   * A token in place of one that the server refused; null if the session is over. However many
+   * requests ask at once, one refresh is sent. Rejects if the server does not answer: the session
+   * is then as it was.
+   */
+  async renew(refused: string | null): Promise<string | null> {
+    if (this.#accessToken !== null && this.#accessToken !== refused) {
+      return this.#accessToken;
+    }
+    this.#renewing ??= this.#exchange().finally(() => {
+      this.#renewing = null;
+    });
+    return this.#renewing;
+  }
+
+  async #exchange(): Promise<string | null> {
+    const refreshToken = this.storage.read();
+    if (refreshToken === null) {
+      return null;
+    }
+    this.#accessToken = null;
+    const { session, errors } = await this.#refresh(refreshToken);
+    if (this.storage.read() !== refreshToken) {
+      // Meanwhile somebody signed in or out, or another tab refreshed: that counts.
+      return this.#accessToken ?? this.#exchange();
+    }
+    if (session !== null) {
+      this.begin(session);
+      return session.accessToken;
+    }
+    if (errors.some(({ code }) => code === "INVALID_TOKEN")) {
+      this.forget();
+      this.onEnded();
+      return null;
+    }
+    throw new Error(errors[0]?.message ?? "The session could not be refreshed.");
+  }
+
+  // Not by the client whose requests wait for this one.
+  async #refresh(refreshToken: string): Promise<RefreshSessionMutation["refreshSession"]> {
+    const response = await fetch(this.url, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json" },
+      body: JSON.stringify({
+        query: print(RefreshSessionDocument),
+        operationName: "RefreshSession",
+        variables: { input: { refreshToken } },
+      }),
+    });
+    const answer: { data?: RefreshSessionMutation | null } = await response.json();
+    if (!answer.data) {
+      throw new Error(`The session could not be refreshed: status ${response.status}.`);
+    }
+    return answer.data.refreshSession;
+  }
+}
