@@ -1,7 +1,7 @@
 // Queries and mutations: with the token of whoever is signed in, and with the errors that a person
 // can mend apart from all others.
 
-import { currentToken, renew } from "./session.js";
+import { currentToken, renew, signOut } from "./session.js";
 import { RequestFailed, post } from "./transport.js";
 
 const PROBLEM = `fragment Problem on UserError {
@@ -57,6 +57,12 @@ async function run(document, variables) {
     }
   }
   return post(document, variables, await renew(token));
+}
+
+/** Ends the session, on the server and here. */
+export async function logOut() {
+  await mutate("mutation Logout { logout { endedSessionId errors { ...Problem } } }");
+  signOut();
 }
 
 let info = null;

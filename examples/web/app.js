@@ -1,10 +1,10 @@
 // The frame around the views: which one the address asks for, and what changes with it.
 
-import { mutate, serverInfo } from "./api.js";
+import { logOut, serverInfo } from "./api.js";
 import { announce, h } from "./dom.js";
 import { action } from "./form.js";
 import { AlertBox } from "./problems.js";
-import { SessionEnded, isSignedIn, onSessionChange, signOut } from "./session.js";
+import { SessionEnded, isSignedIn, onSessionChange } from "./session.js";
 import { code } from "./views/code.js";
 import { dashboard } from "./views/dashboard.js";
 import { invitation } from "./views/invitation.js";
@@ -25,9 +25,8 @@ const VIEWS = {
   team: { draw: team, who: "members" },
 };
 
-const LOGOUT = "mutation Logout { logout { endedSessionId errors { ...Problem } } }";
-
 const main = document.getElementById("main");
+const appName = document.getElementById("app-name");
 let notice = null;
 let drawn = 0;
 
@@ -50,7 +49,7 @@ function place() {
 /** The view that is asked for, or the one that whoever asks belongs to. */
 function viewFor(name) {
   const home = isSignedIn() ? "dashboard" : "login";
-  const view = VIEWS[name] ?? VIEWS[home];
+  const view = Object.hasOwn(VIEWS, name) ? VIEWS[name] : VIEWS[home];
   const isFor = view.who === "all" || (view.who === "members") === isSignedIn();
   return isFor ? view : VIEWS[home];
 }
@@ -62,16 +61,15 @@ async function draw() {
   main.setAttribute("aria-busy", "true");
   let page;
   try {
-    const { appName } = await serverInfo();
-    document.getElementById("app-name").textContent = appName;
+    appName.textContent = (await serverInfo()).appName;
     page = await viewFor(name).draw({ argument, search, go, draw });
-    document.title = `${page.title} – ${appName}`;
   } catch (error) {
     page = broken(error);
   }
   if (turn !== drawn || page === null) {
     return; // Another view was asked for meanwhile.
   }
+  document.title = `${page.title} – ${appName.textContent}`;
   const title = h("h1", { tabindex: "-1" }, page.title);
   const said = notice && h("p", { class: "notice" }, notice);
   main.className = page.isWide ? "wide" : "narrow";
@@ -106,16 +104,14 @@ function drawNavigation() {
   const nav = document.getElementById("nav");
   if (isSignedIn()) {
     const alert = new AlertBox();
-    nav.replaceChildren(link("dashboard", "Dashboard"), action("Log out", alert, logOut), alert.element);
+    const leave = action("Log out", alert, async () => {
+      await logOut();
+      go("/login", "You are logged out.");
+    });
+    nav.replaceChildren(link("dashboard", "Dashboard"), leave, alert.element);
   } else {
     nav.replaceChildren(link("login", "Log in"), link("signup", "Sign up"));
   }
-}
-
-async function logOut() {
-  await mutate(LOGOUT);
-  signOut();
-  go("/login", "You are logged out.");
 }
 
 onSessionChange((why) => {

@@ -11,11 +11,16 @@ const WAYS_OUT = {
   ACCOUNT_NOT_FOUND: ["There is no account with this address.", "Sign up", "#/signup"],
 };
 
+const TOKEN_IS_DEAD = "This link was used already, has been replaced by a newer one, or has expired.";
+
 /** What an error says: text, and for some a link that leads on. */
 export function describe({ code, message, attemptsRemaining }, email = "") {
   if (code === "INVALID_CODE") {
     const left = attemptsRemaining === 1 ? "1 attempt" : `${attemptsRemaining} attempts`;
     return [`This code is not right: ${attemptsRemaining > 0 ? `${left} left` : "ask for a new one"}.`];
+  }
+  if (code === "INVALID_TOKEN") {
+    return [TOKEN_IS_DEAD];
   }
   if (!(code in WAYS_OUT)) {
     return [message];

@@ -22,6 +22,8 @@ export async function code({ go, draw }) {
     return { title: "No code is on its way", content: [h("p", {}, "Ask for one first. ", back)] };
   }
   const { codeLength, codeType } = await serverInfo();
+  const email = h("strong", {}, waiting.email);
+  const start = h("a", { href: waiting.purpose === "signup" ? "#/signup" : "#/login" }, "Start again");
   const answer = form({
     fields: [codeField(codeLength, codeType)],
     submit: "Continue",
@@ -37,11 +39,11 @@ export async function code({ go, draw }) {
   return {
     title: "Enter the code",
     content: [
-      h("p", {}, "It was mailed to ", h("strong", {}, waiting.email), " and is good until ", moment(waiting.expiresAt), "."),
+      h("p", {}, "It was mailed to ", email, " and is good until ", moment(waiting.expiresAt), "."),
       mailboxHint("your code"),
       answer,
       ...(canBeSentAgain(waiting) ? resending(waiting, draw) : []),
-      h("p", {}, "Not your address? ", h("a", { href: waiting.purpose === "signup" ? "#/signup" : "#/login" }, "Start again")),
+      h("p", {}, "Not your address? ", start),
     ].filter(Boolean),
   };
 }

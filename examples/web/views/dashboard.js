@@ -92,14 +92,17 @@ function teams(go) {
       h("span", { class: "badge" }, roleName(role)),
     ]);
     const create = form({
-      fields: [field({ name: "name", label: "Name of a new team" }), field({ name: "description", label: "What it is for" })],
+      fields: [
+        field({ name: "name", label: "Name of a new team" }),
+        field({ name: "description", label: "What it is for" }),
+      ],
       submit: "Create team",
       onSubmit: async (values) => {
         const { team } = await mutate(CREATE_TEAM, values);
         go(`/team/${team.id}`, `${team.name} is created. You are its admin.`);
       },
     });
-    const none = h("p", { class: "faint" }, "You are in no team. Create one, or follow the link of a mailed invitation.");
-    return list.childElementCount === 0 ? [none, create] : [list, more, create];
+    const none = "You are in no team. Create one, or follow the link of a mailed invitation.";
+    return list.childElementCount === 0 ? [h("p", { class: "faint" }, none), create] : [list, more, create];
   };
 }

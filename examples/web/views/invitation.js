@@ -1,8 +1,8 @@
-import { Refused, mutate, query } from "../api.js";
+import { Refused, logOut, mutate, query } from "../api.js";
 import { confirmed, h, moment } from "../dom.js";
 import { action } from "../form.js";
 import { AlertBox } from "../problems.js";
-import { isSignedIn, signOut } from "../session.js";
+import { isSignedIn } from "../session.js";
 import { emailField, signupForm } from "./signup.js";
 
 const PREVIEW = `query Invitation($token: String!) {
@@ -14,7 +14,6 @@ const ACCEPT = `mutation Accept($input: AcceptInvitationInput!) {
 const DECLINE = `mutation Decline($input: DeclineInvitationInput!) {
   declineInvitation(input: $input) { message errors { ...Problem } }
 }`;
-const LOGOUT = "mutation Logout { logout { endedSessionId errors { ...Problem } } }";
 
 /** Where the mailed link of an invitation leads: what it is, then to join or not. */
 export async function invitation({ search, go }) {
@@ -35,15 +34,15 @@ export async function invitation({ search, go }) {
       go(isSignedIn() ? "/dashboard" : "/login", "You have declined the invitation.");
     }
   };
-  place.append(
-    alert.element,
-    h("div", { class: "row" }, action("Join the team", alert, accept, { class: "primary" }), action("Decline", alert, decline)),
-  );
+  const buttons = [action("Join the team", alert, accept, { class: "primary" }), action("Decline", alert, decline)];
+  place.append(alert.element, h("div", { class: "row" }, ...buttons));
+  const inviter = preview.inviterName ?? "Somebody";
+  const email = h("strong", {}, preview.email);
   const as = preview.role === "ADMIN" ? "an admin" : "a member";
   return {
     title: `Join ${preview.teamName}`,
     content: [
-      h("p", {}, `${preview.inviterName ?? "Somebody"} invites `, h("strong", {}, preview.email), ` to join as ${as}.`),
+      h("p", {}, `${inviter} invites `, email, ` to join as ${as}.`),
       h("p", { class: "faint" }, "The invitation is good until ", moment(preview.expiresAt), "."),
       place,
     ],
@@ -88,8 +87,7 @@ function offerToLogOut({ token, preview, place, go }) {
     "Log out and join",
     alert,
     async () => {
-      await mutate(LOGOUT);
-      signOut();
+      await logOut();
       await join({ token, preview, place, go });
     },
     { class: "primary" },

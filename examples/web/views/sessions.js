@@ -1,15 +1,13 @@
-import { mutate, query } from "../api.js";
+import { logOut, mutate, query } from "../api.js";
 import { card, entry } from "../card.js";
 import { confirmed, h, moment } from "../dom.js";
 import { action } from "../form.js";
-import { signOut } from "../session.js";
 
 const SESSIONS = "query Sessions { sessions { id userAgent ipAddress lastUsedAt isCurrent } }";
 const REVOKE = `mutation Revoke($input: RevokeSessionInput!) {
   revokeSession(input: $input) { endedSessionId errors { ...Problem } }
 }`;
 const REVOKE_OTHERS = "mutation RevokeOthers { revokeOtherSessions { endedSessionIds errors { ...Problem } } }";
-const LOGOUT = "mutation Logout { logout { endedSessionId errors { ...Problem } } }";
 
 /** Where the account is signed in, and how to end that. */
 export function sessionsCard(go) {
@@ -35,13 +33,13 @@ export function sessionsCard(go) {
     );
     const endOthers = action("End all others", alert, async () => {
       const { endedSessionIds } = await mutate(REVOKE_OTHERS);
-      await redraw(endedSessionIds.length === 1 ? "1 session has ended." : `${endedSessionIds.length} sessions have ended.`);
+      const ended = endedSessionIds.length;
+      await redraw(ended === 1 ? "1 session has ended." : `${ended} sessions have ended.`);
     });
     const everywhere = action("Log out everywhere", alert, async () => {
       if (await confirmed("End every session, also this one?", "Log out everywhere")) {
         await mutate(REVOKE_OTHERS);
-        await mutate(LOGOUT);
-        signOut();
+        await logOut();
         go("/login", "You are logged out everywhere.");
       }
     });

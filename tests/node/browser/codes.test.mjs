@@ -192,6 +192,15 @@ test("without a connection the form says so, and works when it is back", async (
   await page.getByRole("button", { name: "Sign up" }).click();
   await site.enterCode(page, email, "signup_code");
   await heading(page, "Dashboard");
+
+  // A view that cannot be loaded can be tried again.
+  await page.context().setOffline(true);
+  await page.evaluate(() => location.assign("#/team/none"));
+  await heading(page, "This did not work");
+  await audit(page, "offline-view");
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await heading(page, "No such team");
 });
 
 test("a defect of the server is not told, but can be found by its request", async (t) => {

@@ -24,7 +24,7 @@ const reachDashboard = async (page) => {
   await heading(page, "Dashboard");
 };
 
-test("a session outlives a reload, and one refresh serves all that wait for it", async (t) => {
+test("a session outlives a reload, at the price of one refresh", async (t) => {
   const page = await site.signedUp(t, someone());
   assert.equal(await count(page, "refreshSession", () => reachDashboard(page)), 1);
   assert.equal(await count(page, "refreshSession", () => reachDashboard(page)), 1);
