@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod cache;
+mod canary;
 mod change_races;
 mod cli;
 mod code_login;
