@@ -12,6 +12,7 @@ mod code_signup;
 mod codes;
 mod contract;
 mod database;
+mod docs;
 mod doctor;
 mod email_address;
 mod export;
