@@ -3,7 +3,8 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter,
+    QuerySelect, Select,
 };
 
 use super::cleanup::delete_first;
@@ -128,6 +129,21 @@ pub async fn open_of_team(
 pub async fn count_open(db: &impl Executor, team: TeamId, now: Timestamp) -> Result<u64, DbError> {
     let query = unclosed(team).filter(Column::ExpiresAt.gt(now));
     Ok(query.count(db.connection()).await?)
+}
+
+/// Deletes the closed invitations of an address. The open ones are the teams': whoever takes the
+/// address anew may accept them.
+pub async fn erase_closed_of(db: &impl Executor, email: &EmailAddress) -> Result<(), DbError> {
+    let closed = Condition::any()
+        .add(Column::AcceptedAt.is_not_null())
+        .add(Column::DeclinedAt.is_not_null())
+        .add(Column::RevokedAt.is_not_null());
+    Entity::delete_many()
+        .filter(Column::Email.eq(email.as_str()))
+        .filter(closed)
+        .exec(db.connection())
+        .await?;
+    Ok(())
 }
 
 /// Cancels the queued mails of all invitations of a team.

@@ -3,7 +3,7 @@
 use super::codes::facts;
 use super::passwords::Cleared;
 use super::{Failure, Reason, ServiceError, Services};
-use crate::db::{outbox, sessions, users};
+use crate::db::{invitations, outbox, sessions, users};
 use crate::domain::client::Client;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
@@ -46,6 +46,7 @@ impl Services {
         let tx = self.begin_erasure(&user).await?;
         let ended = sessions::live_of_user(&tx, user.id, now).await?;
         outbox::erase_of_user(&tx, user.id, &user.email).await?;
+        invitations::erase_closed_of(&tx, &user.email).await?;
         users::delete(&tx, user.id).await?;
         tx.commit().await?;
         let sessions = ended.into_iter().map(|session| session.id).collect();

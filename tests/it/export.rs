@@ -101,7 +101,12 @@ on_both_deployments! {
     /// Once an account is erased nothing is held about its address any more.
     async fn nothing_is_left_to_export_of_an_erased_account(deployment: Deployment) {
         let app = deployment.start().await;
+        let grace = app.person(GRACE).await;
+        let team = grace.create_team("Compilers").await;
+        let declined = app.ask(&grace, &team, ADA, "MEMBER").await;
+        app.decline(&declined).await;
         let ada = app.person(ADA).await;
+        app.let_in(&grace, &team, &ada, "MEMBER").await;
         assert_eq!(exported(&deployment, ADA).await["account"]["id"], ada.id());
         ada.delete_account().await;
         let refusal = export(&deployment, &[ADA]).await.unwrap_err();

@@ -4,6 +4,7 @@
 
 mod abuse;
 mod cache;
+mod canary;
 mod change_races;
 mod cli;
 mod code_login;

@@ -1,6 +1,8 @@
 //! `gatelodge user`: an operator at the real binary, while servers run on the same databases.
 
+use std::io::{BufRead, BufReader};
 use std::pin::pin;
+use std::process::Stdio;
 use std::time::Duration;
 
 use gatelodge::domain::mail::MailKind;
@@ -159,4 +161,27 @@ async fn a_command_waits_for_a_redis_that_hangs() {
     let done = disabling.await;
     assert_eq!(done.unwrap()["isActive"], false);
     refuse_access(&app, &tokens.access, "REVOKED").await;
+}
+
+/// A command that waits says why, instead of leaving its operator to guess.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_waits_says_why() {
+    let deployment = Deployment::clustered().await;
+    deployment.start().await.sign_up(ADA).await;
+    let redis = deployment.redis.as_ref().unwrap();
+    redis.pause();
+    let directory = TempDir::new().unwrap();
+    let mut command = process::command(directory.path(), &deployment.variables(&[]));
+    command.args(["user", "disable", ADA]);
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    lines.read_line(&mut told).unwrap();
+    redis.resume();
+    assert!(told.starts_with("still at it: if Redis is away"), "{told}");
+    assert!(child.wait().unwrap().success());
 }

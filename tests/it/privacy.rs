@@ -34,16 +34,16 @@ const SECRET_KEY: &str = "a-secret-for-tests-of-at-least-32-bytes";
 
 /// What was only ever told to the client, or by mail.
 #[derive(Default)]
-struct Secrets(Vec<String>);
+pub(crate) struct Secrets(Vec<String>);
 
 impl Secrets {
-    fn add(&mut self, secret: &str) -> String {
+    pub(crate) fn add(&mut self, secret: &str) -> String {
         assert!(secret.len() >= 8, "{secret:?} is found by chance");
         self.0.push(secret.to_owned());
         secret.to_owned()
     }
 
-    fn tokens(&mut self, session: &Value) -> Tokens {
+    pub(crate) fn tokens(&mut self, session: &Value) -> Tokens {
         let tokens = Tokens::of(session);
         self.add(&tokens.refresh);
         self.add(&tokens.access);
@@ -53,7 +53,7 @@ impl Secrets {
     }
 
     /// Fails if a text has one, as it is, in other letters, or as hexadecimal digits.
-    fn assert_absent(&self, place: &str, text: &str) {
+    pub(crate) fn assert_absent(&self, place: &str, text: &str) {
         let text = text.to_lowercase();
         for secret in &self.0 {
             let secret = secret.to_lowercase();
@@ -252,7 +252,7 @@ fn without_fallback(output: &str, secrets: &mut Secrets) -> String {
 }
 
 /// The database and Redis, as text. SQLite's files too, where deleted rows live on.
-async fn kept(deployment: &Deployment) -> String {
+pub(crate) async fn kept(deployment: &Deployment) -> String {
     let mut kept = dump(&deployment.database().await).await;
     for file in fs::read_dir(deployment.path().join("data"))
         .into_iter()
@@ -310,7 +310,7 @@ async fn dump(database: &DatabaseConnection) -> String {
     dump
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
 }
 

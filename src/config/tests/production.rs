@@ -68,3 +68,30 @@ fn production_warns_about_what_seldom_fits() {
         assert!(warnings[0].starts_with(told), "{warnings:?}");
     }
 }
+
+/// A key that stands in a file of this repository is known to everybody.
+#[test]
+fn production_refuses_the_keys_that_are_printed_here() {
+    let printed = [
+        (
+            include_str!("../../../docker-compose.yml"),
+            "${JWT_SECRET_KEY:-",
+            '}',
+        ),
+        (
+            include_str!("../../../README.md"),
+            "export JWT_SECRET_KEY=",
+            '\n',
+        ),
+        (include_str!("specified.env"), "JWT_SECRET_KEY=", '\n'),
+    ];
+    for (text, before, after) in printed {
+        let (_, rest) = text.split_once(before).unwrap();
+        let (key, _) = rest.split_once(after).unwrap();
+        let problems = problems(&sound_but(("JWT_SECRET_KEY", key)));
+        assert!(
+            problems.starts_with("JWT_SECRET_KEY: found "),
+            "{key}: {problems}"
+        );
+    }
+}
