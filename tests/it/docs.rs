@@ -56,7 +56,8 @@ fn commands_that_pages_name_are_there() {
             let Some(arguments) = code.strip_prefix("gatelodge ") else {
                 continue;
             };
-            let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
+            let is_word =
+                |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
             let words = arguments.split(' ').take_while(is_word);
             commands.insert(words.map(str::to_owned).collect::<Vec<_>>());
         }
