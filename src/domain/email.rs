@@ -108,6 +108,7 @@ mod tests {
         );
         let international = EmailAddress::parse("ada@bücher.example").unwrap();
         assert_eq!(international.as_str(), "ada@xn--bcher-kva.example");
+        assert_eq!(international.domain(), "xn--bcher-kva.example");
     }
 
     #[test]
