@@ -41,6 +41,10 @@
 //! | `minijinja` | `mail` |
 //! | `async_graphql` | `graphql`, `http` |
 //! | `prometheus_client` | `telemetry` |
+//! | `opentelemetry` | `telemetry` |
+//! | `opentelemetry_otlp` | `telemetry` |
+//! | `opentelemetry_sdk` | `telemetry` |
+//! | `tracing_opentelemetry` | `telemetry` |
 //! | `poem` | `http`, `app` |
 //!
 //! A test reads the sources and holds both tables.

@@ -17,7 +17,8 @@ use super::settings::{self, Setting};
 use super::{
     AppConfig, CodesConfig, Config, DatabaseConfig, Environment, HttpConfig, LimitsConfig, Loaded,
     LogConfig, LogFileConfig, LogFormat, LogLevel, Masking, PasswordsConfig, TemplateOverride,
-    TemplatesConfig, TokensConfig, Variables, dotenv, mail, production, secret_key, unknown,
+    TemplatesConfig, TokensConfig, Variables, dotenv, external, mail, production, secret_key,
+    unknown,
 };
 use crate::domain::code::{CodeFormat, CodeType};
 use crate::domain::password::PasswordRule;
@@ -392,6 +393,7 @@ fn log(r: &mut Reader, environment: Environment) -> LogConfig {
         console: r.flag(settings::LOG_TO_CONSOLE),
         file,
         security_file,
+        external: external::read(r),
         mask_emails: masking(r, settings::MASK_EMAILS_IN_LOGS),
         mask_ips: masking(r, settings::MASK_IP_IN_LOGS),
         request_id: r.flag(settings::LOG_REQUEST_ID),

@@ -17,6 +17,7 @@ use futures::FutureExt;
 use poem::endpoint::make;
 use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
+use tracing::Instrument;
 
 use super::accept::{prefers, quality};
 use super::{Edge, pages};
@@ -30,7 +31,7 @@ use crate::graphql::{
 };
 use crate::service::AuthenticationError;
 use crate::telemetry::metrics::{ErrorPlace, count_error};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::{self, Event, Facts};
 
 mod parameters;
 
@@ -219,7 +220,11 @@ async fn run(
         .map(|field| Some(field).filter(known).unwrap_or("other").to_owned())
         .collect();
     operation.set_parsed_query(document);
-    let ran = tokio::time::timeout(EXECUTION_TIMEOUT, edge.schema.execute(operation)).await;
+    let span = telemetry::operation_span();
+    let named: Vec<_> = fields.iter().map(String::as_str).collect();
+    telemetry::describe(&span, "graphql.fields", named.join(" "));
+    let executed = edge.schema.execute(operation).instrument(span);
+    let ran = tokio::time::timeout(EXECUTION_TIMEOUT, executed).await;
     for field in &fields {
         edge.services.metrics().operation(field, begun.elapsed());
     }

@@ -50,6 +50,10 @@ const FENCES: &[(&str, &[&str])] = &[
     ("minijinja", &["mail"]),
     ("async_graphql", &["graphql", "http"]),
     ("prometheus_client", &["telemetry"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("poem", &["http", "app"]),
 ];
 

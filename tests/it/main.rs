@@ -24,6 +24,7 @@ mod limits;
 mod mail;
 mod metrics;
 mod operators;
+mod otlp;
 mod outages;
 mod outbox;
 mod own_account;
