@@ -42,6 +42,10 @@
 //! | `reqwest` | `mail`, `app` |
 //! | `async_graphql` | `graphql`, `http` |
 //! | `prometheus_client` | `telemetry` |
+//! | `opentelemetry` | `telemetry` |
+//! | `opentelemetry_otlp` | `telemetry` |
+//! | `opentelemetry_sdk` | `telemetry` |
+//! | `tracing_opentelemetry` | `telemetry` |
 //! | `poem` | `http` |
 //! | `hickory_resolver` | `app` |
 //! | `hyper` | `http` |

@@ -138,6 +138,6 @@ fn name(provider: &MailProviderConfig) -> &'static str {
     }
 }
 
-fn refused(error: impl ToString) -> CommandError {
-    CommandError::Refused(error.to_string())
+fn refused(reason: impl Into<String>) -> CommandError {
+    CommandError::Refused(reason.into())
 }

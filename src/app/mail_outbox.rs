@@ -56,7 +56,7 @@ async fn perform(services: &Services, action: OutboxAction) -> Result<String, Co
             let state = state.transpose().map_err(refused)?;
             let mails = services.newest_mails(state, limit).await?;
             Ok(if json {
-                pretty(mails.iter().map(record_json).collect())
+                pretty(&mails.iter().map(record_json).collect())
             } else {
                 list(&mails)
             })
@@ -66,7 +66,7 @@ async fn perform(services: &Services, action: OutboxAction) -> Result<String, Co
             let details = services.mail_details(id).await?;
             let details = details.ok_or_else(|| refused(format!("there is no mail {id}")))?;
             Ok(if json {
-                pretty(details_json(&details))
+                pretty(&details_json(&details))
             } else {
                 show(&details)
             })
@@ -107,11 +107,11 @@ fn parse(id: &str) -> Result<MailId, CommandError> {
     parsed.map_err(|_| refused(format!("{id:?} is not the identifier of a mail")))
 }
 
-fn refused(error: impl ToString) -> CommandError {
-    CommandError::Refused(error.to_string())
+fn refused(reason: impl Into<String>) -> CommandError {
+    CommandError::Refused(reason.into())
 }
 
-fn pretty(value: Value) -> String {
+fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 

@@ -17,7 +17,7 @@ use super::settings::{self, Setting};
 use super::{
     AppConfig, CodesConfig, Config, DatabaseConfig, Environment, HttpConfig, LimitsConfig, Loaded,
     LogConfig, LogFileConfig, LogFormat, LogLevel, Masking, PasswordsConfig, TemplateOverride,
-    TemplatesConfig, TokensConfig, Variables, dotenv, edge, graphql, mail, production, secret_key,
+    TemplatesConfig, TokensConfig, Variables, dotenv, edge, external, graphql, mail, production, secret_key,
     unknown,
 };
 use crate::domain::code::{CodeFormat, CodeType};
@@ -398,6 +398,7 @@ fn log(r: &mut Reader, environment: Environment) -> LogConfig {
         console: r.flag(settings::LOG_TO_CONSOLE),
         file,
         security_file,
+        external: external::read(r),
         mask_emails: masking(r, settings::MASK_EMAILS_IN_LOGS),
         mask_ips: masking(r, settings::MASK_IP_IN_LOGS),
         request_id: r.flag(settings::LOG_REQUEST_ID),

@@ -5,6 +5,7 @@
 
 mod dotenv;
 mod edge;
+mod external;
 mod graphql;
 mod load;
 mod mail;
@@ -359,12 +360,27 @@ pub struct LogConfig {
     pub file: Option<LogFileConfig>,
     /// `SECURITY_LOG_FILE`, if `ENABLE_SECURITY_LOG` is on.
     pub security_file: Option<LogFileConfig>,
+    /// `EXTERNAL_LOGGING_CONFIG`, if `EXTERNAL_LOGGING_ENABLED` is on.
+    pub external: Option<OtlpConfig>,
     /// `MASK_EMAILS_IN_LOGS`.
     pub mask_emails: Masking,
     /// `MASK_IP_IN_LOGS`.
     pub mask_ips: Masking,
     /// `LOG_REQUEST_ID`.
     pub request_id: bool,
+}
+
+/// A collector that takes OTLP over HTTP.
+#[derive(Clone, Debug)]
+pub struct OtlpConfig {
+    /// Where it is, without a slash at its end; `/v1/logs` and `/v1/traces` are added.
+    pub endpoint: String,
+    /// Sent with each request, such as a key.
+    pub headers: BTreeMap<String, SecretString>,
+    /// What it knows this installation by.
+    pub service_name: String,
+    /// Whether it gets traces too.
+    pub traces: bool,
 }
 
 /// A log file that is rotated by size.

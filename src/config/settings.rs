@@ -272,6 +272,12 @@ settings! {
         ENABLE_SECURITY_LOG = default("false"), "Log security events to SECURITY_LOG_FILE too.";
         SECURITY_LOG_FILE = default("logs/security.log"), "The security log.";
         LOG_REQUEST_ID = default("true"), "Put the request's id on every line.";
+        EXTERNAL_LOGGING_ENABLED = default("false"), "Send logs and traces to a collector too.";
+        EXTERNAL_LOGGING_SERVICE = default("otlp"),
+            "otlp: OTLP over HTTP. The agents of Datadog, CloudWatch and others take it at port 4318.";
+        EXTERNAL_LOGGING_CONFIG = default("{}").secret(),
+            "JSON: {\"endpoint\": \"http://127.0.0.1:4318\", \"headers\": {\"api-key\": \"…\"},\n\
+             \"service_name\": \"gatelodge\", \"traces\": true}. Only the endpoint is needed.";
     }
 }
 

@@ -3,8 +3,8 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use uuid::Uuid;
 
@@ -109,8 +109,12 @@ pub struct Backlog {
 /// by far, and left alone.
 pub async fn backlog(db: &impl Executor, now: Timestamp) -> Result<Backlog, DbError> {
     let count = async |condition: Condition| {
-        let query = Entity::find().filter(condition);
-        query.count(db.connection()).await
+        let query = Entity::find()
+            .select_only()
+            .column_as(Column::Id.count(), "mails")
+            .filter(condition);
+        let count: Option<i64> = query.into_tuple().one(db.connection()).await?;
+        Ok::<_, DbError>(u64::try_from(count.unwrap_or_default()).unwrap_or_default())
     };
     let held = in_state(MailState::Pending).add(Column::LeasedUntil.gt(now));
     let later = in_state(MailState::Pending)

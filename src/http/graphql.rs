@@ -16,6 +16,7 @@ use futures::FutureExt;
 use poem::endpoint::make;
 use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
+use tracing::Instrument;
 
 use self::persisted::Asked;
 use super::accept::{prefers, quality};
@@ -28,7 +29,7 @@ use crate::graphql::{
 };
 use crate::service::AuthenticationError;
 use crate::telemetry::metrics::{ErrorPlace, count_error};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::{self, Event, Facts};
 
 mod parameters;
 mod persisted;
@@ -209,7 +210,10 @@ async fn run(
         .into_iter()
         .map(|field| Some(field).filter(known).unwrap_or("other").to_owned())
         .collect();
-    let running = edge.schema.execute(operation);
+    let span = telemetry::operation_span();
+    let named: Vec<_> = fields.iter().map(String::as_str).collect();
+    telemetry::describe(&span, "graphql.fields", named.join(" "));
+    let running = edge.schema.execute(operation).instrument(span);
     let result = tokio::time::timeout(edge.operation_timeout, running).await;
     for field in &fields {
         edge.services.metrics().operation(field, begun.elapsed());

@@ -119,12 +119,17 @@ async fn observe<E: Endpoint>(
     let (begun, route) = (Instant::now(), metrics::route(request.uri().path()));
     let detail = format!("{} {}", request.method(), request.uri().path());
     let span = telemetry::request_span(&id);
+    telemetry::describe(&span, "http.request.method", request.method().to_string());
+    telemetry::describe(&span, "http.route", route);
+    let described = span.clone();
     async move {
         let mut response = match endpoint.call(request).await {
             Ok(response) => response.into_response(),
             Err(error) => error.into_response(),
         };
         let status = response.status();
+        let number = i64::from(status.as_u16());
+        telemetry::describe(&described, "http.response.status_code", number);
         services
             .metrics()
             .request(route, status.as_u16(), begun.elapsed());

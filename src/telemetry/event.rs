@@ -214,6 +214,10 @@ events! {
     WorkerHeartbeatFailed = worker_heartbeat_failed, Warning, -, "Worker could not say that it is alive";
     /// Figures and health are served on a listener of their own.
     MetricsStarted = metrics_started, Info, -, "Metrics listener started";
+    /// The collector of logs does not take them; told once per outage.
+    ExternalLoggingFailed = external_logging_failed, Warning, -, "Logs cannot be sent elsewhere";
+    /// The collector takes logs again.
+    ExternalLoggingAvailable = external_logging_available, Info, -, "Logs are sent elsewhere again";
     /// A setting is good to know about and needs no change.
     ConfigNote = config_note, Info, -, "Good to know about the configuration";
     /// A setting is accepted but unwise, or unknown.
@@ -258,6 +262,28 @@ mod tests {
         let fresh = event_table_markdown();
         let committed = include_str!("../../docs/events.md");
         assert!(committed == fresh, "docs/events.md should be:\n{fresh}");
+    }
+
+    /// The guide to the logs speaks of events that there are, and the wishes' table of each.
+    #[test]
+    fn the_guide_names_events_that_there_are() {
+        let guide = include_str!("../../docs/logging.md");
+        let (_, wishes) = guide.split_once("## The wish list").unwrap();
+        let (_, alerts) = guide.split_once("## What to alert on").unwrap();
+        let rows = alerts.lines().filter(|line| line.starts_with("| "));
+        let rows = rows.chain(wishes.lines().filter(|line| line.starts_with("| ")));
+        let named = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+        let mut checked = 0;
+        for name in named.filter(|name| !name.contains(['…', '='])) {
+            let is_other = name == "stack_trace"
+                || name == "request_id"
+                || name == "error"
+                || name.starts_with("gatelodge_");
+            let exists = Event::ALL.iter().any(|event| event.name() == name);
+            assert!(exists || is_other, "{name}");
+            checked += usize::from(exists);
+        }
+        assert!(checked > 60, "{checked}");
     }
 
     /// Names are matched by alerts and searches, so they keep to one form and are never shared.

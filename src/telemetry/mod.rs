@@ -6,6 +6,7 @@
 //! `metrics`.
 
 mod event;
+mod external;
 mod facts;
 mod file;
 mod json;
@@ -29,6 +30,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
+use external::{External, Sender};
 use file::RotatingFile;
 use json::JsonLayer;
 use masking::Masker;
@@ -36,6 +38,7 @@ use metrics::EventCounts;
 use text::TextLayer;
 
 pub use event::{Event, event_table_markdown};
+pub use external::describe;
 pub use facts::Facts;
 
 /// The target of our own events and spans.
@@ -58,18 +61,27 @@ pub struct Outputs<W> {
     pub file: Option<W>,
     /// The security log.
     pub security_file: Option<W>,
+    /// The collector.
+    pub external: Option<External>,
 }
 
 /// Logs cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("logging is set up already")]
-pub struct InitError(#[from] SetGlobalDefaultError);
+pub enum InitError {
+    /// It is already.
+    #[error("logging is set up already")]
+    Again(#[from] SetGlobalDefaultError),
+    /// `EXTERNAL_LOGGING_CONFIG` cannot be used.
+    #[error("logs cannot be sent elsewhere: {0}")]
+    External(String),
+}
 
 /// Keeps the log going. When dropped, it writes what is still waiting, for up to a second.
 #[derive(Default)]
 #[must_use = "lines are lost when the guard is dropped"]
 pub struct Guard {
     writers: Vec<(WorkerGuard, ErrorCounter)>,
+    sender: Option<Sender>,
 }
 
 impl Guard {
@@ -86,16 +98,19 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        let records = self.sender.as_ref().map_or(0, Sender::finish);
+        tell_lost(records, "log records were not taken by the collector");
         for (_, dropped) in &self.writers {
-            let lines = dropped.dropped_lines();
-            if lines > 0 {
-                // There is nobody left to tell when standard error is closed.
-                let _ = writeln!(
-                    io::stderr(),
-                    "{lines} log lines were dropped: too slow an output"
-                );
-            }
+            let lines = dropped.dropped_lines() as u64;
+            tell_lost(lines, "log lines were dropped: too slow an output");
         }
+    }
+}
+
+fn tell_lost(count: u64, what: &str) {
+    if count > 0 {
+        // There is nobody left to tell when standard error is closed.
+        let _ = writeln!(io::stderr(), "{count} {what}");
     }
 }
 
@@ -113,6 +128,16 @@ pub fn remove_old_files(config: &LogConfig) {
 /// `hash_key` is the key of the hashes that stand for personal data if the settings say `hash`.
 pub fn init(config: &LogConfig, hash_key: [u8; 32]) -> Result<Guard, InitError> {
     let mut guard = Guard::default();
+    let external = match &config.external {
+        Some(otlp) => {
+            let started = external::start(otlp, config.request_id);
+            let (external, sender) =
+                started.map_err(|error| InitError::External(error.to_string()))?;
+            guard.sender = Some(sender);
+            Some(external)
+        }
+        None => None,
+    };
     let outputs = Outputs {
         console: config
             .console
@@ -125,6 +150,7 @@ pub fn init(config: &LogConfig, hash_key: [u8; 32]) -> Result<Guard, InitError> 
             .security_file
             .as_ref()
             .map(|file| guard.in_background("log-security", RotatingFile::new(file))),
+        external,
     };
     set_global_default(subscriber(config, hash_key, outputs))?;
     log_panics();
@@ -142,6 +168,7 @@ where
 {
     let level = config.level;
     let has_security = outputs.security_file.is_some();
+    let external = outputs.external.map(|external| external.layers(level));
     let layers: Vec<_> = [outputs.console, outputs.file]
         .into_iter()
         .flatten()
@@ -151,6 +178,7 @@ where
                 .security_file
                 .map(|writer| lines(config, writer, is_security)),
         )
+        .chain(external.into_iter().flatten())
         .collect();
     Registry::default()
         .with(Masker::new(config, &hash_key))
@@ -214,6 +242,16 @@ fn is_security(meta: &Metadata<'_>) -> bool {
 /// The span of a request: every line inside has its `request_id`.
 pub fn request_span(request_id: &str) -> Span {
     tracing::info_span!(target: TARGET, "request", request_id)
+}
+
+/// The span of a GraphQL operation, for traces.
+pub fn operation_span() -> Span {
+    tracing::info_span!(target: TARGET, "operation")
+}
+
+/// The span of a try to deliver a mail, for traces.
+pub fn mail_span() -> Span {
+    tracing::info_span!(target: TARGET, "mail")
 }
 
 fn log_panics() {

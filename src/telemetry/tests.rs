@@ -53,6 +53,7 @@ fn config(format: LogFormat) -> LogConfig {
         console: true,
         file: None,
         security_file: None,
+        external: None,
         mask_emails: Masking::Off,
         mask_ips: Masking::Off,
         request_id: true,
@@ -66,6 +67,7 @@ fn logged(config: &LogConfig, run: impl FnOnce()) -> (Memory, Memory) {
         console: Some(console.clone()),
         file: None,
         security_file: Some(security.clone()),
+        external: None,
     };
     tracing::subscriber::with_default(subscriber(config, [7; 32], outputs), run);
     (console, security)
@@ -344,6 +346,7 @@ fn the_guard_writes_what_is_waiting() {
         console: None,
         file: Some(guard.in_background("log-file", file)),
         security_file: None,
+        external: None,
     };
     let subscriber = subscriber(&config(LogFormat::Text), [7; 32], outputs);
     tracing::subscriber::with_default(subscriber, || (0..500).for_each(|_| sign_up()));

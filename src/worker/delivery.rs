@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::config::MailConfig;
 use crate::domain::id::MailId;
@@ -20,7 +21,7 @@ use crate::mail::templates::Templates;
 use crate::mail::{Mailer, Sent};
 use crate::queue::{Bell, Queue};
 use crate::service::{AfterFailure, LeasedMail, MailFailure, ServiceError, Services};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::{self, Event, Facts};
 
 /// What a provider may need beyond the time of its conversations.
 const SLACK: Duration = Duration::from_secs(2);
@@ -122,8 +123,10 @@ impl Delivery {
     }
 
     async fn deliver_leased(&self, leased: &LeasedMail) {
-        let begun = Instant::now();
-        let attempt = AssertUnwindSafe(self.attempt(leased)).catch_unwind();
+        let (begun, span) = (Instant::now(), telemetry::mail_span());
+        telemetry::describe(&span, "mail.kind", leased.mail.kind.name());
+        let attempt = self.attempt(leased).instrument(span.clone());
+        let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let outcome = match timeout(self.deadline, attempt).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => Err(Failure {
@@ -143,6 +146,8 @@ impl Delivery {
             Ok(sent) => (sent.provider, "sent"),
             Err(failure) => (failure.provider, "failed"),
         };
+        telemetry::describe(&span, "mail.provider", provider);
+        telemetry::describe(&span, "mail.outcome", word);
         let metrics = self.services.metrics();
         metrics.mail_send(provider, word, begun.elapsed());
         match outcome {

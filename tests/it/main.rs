@@ -34,6 +34,7 @@ mod mail;
 mod mail_commands;
 mod metrics;
 mod operators;
+mod otlp;
 mod outages;
 mod outbox;
 mod own_account;

@@ -192,7 +192,7 @@ async fn processes_count_events_and_errors() {
     assert_eq!(public.status, StatusCode::NOT_FOUND);
 }
 
-/// Without METRICS_PORT nothing listens, and one that is taken stops the start.
+/// Without `METRICS_PORT` nothing listens, and one that is taken stops the start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn figures_are_served_only_where_they_are_wanted() {
     let deployment = Deployment::embedded().await;

@@ -296,10 +296,15 @@ async fn a_page_of_fifty_costs_as_many_statements_as_one() {
         let mut counts = Vec::new();
         for size in ["1", "1", "50"] {
             let query = format!("{{ {} }}", item.replace("SIZE", size).replace("ID", &team));
-            counter.take();
-            let data = ada.run(&query, json!({})).await;
-            counts.push(counter.take());
-            assert!(data.to_string().matches("\"name\"").count() >= size.parse().unwrap());
+            let mut fewest = usize::MAX;
+            // Now and then the process asks whether the database is there: not at each of these.
+            for _ in 0..3 {
+                counter.take();
+                let data = ada.run(&query, json!({})).await;
+                fewest = fewest.min(counter.take());
+                assert!(data.to_string().matches("\"name\"").count() >= size.parse().unwrap());
+            }
+            counts.push(fewest);
         }
         println!("{counts:?} statements for {item}");
         assert_eq!(counts[2], counts[1], "{item}");

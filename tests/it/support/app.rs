@@ -22,7 +22,7 @@ use super::eventually;
 pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     client: Client,
-    /// Asks the listener of METRICS_PORT, if there is one.
+    /// Asks the listener of `METRICS_PORT`, if there is one.
     pub(crate) watcher: Option<Client>,
     mailbox: Mailbox,
     read: Mutex<HashSet<MailId>>,
