@@ -105,7 +105,8 @@ on_both_deployments! {
         let by_team = "team_members_team_id";
         let (of_members, of_user) = ("team_members_team_id_id", "team_members_user_id_id");
         let of_invitations = "invitations_team_id_id";
-        let place = Uuid::from_bytes(crypto::random());
+        // In the middle: of the few rows near an end the database may rather sort all.
+        let place = Uuid::from_u128(u128::MAX / 2);
         for (after, before) in [(None, None), (Some(place), None), (None, Some(place))] {
             for end in [PageEnd::First, PageEnd::Last] {
                 let members = page(end, after, before);
