@@ -1,23 +1,19 @@
 //! Errors as clients see them: those in payloads, and those at the top of an answer.
 
-use std::error::Error;
 use std::sync::Arc;
 
-use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextValidation,
-};
-use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    Enum, ErrorExtensionValues, InputType, Interface, Response, ServerError, ServerResult,
-    SimpleObject, ValidationResult, Value, Variables,
+    Enum, ErrorExtensionValues, InputType, Interface, Response, ServerError, SimpleObject, Value,
 };
 
-use super::caller::{Caller, RequestId};
+use super::caller::RequestId;
 use super::guard;
-use crate::config::GraphqlConfig;
 use crate::service::{Reason, Rejection, ServiceError, UserError};
 use crate::telemetry::metrics::{ErrorPlace, count_error};
-use crate::telemetry::{Event, Facts};
+
+mod codes;
+
+pub(super) use codes::ErrorCodes;
 
 /// What kind of mistake a person can mend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -322,13 +318,6 @@ pub(super) fn with_code(mut error: ServerError, code: &str) -> ServerError {
     error
 }
 
-fn has_code(error: &ServerError) -> bool {
-    error
-        .extensions
-        .as_ref()
-        .is_some_and(|extensions| extensions.get("code").is_some())
-}
-
 /// Names the request in every error of its answer.
 pub fn set_request_id(response: &mut Response, request_id: &RequestId) {
     for error in &mut response.errors {
@@ -336,114 +325,5 @@ pub fn set_request_id(response: &mut Response, request_id: &RequestId) {
             .extensions
             .get_or_insert_with(ErrorExtensionValues::default);
         extensions.set("requestId", request_id.0.as_str());
-    }
-}
-
-/// Gives every error at the top of an answer its code, and lets nothing of the inside out.
-#[derive(Clone, Copy)]
-pub(super) struct ErrorCodes {
-    pub(super) limits: GraphqlConfig,
-}
-
-impl ExtensionFactory for ErrorCodes {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(*self)
-    }
-}
-
-#[async_trait::async_trait]
-impl Extension for ErrorCodes {
-    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        let mut response = next.run(ctx).await;
-        response.errors = response.errors.into_iter().map(classify).collect();
-        if let Ok(caller) = ctx.data::<Caller>() {
-            set_request_id(&mut response, &caller.request_id);
-        }
-        response
-    }
-
-    async fn parse_query(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        query: &str,
-        variables: &Variables,
-        next: NextParseQuery<'_>,
-    ) -> ServerResult<ExecutableDocument> {
-        // The text was parsed before; what is left to fail here are the limits of recursion and
-        // of directives.
-        next.run(ctx, query, variables).await.map_err(|error| {
-            let is_depth = error.message.starts_with("The recursion depth");
-            let error = with_code(error, "QUERY_TOO_COMPLEX");
-            if is_depth {
-                with_limit(error, "GRAPHQL_MAX_DEPTH")
-            } else {
-                error
-            }
-        })
-    }
-
-    async fn validation(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        next: NextValidation<'_>,
-    ) -> Result<ValidationResult, Vec<ServerError>> {
-        let GraphqlConfig {
-            max_depth,
-            max_complexity,
-            ..
-        } = self.limits;
-        next.run(ctx).await.map_err(|errors| {
-            let classify = |error: ServerError| match error.message.as_str() {
-                "Query is too complex." => too_complex(
-                    format!("The answer could have more than {max_complexity} fields."),
-                    Some("GRAPHQL_MAX_COMPLEXITY"),
-                ),
-                "Query is nested too deep." => too_complex(
-                    format!("Fields are nested more than {max_depth} levels deep."),
-                    Some("GRAPHQL_MAX_DEPTH"),
-                ),
-                _ => with_code(error, "GRAPHQL_VALIDATION_FAILED"),
-            };
-            errors.into_iter().map(classify).collect()
-        })
-    }
-}
-
-/// What raised the error says what it is: one of ours, something unforeseen (which has a source),
-/// or async-graphql itself, which refuses values that do not fit their type.
-fn classify(error: ServerError) -> ServerError {
-    if has_code(&error) {
-        return error;
-    }
-    let told = match (error.source::<ApiError>(), &error.source) {
-        (Some(ApiError::Unauthenticated(why)), _) => unauthenticated(*why),
-        (Some(ApiError::Internal(cause)), _) => return internal(&error, cause.as_ref()),
-        (None, Some(_)) => return internal(&error, &Unforeseen(error.message.clone())),
-        (Some(ApiError::BadUserInput(_) | ApiError::Gone), _) | (None, None) => with_code(
-            ServerError::new(error.message.clone(), None),
-            "BAD_USER_INPUT",
-        ),
-    };
-    ServerError {
-        locations: error.locations,
-        path: error.path,
-        ..told
-    }
-}
-
-/// An error of a kind that no resolver should let through.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unforeseen(String);
-
-fn internal(error: &ServerError, cause: &(dyn Error + 'static)) -> ServerError {
-    Event::InternalError.emit(Facts {
-        error: Some(cause),
-        ..Facts::default()
-    });
-    ServerError {
-        locations: error.locations.clone(),
-        path: error.path.clone(),
-        ..RequestError::Internal.into()
     }
 }
