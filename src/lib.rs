@@ -51,6 +51,8 @@
 //! | `hyper` | `http` |
 //! | `hyper_util` | `http` |
 //! | `tokio_rustls` | `http` |
+//! | `ipnet` | `config`, `http` |
+//! | `reqwest` | `app` |
 //!
 //! A test reads the sources and holds both tables.
 

@@ -53,7 +53,7 @@ async fn perform(services: &Services, action: OutboxAction) -> Result<String, Co
     match action {
         OutboxAction::List { state, limit, json } => {
             let state = state.map(|name| name.parse::<MailState>());
-            let state = state.transpose().map_err(refused)?;
+            let state = state.transpose().map_err(|error| refused(error.to_string()))?;
             let mails = services.newest_mails(state, limit).await?;
             Ok(if json {
                 pretty(&mails.iter().map(record_json).collect())

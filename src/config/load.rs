@@ -17,8 +17,8 @@ use super::settings::{self, Setting};
 use super::{
     AppConfig, CodesConfig, Config, DatabaseConfig, Environment, HttpConfig, LimitsConfig, Loaded,
     LogConfig, LogFileConfig, LogFormat, LogLevel, Masking, PasswordsConfig, TemplateOverride,
-    TemplatesConfig, TokensConfig, Variables, dotenv, edge, external, graphql, mail, production, secret_key,
-    unknown,
+    TemplatesConfig, TokensConfig, Variables, dotenv, edge, external, graphql, mail, production,
+    secret_key, unknown,
 };
 use crate::domain::code::{CodeFormat, CodeType};
 use crate::domain::password::PasswordRule;

@@ -369,13 +369,11 @@ async fn a_flood_of_cancelled_requests_ends_the_connection() {
             }
         }
     };
-    let (_, answer) = tokio::join!(flood, app.post("{ me { id } }", json!({})));
+    let ((), answer) = tokio::join!(flood, app.post("{ me { id } }", json!({})));
     assert_eq!(answer.text, ME);
     let ended = tokio::time::timeout(PATIENCE, http2.ended).await;
     let error = ended.expect("the connection ends").unwrap().unwrap_err();
-    assert_eq!(
-        error.reason(),
-        Some(h2::Reason::ENHANCE_YOUR_CALM),
-        "{error}"
-    );
+    // A client that goes on writing may hear of the closed connection before it reads why.
+    let told = error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
+    assert!(told || error.is_io(), "{error}");
 }

@@ -60,6 +60,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
     ("tokio_rustls", &["http"]),
+    ("ipnet", &["config", "http"]),
+    ("reqwest", &["app"]),
 ];
 
 #[test]

@@ -12,7 +12,10 @@ const SIGN_UP: &str = "mutation($email: String!) { \
 
 /// Asks for a code for a new address; the codes of the errors.
 async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
-    let email = format!("{}@example.com", uuid::Uuid::now_v7().simple());
+    let email = format!(
+        "{}@example.com",
+        uuid::Uuid::from_bytes(gatelodge::crypto::random()).simple()
+    );
     let body = json!({ "query": SIGN_UP, "variables": { "email": email } });
     let with =
         |request: RequestBuilder, (name, value): &(&str, &str)| request.header(*name, *value);

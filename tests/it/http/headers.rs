@@ -134,7 +134,7 @@ async fn refusals_and_mails_have_their_security_headers() {
         (
             post()
                 .bearer_auth("x")
-                .json(&json!({ "query": "{me{id}}" })),
+                .json(&json!({ "query": "{sessions{id}}" })),
             StatusCode::UNAUTHORIZED,
         ),
         (
