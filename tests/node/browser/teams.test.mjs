@@ -4,7 +4,8 @@ import { test } from "node:test";
 
 import { audit, heading, part, says, someone, useSite } from "./site.mjs";
 
-const site = useSite();
+// Codes of letters here: whatever the server is set to is what the code page asks for.
+const site = useSite({ CODE_TYPE: "alphanumeric", CODE_LENGTH: "8" });
 
 async function createTeam(page, name, purpose = "") {
   const card = part(page, "Teams");
@@ -78,6 +79,9 @@ test("somebody new joins by the mailed link, by signing up", async (t) => {
   await audit(guest, "invitation-signup");
   await guest.getByLabel("Name").fill("Jean Bartik");
   await guest.getByRole("button", { name: "Sign up" }).click();
+  await heading(guest, "Enter the code");
+  await says(guest, "8 letters and digits");
+  assert.equal(await guest.getByLabel("Code", { exact: true }).getAttribute("inputmode"), "text");
   await site.enterCode(guest, email, "signup_code");
   await heading(guest, "Dashboard");
   await part(guest, "Teams").getByRole("link", { name: "Newcomers" }).click();
