@@ -53,10 +53,12 @@ async fn perform(services: &Services, action: OutboxAction) -> Result<String, Co
     match action {
         OutboxAction::List { state, limit, json } => {
             let state = state.map(|name| name.parse::<MailState>());
-            let state = state.transpose().map_err(refused)?;
+            let state = state
+                .transpose()
+                .map_err(|error| refused(error.to_string()))?;
             let mails = services.newest_mails(state, limit).await?;
             Ok(if json {
-                pretty(mails.iter().map(record_json).collect())
+                pretty(&mails.iter().map(record_json).collect())
             } else {
                 list(&mails)
             })
@@ -66,7 +68,7 @@ async fn perform(services: &Services, action: OutboxAction) -> Result<String, Co
             let details = services.mail_details(id).await?;
             let details = details.ok_or_else(|| refused(format!("there is no mail {id}")))?;
             Ok(if json {
-                pretty(details_json(&details))
+                pretty(&details_json(&details))
             } else {
                 show(&details)
             })
@@ -107,11 +109,11 @@ fn parse(id: &str) -> Result<MailId, CommandError> {
     parsed.map_err(|_| refused(format!("{id:?} is not the identifier of a mail")))
 }
 
-fn refused(error: impl ToString) -> CommandError {
-    CommandError::Refused(error.to_string())
+fn refused(words: impl Into<String>) -> CommandError {
+    CommandError::Refused(words.into())
 }
 
-fn pretty(value: Value) -> String {
+fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 

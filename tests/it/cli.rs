@@ -79,12 +79,6 @@ fn every_command_has_help() {
         "config check",
         "config example",
         "healthcheck",
-        "mail",
-        "mail list",
-        "mail show",
-        "mail retry",
-        "mail test",
-        "mail preview",
     ] {
         let mut arguments: Vec<_> = arguments.split_whitespace().collect();
         arguments.push("--help");

@@ -21,6 +21,7 @@ mod invited_signups;
 mod layers;
 mod limits;
 mod mail;
+mod mail_check;
 mod mail_commands;
 mod operators;
 mod outages;
