@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use gatelodge::app::{self, AccountAction, App, CommandError, OutboxAction, PreviewPart, Role};
 use gatelodge::config::{Config, Loaded, Problems};
 use tokio_util::sync::CancellationToken;
@@ -173,8 +173,8 @@ enum Mail {
         json: bool,
     },
     /// Make a dead or waiting mail due now, with all its tries before it
+    #[command(group = ArgGroup::new("which").args(["id", "dead"]).required(true))]
     Retry {
-        #[arg(required_unless_present = "dead", conflicts_with = "dead")]
         id: Option<String>,
         /// Every dead mail that is still worth sending
         #[arg(long)]

@@ -37,9 +37,12 @@ pub enum PreviewPart {
 
 /// Prints a kind of mail, rendered with samples by the templates that hold.
 pub fn preview(config: &Config, kind: &str, part: PreviewPart) -> Result<(), CommandError> {
-    let kind: MailKind = kind.parse().map_err(|error| refused(error.to_string()))?;
+    let kind = kind.parse::<MailKind>();
+    let kind = kind.map_err(|error| refused(error.to_string()))?;
     let templates = Templates::load(&config.app, &config.templates).map_err(StartError::from)?;
-    let rendered = templates.preview(kind, config).map_err(|error| refused(error.to_string()))?;
+    let rendered = templates
+        .preview(kind, config)
+        .map_err(|error| refused(error.to_string()))?;
     let text = match part {
         PreviewPart::SubjectAndText => {
             format!("Subject: {}\n\n{}", rendered.subject, rendered.text)
@@ -138,6 +141,6 @@ fn name(provider: &MailProviderConfig) -> &'static str {
     }
 }
 
-fn refused(reason: impl Into<String>) -> CommandError {
-    CommandError::Refused(reason.into())
+fn refused(words: impl Into<String>) -> CommandError {
+    CommandError::Refused(words.into())
 }

@@ -53,7 +53,9 @@ async fn perform(services: &Services, action: OutboxAction) -> Result<String, Co
     match action {
         OutboxAction::List { state, limit, json } => {
             let state = state.map(|name| name.parse::<MailState>());
-            let state = state.transpose().map_err(|error| refused(error.to_string()))?;
+            let state = state
+                .transpose()
+                .map_err(|error| refused(error.to_string()))?;
             let mails = services.newest_mails(state, limit).await?;
             Ok(if json {
                 pretty(&mails.iter().map(record_json).collect())
@@ -107,8 +109,8 @@ fn parse(id: &str) -> Result<MailId, CommandError> {
     parsed.map_err(|_| refused(format!("{id:?} is not the identifier of a mail")))
 }
 
-fn refused(reason: impl Into<String>) -> CommandError {
-    CommandError::Refused(reason.into())
+fn refused(words: impl Into<String>) -> CommandError {
+    CommandError::Refused(words.into())
 }
 
 fn pretty(value: &Value) -> String {

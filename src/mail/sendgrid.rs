@@ -152,6 +152,8 @@ impl SendGridProvider {
     fn no_answer(&self, error: &reqwest::Error) -> Refusal {
         let trouble = if error.is_dns() {
             Trouble::UnknownHost
+        } else if error.is_timeout() {
+            Trouble::Silent
         } else {
             Trouble::of_connection(error)
         };
@@ -219,5 +221,36 @@ impl Complaint {
             Some(field) => format!("{field}: {}", self.message),
             None => self.message.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What operators read about answers is what holds.
+    #[test]
+    fn the_documented_answers_are_those_that_hold() {
+        let guide = include_str!("../../docs/email.md");
+        let (_, table) = guide.split_once("### SendGrid\n").unwrap();
+        let (table, _) = table.split_once("###").unwrap();
+        let mut rows = 0;
+        for line in table.lines() {
+            let mut cells = line.split('|').map(str::trim).skip(1);
+            let (Some(answer), Some(fate)) = (cells.next(), cells.next()) else {
+                continue;
+            };
+            let Ok(status) = answer.trim_matches('`').parse() else {
+                continue;
+            };
+            let fate_in_code = match verdict(status).0 {
+                Verdict::Taken => "sent",
+                Verdict::Transient => "transient",
+                Verdict::Permanent => "permanent",
+            };
+            assert_eq!(fate, fate_in_code, "{line}");
+            rows += 1;
+        }
+        assert_eq!(rows, 12);
     }
 }

@@ -329,3 +329,37 @@ fn has_code(error: &Error, codes: &[u16]) -> bool {
         .status()
         .is_some_and(|status| codes.contains(&status.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What operators read about answers is what holds.
+    #[test]
+    fn the_documented_answers_are_those_that_hold() {
+        let guide = include_str!("../../docs/email.md");
+        let (_, table) = guide.split_once("### SMTP and Gmail\n").unwrap();
+        let (table, _) = table.split_once("###").unwrap();
+        let mut rows = 0;
+        for line in table.lines() {
+            let mut cells = line.split('|').map(str::trim).skip(1);
+            let (Some(to), Some(answer), Some(fate)) = (cells.next(), cells.next(), cells.next())
+            else {
+                continue;
+            };
+            let Ok(code) = answer.parse() else { continue };
+            let stage = match to {
+                "connection" => Stage::Connection,
+                "login" => Stage::Login,
+                "sender" => Stage::Sender,
+                "recipient" => Stage::Recipient,
+                "content" => Stage::Content,
+                other => panic!("{other}"),
+            };
+            assert_eq!(fate == "permanent", is_permanent(stage, code), "{line}");
+            assert!(["permanent", "transient"].contains(&fate), "{line}");
+            rows += 1;
+        }
+        assert_eq!(rows, 19);
+    }
+}

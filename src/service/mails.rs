@@ -1,5 +1,6 @@
 //! What an operator sees of the outbox, and does about it.
 
+use super::outbox::Worth;
 use super::{ServiceError, Services};
 use crate::db::{mail_attempts, mail_records};
 use crate::domain::clock::Timestamp;
@@ -65,7 +66,7 @@ impl Services {
         };
         Ok(Some(MailDetails {
             attempts: mail_attempts::of_mail(&self.0.db, id).await?,
-            is_worth_sending: self.secret_of(&record.mail, now).await?.is_some(),
+            is_worth_sending: self.is_worth_sending(&record, now).await?,
             is_held: is_held(&record, now),
             record,
         }))
@@ -88,12 +89,21 @@ impl Services {
         if let Some(refusal) = refusal {
             return Ok(refusal);
         }
-        if self.secret_of(&record.mail, now).await?.is_none() {
+        if !self.is_worth_sending(&record, now).await? {
             return Ok(Retry::Worthless);
         }
         let is_due = mail_records::retry(&self.0.db, id, now).await?;
         // Else somebody took it just now.
         Ok(if is_due { Retry::Due } else { Retry::Held })
+    }
+
+    async fn is_worth_sending(
+        &self,
+        record: &MailRecord,
+        now: Timestamp,
+    ) -> Result<bool, ServiceError> {
+        let worth = self.worth_of(&record.mail, now).await?;
+        Ok(!matches!(worth, Worth::Nothing))
     }
 
     /// Does so for every dead mail.

@@ -47,13 +47,20 @@ pub struct MailFailure<'a> {
     pub retry_after: Option<StdDuration>,
 }
 
-/// The code or link of a mail.
-pub(super) struct MailSecret {
-    code: Option<Code>,
-    link: Option<Link>,
-    /// Its life in minutes, counted from its creation.
-    expiry_minutes: i64,
-    expires_at: Timestamp,
+/// What a mail is worth at a moment.
+pub(super) enum Worth {
+    /// Nothing any more: its code or link is used, replaced or over.
+    Nothing,
+    /// It carries no code or link, and is always worth sending.
+    Plain,
+    /// It carries one that works.
+    Secret {
+        code: Option<Code>,
+        link: Option<Link>,
+        /// Its life in minutes, counted from its creation.
+        expiry_minutes: i64,
+        expires_at: Timestamp,
+    },
 }
 
 /// What follows a failed try.
@@ -127,34 +134,29 @@ impl Services {
         let Some(mail) = outbox::lease(&self.0.db, id, now, now + lease).await? else {
             return Ok(None);
         };
-        let Some(secret) = self.secret_of(&mail, now).await? else {
-            let attempt = Attempt {
-                mail: id,
-                number: mail.attempts,
-                started_at: now,
-            };
-            self.finish(&attempt, Outcome::Cancelled).await?;
-            self.metrics().mail(mail.kind.name(), "cancelled", "none");
-            Event::EmailCancelled.emit(Facts {
-                mail_id: Some(id),
-                email: Some(&mail.recipient),
-                kind: Some(mail.kind.name()),
-                ..Facts::default()
-            });
-            return Ok(None);
-        };
         let mut context = MailContext {
             params: mail.params.clone(),
             email: mail.recipient.as_str().to_owned(),
             ..MailContext::default()
         };
-        let mut worth_until = None;
-        if let Some(secret) = secret {
-            context.code = secret.code;
-            context.link = secret.link;
-            context.expiry_minutes = Some(secret.expiry_minutes);
-            worth_until = Some(secret.expires_at);
-        }
+        let worth_until = match self.worth_of(&mail, now).await? {
+            Worth::Nothing => {
+                self.cancel(&mail, now).await?;
+                return Ok(None);
+            }
+            Worth::Plain => None,
+            Worth::Secret {
+                code,
+                link,
+                expiry_minutes,
+                expires_at,
+            } => {
+                context.code = code;
+                context.link = link;
+                context.expiry_minutes = Some(expiry_minutes);
+                Some(expires_at)
+            }
+        };
         Ok(Some(LeasedMail {
             mail,
             context,
@@ -163,42 +165,58 @@ impl Services {
         }))
     }
 
-    /// Derives the code or link that a mail carries: `Some(None)` if it carries none, and `None` if
-    /// the mail is worth nothing any more.
-    pub(super) async fn secret_of(
+    /// Records that a leased mail is worth nothing any more.
+    async fn cancel(&self, mail: &OutboxMail, now: Timestamp) -> Result<(), ServiceError> {
+        let attempt = Attempt {
+            mail: mail.id,
+            number: mail.attempts,
+            started_at: now,
+        };
+        self.finish(&attempt, Outcome::Cancelled).await?;
+        self.metrics().mail(mail.kind.name(), "cancelled", "none");
+        Event::EmailCancelled.emit(Facts {
+            mail_id: Some(mail.id),
+            email: Some(&mail.recipient),
+            kind: Some(mail.kind.name()),
+            ..Facts::default()
+        });
+        Ok(())
+    }
+
+    /// What a mail is worth now; derives the code or link that it carries.
+    pub(super) async fn worth_of(
         &self,
         mail: &OutboxMail,
         now: Timestamp,
-    ) -> Result<Option<Option<MailSecret>>, ServiceError> {
+    ) -> Result<Worth, ServiceError> {
         let Some(row) = mail.refers_to else {
-            return Ok(Some(None));
+            return Ok(Worth::Plain);
         };
         if mail.kind == MailKind::TeamInvitation {
-            let invitation = self.invitation_to_mail(row.into()).await?;
-            return Ok(invitation.map(|invitation| {
-                let token = self.0.keys.invitation_token(&invitation);
-                let lifetime = invitation.expires_at - invitation.created_at;
-                Some(MailSecret {
-                    code: None,
-                    link: Some(self.link("accept-invitation", &token)),
-                    expiry_minutes: lifetime.num_minutes(),
-                    expires_at: invitation.expires_at,
-                })
-            }));
+            let Some(invitation) = self.invitation_to_mail(row.into()).await? else {
+                return Ok(Worth::Nothing);
+            };
+            let token = self.0.keys.invitation_token(&invitation);
+            let lifetime = invitation.expires_at - invitation.created_at;
+            return Ok(Worth::Secret {
+                code: None,
+                link: Some(self.link("accept-invitation", &token)),
+                expiry_minutes: lifetime.num_minutes(),
+                expires_at: invitation.expires_at,
+            });
         }
         let code = codes::find(&self.0.db, row.into()).await?;
-        let code = code.filter(|code| self.is_answerable(code, now));
-        Ok(code.map(|code| {
-            let (expiry_minutes, expires_at) = (code.lifetime().num_minutes(), code.expires_at);
-            let is_link = code.purpose == Purpose::PasswordReset;
-            let token = is_link.then(|| self.0.keys.reset_token(code.id));
-            Some(MailSecret {
-                code: (!is_link).then(|| self.0.keys.code(&code, self.0.codes.format)),
-                link: token.map(|token| self.link("reset-password", &token)),
-                expiry_minutes,
-                expires_at,
-            })
-        }))
+        let Some(code) = code.filter(|code| self.is_answerable(code, now)) else {
+            return Ok(Worth::Nothing);
+        };
+        let is_link = code.purpose == Purpose::PasswordReset;
+        let token = is_link.then(|| self.0.keys.reset_token(code.id));
+        Ok(Worth::Secret {
+            code: (!is_link).then(|| self.0.keys.code(&code, self.0.codes.format)),
+            link: token.map(|token| self.link("reset-password", &token)),
+            expiry_minutes: code.lifetime().num_minutes(),
+            expires_at: code.expires_at,
+        })
     }
 
     /// A link into the application, which hands the token to the API.

@@ -88,12 +88,6 @@ fn every_command_has_help() {
         "config example",
         "doctor",
         "healthcheck",
-        "mail",
-        "mail list",
-        "mail show",
-        "mail retry",
-        "mail test",
-        "mail preview",
     ] {
         let mut arguments: Vec<_> = arguments.split_whitespace().collect();
         arguments.push("--help");

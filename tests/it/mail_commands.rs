@@ -1,42 +1,19 @@
-//! `gatelodge mail`: an operator at the real binary, while servers run on the same databases.
-
-use std::path::Path;
-use std::process::Output;
+//! `gatelodge mail list|show|retry`: an operator at the real binary, while servers run on the same
+//! databases.
 
 use chrono::Duration;
-use gatelodge::domain::mail::MailKind;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::deployment::Deployment;
 use crate::support::outbox::Outbox;
 use crate::support::sendgrid::SendGrid;
-use crate::support::smtp::{SmtpOptions, SmtpServer, Tls};
-use crate::support::{eventually, free_port, on_both_deployments, process};
-
-const ADA: &str = "ada@example.com";
-
-/// Runs `gatelodge mail …` to its end.
-async fn run(deployment: &Deployment, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let directory = TempDir::new().unwrap();
-    run_in(directory.path(), deployment, settings, arguments).await
-}
-
-async fn run_in(
-    directory: &Path,
-    deployment: &Deployment,
-    settings: &[(&str, &str)],
-    arguments: &[&str],
-) -> Output {
-    let mut command = process::command(directory, &deployment.variables(settings));
-    command.arg("mail").args(arguments);
-    process::output(command).await
-}
+use crate::support::smtp::{SmtpOptions, SmtpServer};
+use crate::support::{eventually, on_both_deployments};
 
 /// What a command printed that must succeed.
 async fn printed(deployment: &Deployment, arguments: &[&str]) -> String {
-    let output = run(deployment, &[], arguments).await;
+    let output = deployment.mail(&[], arguments).await;
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -47,16 +24,10 @@ async fn json_of(deployment: &Deployment, arguments: &[&str]) -> Value {
 
 /// What a command said that must be refused, with nothing on standard output.
 async fn refused(deployment: &Deployment, arguments: &[&str]) -> String {
-    let output = run(deployment, &[], arguments).await;
+    let output = deployment.mail(&[], arguments).await;
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
     assert_eq!(output.stdout, b"", "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()
-}
-
-/// Standard output and how it ended.
-fn told(output: &Output) -> (String, Option<i32>) {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    (text, output.status.code())
 }
 
 /// The identifier of the newest mail to an address.
@@ -129,9 +100,9 @@ on_both_deployments! {
     async fn dead_mails_are_tried_again(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let refusing = SendGrid::start().await;
-        let outbox = Outbox::of(&deployment).await;
         let [one, two, over] = ["status401@example.com", "status403@example.com", "status400@example.com"];
         let app = deployment.start_with(&refusing.settings(&[])).await;
+        let outbox = Outbox::of(&deployment).await;
         for address in [one, two, over] {
             app.request_signup_code(address, "Ada").await;
             outbox.wait_for_state(address, "dead").await;
@@ -236,241 +207,4 @@ on_both_deployments! {
         assert!(error.contains("account was erased"), "{error}");
         assert_eq!(printed(&deployment, &["retry", "--dead"]).await, "0 mails are due now\n");
     }
-}
-
-/// Sends a test mail with settings; what was told, and how it ended.
-async fn test_mail(settings: &[(&str, &str)], address: &str) -> (String, Option<i32>) {
-    let deployment = Deployment::embedded().await;
-    let output = run(&deployment, settings, &["test", address]).await;
-    let (text, code) = told(&output);
-    let all = text.clone() + &String::from_utf8_lossy(&output.stderr);
-    assert!(
-        !all.contains("swordfish") && !all.contains("canary"),
-        "{all}"
-    );
-    // It needs no database.
-    assert!(!deployment.path().join("data/test.db").exists());
-    (text, code)
-}
-
-/// A test mail goes through each provider by itself, and past the outbox.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_test_mail_goes_through_each_provider() {
-    let server = SmtpServer::start(SmtpOptions::default());
-    let http = SendGrid::start().await;
-    let mut settings = http.settings(&[]);
-    settings.extend(server.settings(&[("EMAIL_SERVICE", "sendgrid,smtp")]));
-    let (text, code) = test_mail(&settings, ADA).await;
-    assert_eq!(code, Some(0), "{text}");
-    assert!(
-        text.contains("sendgrid: ok") && text.contains("smtp: ok"),
-        "{text}"
-    );
-    let mail = server.wait_for(1).remove(0);
-    assert_eq!(mail.header("Subject"), ["Test mail from Gatelodge"]);
-    assert!(mail.html.contains("test mail"));
-    assert_eq!(http.taken(ADA).len(), 1);
-
-    let (text, code) = test_mail(&settings, "status401@example.com").await;
-    assert_eq!(code, Some(1));
-    assert!(
-        text.contains("sendgrid: FAILED") && text.contains("smtp: ok"),
-        "{text}"
-    );
-    let output = run(
-        &Deployment::embedded().await,
-        &settings,
-        &["test", "nonsense"],
-    )
-    .await;
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(server.count(), 2);
-}
-
-/// Each thing that goes wrong is explained in words a person can act on.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_went_wrong_is_explained() {
-    let plain = SmtpServer::start(SmtpOptions::default());
-    let upgraded = SmtpServer::start(SmtpOptions {
-        tls: Tls::Upgraded,
-        ..SmtpOptions::default()
-    });
-    let implicit = SmtpServer::start(SmtpOptions {
-        tls: Tls::Implicit,
-        ..SmtpOptions::default()
-    });
-    let login = SmtpServer::start(SmtpOptions {
-        login: Some(("ada".to_owned(), "swordfish-77".to_owned())),
-        ..SmtpOptions::default()
-    });
-    let http = SendGrid::start().await;
-    let closed = free_port().to_string();
-    let no_login = login.settings(&[("SMTP_USERNAME", ""), ("SMTP_PASSWORD", "")]);
-    let gmail = |password: &'static str| {
-        login.settings(&[
-            ("EMAIL_SERVICE", "gmail"),
-            ("GMAIL_USER", "ada@gmail.com"),
-            ("GMAIL_APP_PASSWORD", password),
-            ("SMTP_USERNAME", ""),
-            ("SMTP_PASSWORD", ""),
-        ])
-    };
-    for (settings, address, words) in [
-        (
-            plain.settings(&[("SMTP_HOST", "no-such-host.invalid")]),
-            ADA,
-            "There is no host no-such-host.invalid",
-        ),
-        (
-            plain.settings(&[("SMTP_PORT", &closed)]),
-            ADA,
-            "Nothing listens at localhost port",
-        ),
-        (
-            plain.settings(&[("SMTP_USE_TLS", "starttls")]),
-            ADA,
-            "does not offer STARTTLS",
-        ),
-        (
-            plain.settings(&[("SMTP_USE_TLS", "implicit")]),
-            ADA,
-            "does not speak TLS",
-        ),
-        (upgraded.settings(&[]), ADA, "is not trusted"),
-        (implicit.settings(&[]), ADA, "is not trusted"),
-        (
-            upgraded.settings(&[("SMTP_USE_TLS", "false")]),
-            ADA,
-            "takes nothing without TLS",
-        ),
-        (
-            login.settings(&[("SMTP_PASSWORD", "swordfish-78")]),
-            ADA,
-            "check SMTP_USERNAME",
-        ),
-        (no_login, ADA, "takes no mail without a login"),
-        (
-            gmail("swordfish"),
-            ADA,
-            "is not an app password, which has 16 letters",
-        ),
-        (
-            gmail("abcd efgh ijkl mnop"),
-            ADA,
-            "Google refuses this login",
-        ),
-        (
-            plain.settings(&[]),
-            "reject550@example.com",
-            "does not take this recipient",
-        ),
-        (
-            plain.settings(&[]),
-            "rejectdata@example.com",
-            "refuses what the mail says",
-        ),
-        (
-            plain.settings(&[]),
-            "defer451@example.com",
-            "says that it cannot now",
-        ),
-        (
-            plain.settings(&[]),
-            "close@example.com",
-            "ended the connection in the middle",
-        ),
-        (
-            plain.settings(&[("EMAIL_TIMEOUT_SECONDS", "1")]),
-            "silent@example.com",
-            "EMAIL_TIMEOUT_SECONDS (1)",
-        ),
-        (
-            http.settings(&[]),
-            "status401@example.com",
-            "SendGrid does not know the key",
-        ),
-        (
-            http.settings(&[]),
-            "status403@example.com",
-            "verify this sender",
-        ),
-        (
-            http.settings(&[]),
-            "status500@example.com",
-            "says that it cannot now",
-        ),
-    ] {
-        let (text, code) = test_mail(&settings, address).await;
-        assert_eq!(code, Some(1), "{text}");
-        assert!(
-            text.contains("FAILED") && text.contains(words),
-            "{words}:\n{text}"
-        );
-    }
-}
-
-/// Every kind of mail can be looked at without a database, as the templates in force make it.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_mail_can_be_looked_at() {
-    let deployment = Deployment::embedded().await;
-    for kind in MailKind::ALL {
-        let text = printed(&deployment, &["preview", kind.name()]).await;
-        assert!(
-            text.starts_with("Subject: ") && text.contains("\n\n"),
-            "{text}"
-        );
-        let html = printed(&deployment, &["preview", kind.name(), "--html"]).await;
-        assert!(html.to_lowercase().starts_with("<!doctype html"), "{html}");
-        let plain = printed(&deployment, &["preview", kind.name(), "--text"]).await;
-        assert!(text.ends_with(&plain) && !plain.contains('<'), "{plain}");
-    }
-    assert!(!deployment.path().join("data/test.db").exists());
-    let invitation = printed(&deployment, &["preview", "team_invitation"]).await;
-    assert!(
-        invitation.contains("Analytical Engines") && invitation.contains("7 days"),
-        "{invitation}"
-    );
-
-    let directory = TempDir::new().unwrap();
-    let folder = directory.path().join("templates/login_code");
-    std::fs::create_dir_all(&folder).unwrap();
-    let preview = ["preview", "login_code"];
-    let settings = [("USE_TEMPLATE_FILES", "true")];
-    std::fs::write(folder.join("body.txt"), "Ahoy {name}, {code}").unwrap();
-    let (text, code) = told(&run_in(directory.path(), &deployment, &settings, &preview).await);
-    assert!(
-        code == Some(0) && text.contains("\n\nAhoy Ada Lovelace, "),
-        "{text}"
-    );
-    std::fs::write(folder.join("body.txt"), "Ahoy {{ nonsense }}").unwrap();
-    let broken = run_in(directory.path(), &deployment, &settings, &preview).await;
-    assert_eq!(broken.status.code(), Some(1));
-    let error = String::from_utf8(broken.stderr).unwrap();
-    assert!(
-        error.contains("body.txt:1") && error.contains("nonsense"),
-        "{error}"
-    );
-}
-
-/// A slip of the pen is told with what there is, and settings that cannot be used by their code.
-#[tokio::test(flavor = "multi_thread")]
-async fn wrong_calls_are_told() {
-    let deployment = Deployment::embedded().await;
-    for (arguments, words) in [
-        (&["preview", "nonsense"][..], "team_invitation"),
-        (&["list", "--state", "lost"], "cancelled"),
-        (&["retry"], "--dead"),
-        (&["retry", "x", "--dead"], "cannot be used with"),
-        (
-            &["preview", "login_code", "--html", "--text"],
-            "cannot be used with",
-        ),
-    ] {
-        let output = run(&deployment, &[], arguments).await;
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(error.contains(words), "{error}");
-    }
-    let output = run(&deployment, &[("EMAIL_SERVICE", "pigeon")], &["test", ADA]).await;
-    assert_eq!(output.status.code(), Some(78));
 }

@@ -31,6 +31,7 @@ mod invited_signups;
 mod layers;
 mod limits;
 mod mail;
+mod mail_check;
 mod mail_commands;
 mod metrics;
 mod operators;

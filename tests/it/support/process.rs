@@ -11,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::deployment::Deployment;
 use super::{PATIENCE, eventually};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_gatelodge");
@@ -52,6 +53,26 @@ pub(crate) async fn output(mut command: Command) -> Output {
         panic!("the process does not end");
     };
     output.unwrap().unwrap()
+}
+
+impl Deployment {
+    /// Runs `gatelodge mail …` to its end, in a new directory.
+    pub(crate) async fn mail(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let directory = TempDir::new().unwrap();
+        self.mail_in(directory.path(), settings, arguments).await
+    }
+
+    /// The same in a directory that is there.
+    pub(crate) async fn mail_in(
+        &self,
+        directory: &Path,
+        settings: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Output {
+        let mut command = command(directory, &self.variables(settings));
+        command.arg("mail").args(arguments);
+        output(command).await
+    }
 }
 
 fn send_signal(id: u32, signal: &str) {

@@ -1,0 +1,323 @@
+//! Mails of the outbox: their states, the tries to send them, and when to try again.
+
+use std::str::FromStr;
+
+use chrono::Duration;
+
+use super::{MailKind, MailParams, UnknownName};
+use crate::domain::clock::Timestamp;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::{MailId, UserId};
+
+/// Where a mail is on its way. A leased mail is `Pending` with a lease in the future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailState {
+    /// To be sent, now or at its next attempt.
+    Pending,
+    /// Taken over by a provider.
+    Sent,
+    /// Given up after the last attempt; kept for an operator.
+    Dead,
+    /// Its code died before it could be sent.
+    Cancelled,
+}
+
+impl MailState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Dead, Self::Cancelled];
+
+    /// The name used in the database and by the commands.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for MailState {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| UnknownName {
+                what: "mail state",
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// A mail of the outbox, held for sending.
+#[derive(Clone, Debug)]
+pub struct OutboxMail {
+    /// The row, and the source of its `Message-ID`.
+    pub id: MailId,
+    /// What it is about.
+    pub kind: MailKind,
+    /// Where it goes.
+    pub recipient: EmailAddress,
+    /// The account it concerns, if there is one.
+    pub user_id: Option<UserId>,
+    /// The code or invitation whose secret it carries.
+    pub refers_to: Option<uuid::Uuid>,
+    /// What else it says.
+    pub params: MailParams,
+    /// How many tries have begun, this one included.
+    pub attempts: u32,
+    /// How many of them an operator has forgiven by asking for it again.
+    pub attempts_before: u32,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When an operator last asked for it again.
+    pub retried_at: Option<Timestamp>,
+}
+
+/// A mail of the outbox as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct MailRecord {
+    /// The mail.
+    pub mail: OutboxMail,
+    /// Where it is on its way.
+    pub state: MailState,
+    /// Whether its recipient's account was erased, and its recipient with it.
+    pub is_erased: bool,
+    /// When it is tried next, if it is pending.
+    pub next_attempt_at: Timestamp,
+    /// Until when somebody holds it for sending.
+    pub leased_until: Option<Timestamp>,
+    /// The provider that was last tried.
+    pub provider: Option<String>,
+    /// What providers last said.
+    pub last_error: Option<String>,
+    /// When a provider took it.
+    pub sent_at: Option<Timestamp>,
+}
+
+/// A try to send a mail, of which the end is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailAttempt {
+    /// Counted from 1. A number that is missing is that of a try whose end nobody saw: its process
+    /// died, or could not record it.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When its end was recorded.
+    pub ended_at: Timestamp,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+    /// The provider that was tried last.
+    pub provider: Option<String>,
+    /// What providers said, without secrets.
+    pub error: Option<String>,
+}
+
+/// What came of a try to send a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// A provider took it.
+    Sent,
+    /// It failed, and the mail was to be tried again.
+    Failed,
+    /// It failed, and the mail was given up.
+    Dead,
+    /// The mail was worth nothing any more; no provider was asked.
+    Cancelled,
+}
+
+impl AttemptOutcome {
+    const ALL: [Self; 4] = [Self::Sent, Self::Failed, Self::Dead, Self::Cancelled];
+
+    /// The name used in the database and by the commands.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for AttemptOutcome {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.name() == name)
+            .ok_or_else(|| UnknownName {
+                what: "outcome of a try",
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// The longest wait between two tries.
+pub const BACKOFF_MAX: Duration = Duration::hours(1);
+/// The wait after the first failed try, before jitter.
+const BACKOFF_FIRST: Duration = Duration::seconds(5);
+
+/// How long to wait after the `attempts`-th try failed: doubling from about 5 s to at most an
+/// hour. `jitter` is between 0 and 1 and moves the wait by up to 20 % either way, so that mails
+/// that failed together are not all tried together again.
+pub fn backoff(attempts: u32, jitter: f64) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    let wait = (BACKOFF_FIRST * 2_i32.pow(doublings)).min(BACKOFF_MAX);
+    let factor = 0.8 + 0.4 * jitter.clamp(0.0, 1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an hour in milliseconds fits"
+    )]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "an hour in milliseconds is exact"
+    )]
+    let millis = (wait.num_milliseconds() as f64 * factor) as i64;
+    Duration::milliseconds(millis).min(BACKOFF_MAX)
+}
+
+/// No mail is given up for trouble that may pass before it was tried for so long: an hour without
+/// a mail server loses nothing.
+const PERSISTENCE: Duration = Duration::minutes(75);
+
+impl OutboxMail {
+    /// How many tries count: those since it was written, or since an operator asked for it again.
+    pub fn tries(&self) -> u32 {
+        self.attempts.saturating_sub(self.attempts_before)
+    }
+
+    /// Whether it is to be given up, now that a try has failed for a reason that may pass: if the
+    /// next one, at `next`, would come after the end of its code or link (`worth_until`), while
+    /// that can still be shown on the console; else after `max_attempts` tries, but not before 75
+    /// minutes of trying.
+    pub fn is_hopeless(
+        &self,
+        max_attempts: u32,
+        now: Timestamp,
+        next: Timestamp,
+        worth_until: Option<Timestamp>,
+    ) -> bool {
+        let since = self.retried_at.unwrap_or(self.created_at);
+        let is_in_vain = worth_until.is_some_and(|end| next >= end);
+        is_in_vain || (self.tries() >= max_attempts && now - since >= PERSISTENCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::Clock;
+
+    fn mail(attempts: u32, written: Timestamp) -> OutboxMail {
+        OutboxMail {
+            id: uuid::Uuid::nil().into(),
+            kind: MailKind::TeamAdded,
+            recipient: EmailAddress::parse("ada@example.com").unwrap(),
+            user_id: None,
+            refers_to: None,
+            params: MailParams::default(),
+            attempts,
+            attempts_before: 0,
+            created_at: written,
+            retried_at: None,
+        }
+    }
+
+    /// An hour without a mail server loses no mail, however the waits fall; and a mail is not tried
+    /// for ever.
+    #[test]
+    fn a_mail_is_given_up_between_75_minutes_and_three_hours() {
+        let written = Clock::default().now();
+        for (jitter, max_attempts) in [(0.0, 1), (0.0, 8), (1.0, 1), (1.0, 8)] {
+            let mut now = written;
+            let mut attempts = 1;
+            loop {
+                let next = now + backoff(attempts, jitter);
+                if mail(attempts, written).is_hopeless(max_attempts, now, next, None) {
+                    break;
+                }
+                (now, attempts) = (next, attempts + 1);
+            }
+            let age = now - written;
+            assert!((PERSISTENCE..Duration::hours(3)).contains(&age), "{age}");
+            assert!(attempts >= 8);
+        }
+    }
+
+    #[test]
+    fn a_mail_is_given_up_when_the_next_try_comes_after_its_end() {
+        let now = Clock::default().now();
+        let mail = mail(1, now);
+        let next = now + Duration::seconds(5);
+        let hopeless = |end| mail.is_hopeless(8, now, next, Some(end));
+        assert!(!hopeless(next + Duration::seconds(1)));
+        assert!(hopeless(next));
+    }
+
+    /// Who asks for a mail again gets the whole of it: tries and time.
+    #[test]
+    fn a_mail_that_is_asked_for_again_begins_anew() {
+        let now = Clock::default().now();
+        let hour = Duration::hours(1);
+        let old = mail(11, now - hour * 24);
+        assert!(old.is_hopeless(8, now, now + hour, None));
+        let mut again = OutboxMail {
+            attempts: 12,
+            attempts_before: 11,
+            retried_at: Some(now),
+            ..old
+        };
+        assert_eq!(again.tries(), 1);
+        assert!(!again.is_hopeless(8, now + hour * 2, now + hour * 3, None));
+        again.attempts = 19;
+        assert!(!again.is_hopeless(8, now + hour, now + hour * 2, None));
+        assert!(again.is_hopeless(8, now + hour * 2, now + hour * 3, None));
+    }
+
+    #[test]
+    fn waits_double_from_seconds_to_an_hour() {
+        let seconds: Vec<i64> = (1..=12).map(|n| backoff(n, 0.5).num_seconds()).collect();
+        assert_eq!(
+            seconds,
+            [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+        );
+        assert_eq!(backoff(1, 0.0), Duration::seconds(4));
+        assert_eq!(backoff(1, 1.0), Duration::seconds(6));
+        assert_eq!(backoff(u32::MAX, 1.0), BACKOFF_MAX);
+    }
+
+    /// What operators read about the waits is what holds.
+    #[test]
+    fn the_documented_waits_are_those_that_hold() {
+        let guide = include_str!("../../../docs/email.md");
+        let mut tries = 0;
+        for line in guide.lines() {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [_, number, wait, ..] = cells[..] else {
+                continue;
+            };
+            if number.parse() == Ok(tries + 1) {
+                tries += 1;
+                let seconds = backoff(tries, 0.5).num_seconds();
+                assert_eq!(wait, format!("{seconds} s"), "{line}");
+            }
+        }
+        assert_eq!(tries, 10);
+        assert_eq!(backoff(11, 0.5), BACKOFF_MAX);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for state in MailState::ALL {
+            assert_eq!(state.name().parse::<MailState>().unwrap(), state);
+        }
+        for outcome in AttemptOutcome::ALL {
+            assert_eq!(outcome.name().parse::<AttemptOutcome>().unwrap(), outcome);
+        }
+        assert!("nonsense".parse::<MailState>().is_err());
+    }
+}
