@@ -308,10 +308,10 @@ async fn start(loaded: Loaded, role: Role) -> ExitCode {
         let _ = app::stop_signal().await;
         signals.cancel();
     });
-    match App::build(loaded.config.clone(), role).await {
+    match Box::pin(App::build(loaded.config.clone(), role)).await {
         Ok(app) => {
             app::greet(&loaded.config, app.port());
-            app.run_until(stop).await;
+            Box::pin(app.run_until(stop)).await;
             ExitCode::SUCCESS
         }
         Err(error) => {
