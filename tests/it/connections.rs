@@ -68,20 +68,22 @@ async fn a_connection_without_a_request_is_closed() {
     }
 }
 
-/// Two hundred clients that send a byte now and then are cut off at their deadline, and meanwhile
-/// others are served as ever.
+/// Two hundred clients that send a byte now and then are cut off at their deadline, and others are
+/// served while all of them are still there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_do_not_hold_the_server() {
     let deployment = Deployment::embedded().await;
-    let app = deployment.start_with(&IMPATIENT).await;
+    let settings = [
+        ("HEADER_TIMEOUT_SECONDS", "6"),
+        ("REQUEST_TIMEOUT_SECONDS", "6"),
+    ];
+    let app = deployment.start_with(&settings).await;
     let slow = (0..200).map(async |n| {
         let mut stream = connect(&app).await;
         let sends_head = n % 2 == 0;
         if !sends_head {
-            stream
-                .write_all(post_head(100_000).as_bytes())
-                .await
-                .unwrap();
+            let head = post_head(100_000);
+            stream.write_all(head.as_bytes()).await.unwrap();
         }
         let (mut answer, mut sink) = stream.split();
         let trickling = trickle(&mut sink, "x-slow: 1\r\n", PATIENCE);
@@ -94,19 +96,17 @@ async fn slow_clients_do_not_hold_the_server() {
         after
     });
     let others = async {
-        let mut slowest = Duration::ZERO;
+        let begun = Instant::now();
         for _ in 0..20 {
-            let begun = Instant::now();
             assert_eq!(app.post("{ me { id } }", json!({})).await.text, ME);
-            slowest = slowest.max(begun.elapsed());
         }
-        slowest
+        begun.elapsed()
     };
     let (slow, others) = tokio::join!(join_all(slow), others);
-    assert!(others < Duration::from_secs(2), "{others:?}");
-    let longest = slow.into_iter().max().unwrap();
-    println!("the slow ones were cut within {longest:?}, the others served within {others:?}");
-    assert!(longest < Duration::from_secs(10), "{longest:?}");
+    let (first, last) = (slow.iter().min().unwrap(), slow.iter().max().unwrap());
+    println!("the slow ones were cut after {first:?} to {last:?}, the others served in {others:?}");
+    assert!(others < *first, "{others:?}");
+    assert!(*last < Duration::from_secs(16), "{last:?}");
 }
 
 /// A connection can be used again for a while, then it is closed: also if the next request has
