@@ -15,6 +15,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 FROM node:22-bookworm-slim AS graphiql
 WORKDIR /build
 COPY scripts/graphiql scripts/graphiql
+COPY src/http/pages/graphiql.html src/http/pages/
 RUN scripts/graphiql
 
 # glibc, certificate authorities and a user without rights (65532); no shell.
