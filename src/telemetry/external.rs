@@ -214,8 +214,7 @@ impl External {
         // The sender's own lines would bring about more of them.
         let events = filter_fn(move |meta| is_shown(meta, level) && !is_of_sender(meta));
         let spans = filter_fn(|meta| meta.is_span() && meta.target() == TARGET);
-        let tracer = self.tracer.clone();
-        let traces = tracer.map(|tracer| {
+        let traces = self.tracer.clone().map(|tracer| {
             tracing_opentelemetry::layer()
                 .with_tracer(tracer)
                 .with_location(false)
