@@ -28,7 +28,8 @@ ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 # SQLite, the development key, and the log file; unused where these live elsewhere.
 VOLUME ["/app/data", "/app/logs"]
-# For whoever answers requests; a container that only works or migrates switches it off.
+# Whether it answers: one that is degraded is not helped by a restart. For a container that runs
+# `worker`: METRICS_PORT, and `gatelodge healthcheck --worker`.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["gatelodge", "healthcheck"]
 ENTRYPOINT ["gatelodge"]

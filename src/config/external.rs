@@ -40,11 +40,11 @@ fn yes() -> bool {
 /// Reads the settings; what is switched off is read too, and may be left unset.
 pub(super) fn read(r: &mut Reader) -> Option<OtlpConfig> {
     let is_on = r.flag(settings::EXTERNAL_LOGGING_ENABLED);
-    let is_otlp = |text: &str| text.trim().eq_ignore_ascii_case("otlp").then_some(());
-    r.read(settings::EXTERNAL_LOGGING_SERVICE, SERVICES, is_otlp);
+    // Where nothing is sent, nothing need be right.
+    let is_fine = |text: &str| (!is_on || text.trim().eq_ignore_ascii_case("otlp")).then_some(());
+    r.read(settings::EXTERNAL_LOGGING_SERVICE, SERVICES, is_fine);
     let read = |text: &str| match parse(text) {
         Some(config) => Some(Some(config)),
-        // Where nothing is sent, nothing need be said.
         None => (!is_on).then_some(None),
     };
     let config = r.read(settings::EXTERNAL_LOGGING_CONFIG, ACCEPTED, read);

@@ -1,8 +1,7 @@
 //! The listener for those who watch the process: figures and health, not meant for the public.
 
 use poem::endpoint::make;
-use poem::http::header;
-use poem::{Endpoint, IntoResponse, Response, Route};
+use poem::{Endpoint, Response, Route};
 
 use super::health;
 use super::server::{self, Listener};
@@ -35,8 +34,8 @@ fn figures(services: Services) -> impl Endpoint {
         let services = services.clone();
         async move {
             let text = services.metrics().text(&services.gauges().await);
-            let answer = text.with_header(header::CONTENT_TYPE, TEXT_FORMAT);
-            Ok::<Response, poem::Error>(answer.into_response())
+            let answer = Response::builder().content_type(TEXT_FORMAT).body(text);
+            Ok::<Response, poem::Error>(answer)
         }
     })
 }

@@ -214,8 +214,7 @@ impl External {
         // The sender's own lines would bring about more of them.
         let events = filter_fn(move |meta| is_shown(meta, level) && !is_of_sender(meta));
         let spans = filter_fn(|meta| meta.is_span() && meta.target() == TARGET);
-        let tracer = self.tracer.clone();
-        let spans_out = tracer.map(|tracer| {
+        let traces = self.tracer.clone().map(|tracer| {
             tracing_opentelemetry::layer()
                 .with_tracer(tracer)
                 .with_location(false)
@@ -232,7 +231,7 @@ impl External {
         };
         let records = records.with_filter(events).boxed();
         // Traces first, so that a record finds the trace that it belongs to.
-        spans_out.into_iter().chain([records]).collect()
+        traces.into_iter().chain([records]).collect()
     }
 }
 

@@ -102,10 +102,12 @@ impl Collector {
     async fn record(&self, event: &str) -> Record {
         eventually(event, async || {
             let received = self.received.lock().unwrap();
-            let found = received
-                .logs
-                .iter()
-                .find(|record| record.attributes["event"] == event);
+            let found = received.logs.iter().find(|record| {
+                record
+                    .attributes
+                    .get("event")
+                    .is_some_and(|found| found == event)
+            });
             found.cloned()
         })
         .await

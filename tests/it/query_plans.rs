@@ -37,7 +37,6 @@ on_both_deployments! {
         .await;
         db.uses(users::find(&db, id.into()), &[&user_key]).await;
         db.uses(outbox::oldest_due(&db, now), &["outbox_mails_due"]).await;
-        db.uses(outbox::backlog(&db, now), &["outbox_mails_d"]).await;
         let newest = "verification_codes_purpose_email_created_at";
         for purpose in [Purpose::Signup, Purpose::Login] {
             db.uses(codes::find_newest(&db, purpose, &email), &[newest])
