@@ -19,8 +19,13 @@ pub fn greet(config: &Config, port: u16) {
 }
 
 fn greeting(config: &Config, port: u16) -> String {
+    let scheme = if config.http.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let base = format!(
-        "http://{}",
+        "{scheme}://{}",
         std::net::SocketAddr::new(reachable(config.http.host), port)
     );
     let is_mock = |provider: &MailProviderConfig| matches!(provider, MailProviderConfig::Mock);
@@ -31,6 +36,7 @@ fn greeting(config: &Config, port: u16) -> String {
     };
     let pages = [
         (true, "/", "what is running"),
+        (true, "/demo", "an app to sign up and log in with"),
         (true, "/graphql", graphql),
         (
             config.mail.providers.iter().any(is_mock),

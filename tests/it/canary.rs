@@ -15,8 +15,8 @@ use serde_json::json;
 use crate::privacy::{Secrets, kept, read};
 use crate::support::client::{Client, Tokens};
 use crate::support::deployment::Deployment;
-use crate::support::on_both_deployments;
 use crate::support::smtp::{ReceivedMail, SmtpOptions, SmtpServer};
+use crate::support::{free_port, on_both_deployments};
 
 const ADA: &str = "ada@example.com";
 const NEW_ADA: &str = "countess@example.com";
@@ -43,6 +43,7 @@ on_both_deployments! {
             Some(redis) => Some(redis.monitor().await),
             None => None,
         };
+        let metrics_port = free_port().to_string();
         let talkative = [
             ("LOG_LEVEL", "DEBUG"),
             ("LOG_FORMAT", format),
@@ -50,6 +51,7 @@ on_both_deployments! {
             ("ENABLE_SECURITY_LOG", "true"),
             ("CODE_TYPE", "alphanumeric"),
             ("CODE_LENGTH", "8"),
+            ("METRICS_PORT", &*metrics_port),
         ];
         let mut process = deployment.spawn(&[], &server.settings(&talkative)).await;
         let mut secrets = Secrets::default();
@@ -64,6 +66,10 @@ on_both_deployments! {
         assert!(during.contains(NEW_ADA) && during.contains(GRACE));
         secrets.assert_absent("the database or Redis during the run", &during);
         ada.delete_me(NEW_ADA).await;
+        let metrics = reqwest::get(format!("http://127.0.0.1:{metrics_port}/metrics"));
+        let metrics = metrics.await.unwrap().text().await.unwrap();
+        assert!(metrics.contains("gatelodge") && !metrics.contains("example.com"), "{metrics}");
+        secrets.assert_absent("the metrics", &metrics);
         assert_eq!(process.terminate().await.code(), Some(0));
         secrets.assert_absent("the database or Redis after the end", &kept(&deployment).await);
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::deployment::Deployment;
 use crate::support::smtp::{SmtpOptions, SmtpServer, Tls};
-use crate::support::{free_port, on_both_deployments, process};
+use crate::support::{eventually, free_port, on_both_deployments, process};
 
 /// A check that waits must end well before an operator thinks that nothing happens.
 const AT_MOST: Duration = Duration::from_secs(8);
@@ -72,11 +72,15 @@ on_both_deployments! {
             assert!(!deployment.path().join("data").exists());
         }
 
-        deployment.start().await.stop().await;
-        let report = Report::of(directory.path(), &variables).await;
+        let _app = deployment.start().await;
+        let report = eventually("a worker's sign of life", async || {
+            let report = Report::of(directory.path(), &variables).await;
+            (report.one("worker").0 == "ok").then_some(report)
+        })
+        .await;
         assert_eq!((report.code, &report.found["state"]), (0, &json!("ok")), "{}", report.found);
         assert!(report.one("migrations").1.starts_with("all "));
-        assert_eq!(report.one("outbox").0, "ok");
+        assert_eq!((report.one("outbox").0, report.one("worker").0), ("ok", "ok"));
         assert_eq!(report.one("mail").0, "skipped");
         assert_eq!(report.one("guessing").0, "ok");
         let (database, redis, clocks) = match &deployment.redis {
@@ -96,6 +100,7 @@ on_both_deployments! {
         let variables = deployment.variables(&[]);
         let fresh = Report::of(directory.path(), &variables).await;
         assert_eq!(fresh.one("outbox").0, "ok", "{}", fresh.found);
+        assert_eq!(fresh.one("worker").0, "warning", "{}", fresh.found);
         let database = deployment.database().await;
         let long_ago = "UPDATE outbox_mails SET next_attempt_at = '2026-01-01 00:00:00+00:00'";
         sea_orm::ConnectionTrait::execute_unprepared(&database, long_ago).await.unwrap();
@@ -244,6 +249,8 @@ async fn files_that_are_open_to_others_or_closed_to_us_are_told() {
     for (name, value) in [
         ("JWT_SECRET_KEY_FILE", secret.to_str().unwrap()),
         ("LOG_FILE", "data/gatelodge.db/app.log"),
+        ("TLS_CERT_FILE", "nowhere.pem"),
+        ("TLS_KEY_FILE", secret.to_str().unwrap()),
     ] {
         settings.insert(name.to_owned(), value.to_owned());
     }
@@ -253,6 +260,7 @@ async fn files_that_are_open_to_others_or_closed_to_us_are_told() {
         told.iter()
             .any(|(s, found)| *s == state && found.contains(part))
     };
+    assert!(is_told("failed", "TLS_CERT_FILE"), "{told:?}");
     assert!(
         is_told("warning", "jwt.secret") && is_told("failed", "app.log"),
         "{told:?}"

@@ -85,7 +85,7 @@ async fn a_server_in_development_says_where_to_look() {
         .collect();
     assert_eq!(
         shown,
-        ["/", "/graphql", "/dev/mailbox", "/readyz"],
+        ["/", "/demo", "/graphql", "/dev/mailbox", "/readyz"],
         "{output}"
     );
     for path in shown {

@@ -4,8 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use super::Finding;
+use super::{Finding, told};
 use crate::config::{Loaded, LogFileConfig};
+use crate::http::Tls;
 
 const CHECK: &str = "files";
 /// Where containers get their secrets; there is no other user who could read them.
@@ -22,6 +23,14 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
     for LogFileConfig { path, .. } in logs.into_iter().flatten() {
         findings.extend(written(path, "the log"));
         findings.extend(read_by_others(path, "addresses of people"));
+    }
+    if let Some(files) = &config.http.tls {
+        findings.extend(read_by_others(&files.key, "the key of the certificate"));
+        findings.extend(Tls::load(files.clone()).err().map(|error| {
+            let advice =
+                "Name a certificate with its chain and the key it was made with, both PEM.";
+            Finding::failed(CHECK, told(&error), advice)
+        }));
     }
     let secrets = loaded.secret_files.iter().map(|file| &**file);
     let secrets = secrets.filter(|file| !file.starts_with(CONTAINER_SECRETS));

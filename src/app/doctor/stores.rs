@@ -7,18 +7,21 @@ use chrono::TimeDelta;
 use super::{Finding, told};
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::db::{Db, outbox};
+use crate::db::{Db, heartbeats, outbox};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::queue::{Queue, WAITING_MAX};
 
 const DATABASE: &str = "database";
 const MIGRATIONS: &str = "migrations";
 const OUTBOX: &str = "outbox";
+const WORKER: &str = "worker";
 const REDIS: &str = "redis";
 const CLOCK: &str = "clock";
 
 /// Clocks further apart than this are told. Codes live for minutes, tokens forgive no more.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(2);
+/// A worker that gave no sign of life for so long is not there: four are missing.
+const WORKER_AGE_MAX: TimeDelta = TimeDelta::seconds(45);
 /// A mail that nobody sends for so long after its time.
 const OVERDUE: TimeDelta = TimeDelta::minutes(5);
 /// As many overdue mails are counted.
@@ -44,6 +47,7 @@ pub(super) async fn check_database(config: &Config) -> Vec<Finding> {
     let mut findings = vec![version(&db, file).await, migrations(&db, config).await];
     // Without its tables it has no mails.
     if findings.iter().all(|finding| finding.advice.is_none()) {
+        findings.push(worker(&db).await);
         findings.push(overdue_mails(&db).await);
     }
     if file.is_none() {
@@ -104,6 +108,23 @@ async fn migrations(db: &Db, config: &Config) -> Finding {
             format!("{pending} of {all} are missing, and RUN_MIGRATIONS is false"),
             "Run `gatelodge migrate up`.",
         ),
+    }
+}
+
+async fn worker(db: &Db) -> Finding {
+    let advice = "Start one: `gatelodge worker`, or `gatelodge` without --no-worker.";
+    match heartbeats::last(db).await {
+        Ok(Some(seen)) => {
+            let age = Clock::default().now() - seen;
+            let found = format!("the last sign of life is {} s old", age.num_seconds());
+            if age > WORKER_AGE_MAX {
+                Finding::warning(WORKER, found, advice)
+            } else {
+                Finding::ok(WORKER, found)
+            }
+        }
+        Ok(None) => Finding::warning(WORKER, "none was seen for minutes: mail waits", advice),
+        Err(error) => Finding::failed(WORKER, told(&error), "See what is said of the database."),
     }
 }
 
