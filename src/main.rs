@@ -230,7 +230,7 @@ async fn main() -> ExitCode {
             refused => config_check(&refused, json),
         },
         command => match Config::from_process_env() {
-            Ok(loaded) => run(command, loaded).await,
+            Ok(loaded) => Box::pin(run(command, loaded)).await,
             Err(problems) => {
                 eprintln!("{problems}");
                 EXIT_CONFIG.into()
