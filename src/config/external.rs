@@ -47,6 +47,9 @@ pub(super) fn read(r: &mut Reader) -> Option<OtlpConfig> {
         Some(config) => Some(Some(config)),
         None => (!is_on).then_some(None),
     };
+    if is_on {
+        r.require(settings::EXTERNAL_LOGGING_CONFIG, ACCEPTED);
+    }
     let config = r.read(settings::EXTERNAL_LOGGING_CONFIG, ACCEPTED, read);
     config.flatten().filter(|_| is_on)
 }

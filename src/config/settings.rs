@@ -275,7 +275,7 @@ settings! {
         EXTERNAL_LOGGING_ENABLED = default("false"), "Send logs and traces to a collector too.";
         EXTERNAL_LOGGING_SERVICE = default("otlp"),
             "otlp: OTLP over HTTP. The agents of Datadog, CloudWatch and others take it at port 4318.";
-        EXTERNAL_LOGGING_CONFIG = default("{}").secret(),
+        EXTERNAL_LOGGING_CONFIG = NO_DEFAULT.secret(),
             "JSON: {\"endpoint\": \"http://127.0.0.1:4318\", \"headers\": {\"api-key\": \"…\"},\n\
              \"service_name\": \"gatelodge\", \"traces\": true}. Only the endpoint is needed.";
     }
