@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::reader::Reader;
-use super::{OtlpConfig, settings};
+use super::settings;
 
 /// What `EXTERNAL_LOGGING_CONFIG` must look like.
 const ACCEPTED: &str = "a JSON object: \"endpoint\" (an http:// or https:// URL such as \
@@ -16,6 +16,19 @@ const ACCEPTED: &str = "a JSON object: \"endpoint\" (an http:// or https:// URL 
 /// Other services are reached through their agents.
 const SERVICES: &str = "otlp; the agents of Datadog, CloudWatch, Grafana and others take OTLP over \
     HTTP at port 4318: name that in EXTERNAL_LOGGING_CONFIG";
+
+/// A collector that takes OTLP over HTTP.
+#[derive(Clone, Debug)]
+pub struct OtlpConfig {
+    /// Where it is, without a slash at its end; `/v1/logs` and `/v1/traces` are added.
+    pub endpoint: String,
+    /// Sent with each request, such as a key.
+    pub headers: BTreeMap<String, SecretString>,
+    /// What it knows this installation by.
+    pub service_name: String,
+    /// Whether it gets traces too.
+    pub traces: bool,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -13,12 +13,11 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::reader::{Problem, Problems, Reader};
-use super::settings::{self, Setting};
+use super::settings;
 use super::{
     AppConfig, CodesConfig, Config, DatabaseConfig, Environment, HttpConfig, LimitsConfig, Loaded,
-    LogConfig, LogFileConfig, LogFormat, LogLevel, Masking, PasswordsConfig, TemplateOverride,
-    TemplatesConfig, TokensConfig, Variables, dotenv, edge, external, graphql, mail, production,
-    secret_key, unknown,
+    PasswordsConfig, TemplateOverride, TemplatesConfig, TokensConfig, Variables, dotenv, edge,
+    graphql, log, mail, production, secret_key, unknown,
 };
 use crate::domain::code::{CodeFormat, CodeType};
 use crate::domain::password::PasswordRule;
@@ -111,7 +110,7 @@ fn load_after(
         tokens: tokens(&mut r, &app, data_directory),
         mail: mail::read(&mut r, &app),
         templates: templates(&mut r),
-        log: log(&mut r, app.environment),
+        log: log::read(&mut r, app.environment),
         app,
     };
     if config.app.environment == Environment::Production {
@@ -351,67 +350,6 @@ fn templates(r: &mut Reader) -> TemplatesConfig {
             body: r.text(settings::LOGIN_EMAIL_TEMPLATE),
         },
     }
-}
-
-fn log(r: &mut Reader, environment: Environment) -> LogConfig {
-    let max_bytes = r.integer(settings::LOG_MAX_BYTES, 1024..=4_000_000_000);
-    let backups = r.integer(settings::LOG_BACKUP_COUNT, 0..=1000);
-    let days = r.read(
-        settings::LOG_RETENTION_DAYS,
-        "a whole number of days from 1 to 3650, or nothing",
-        |text| {
-            let days = text.trim().parse::<u64>().ok();
-            days.filter(|days| (1..=3650).contains(days))
-        },
-    );
-    let retention = days.map(|days| std::time::Duration::from_hours(24 * days));
-    let mut file = |switch, path| {
-        let on = r.flag(switch);
-        let path = PathBuf::from(r.line(path)?);
-        on.then_some(LogFileConfig {
-            path,
-            max_bytes,
-            backups,
-            retention,
-        })
-    };
-    let security_file = file(settings::ENABLE_SECURITY_LOG, settings::SECURITY_LOG_FILE);
-    let file = file(settings::LOG_TO_FILE, settings::LOG_FILE);
-    LogConfig {
-        level: r.choice(
-            settings::LOG_LEVEL,
-            [
-                ("DEBUG", LogLevel::Debug),
-                ("INFO", LogLevel::Info),
-                ("WARNING", LogLevel::Warning),
-                ("ERROR", LogLevel::Error),
-                ("CRITICAL", LogLevel::Critical),
-            ],
-        ),
-        format: r.choice(
-            settings::LOG_FORMAT.or(match environment {
-                Environment::Development => "text",
-                Environment::Production => "json",
-            }),
-            [("json", LogFormat::Json), ("text", LogFormat::Text)],
-        ),
-        console: r.flag(settings::LOG_TO_CONSOLE),
-        file,
-        security_file,
-        external: external::read(r),
-        mask_emails: masking(r, settings::MASK_EMAILS_IN_LOGS),
-        mask_ips: masking(r, settings::MASK_IP_IN_LOGS),
-        request_id: r.flag(settings::LOG_REQUEST_ID),
-    }
-}
-
-fn masking(r: &mut Reader, setting: Setting) -> Masking {
-    let choices = [
-        ("true", Masking::Mask),
-        ("false", Masking::Off),
-        ("hash", Masking::Hash),
-    ];
-    r.choice(setting, choices)
 }
 
 /// The items of a comma list, blanks left out.

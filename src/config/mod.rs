@@ -8,6 +8,7 @@ mod edge;
 mod external;
 mod graphql;
 mod load;
+mod log;
 mod mail;
 mod private_files;
 mod production;
@@ -30,8 +31,10 @@ use crate::domain::code::CodeFormat;
 use crate::domain::email::EmailAddress;
 use crate::domain::password::PasswordRule;
 
+pub use external::OtlpConfig;
 pub use graphql::{DocumentLimits, GraphqlConfig};
 pub use load::load;
+pub use log::{LogConfig, LogFileConfig, LogFormat, LogLevel, Masking};
 pub use private_files::make_private_folder;
 pub use reader::{EffectiveSetting, Problem, Problems};
 pub use settings::{configuration_markdown, env_example};
@@ -345,88 +348,4 @@ pub struct TemplateOverride {
     pub subject: Option<String>,
     /// The body: HTML if it has a tag, else plain text.
     pub body: Option<String>,
-}
-
-/// What is logged, and where.
-#[derive(Clone, Debug)]
-pub struct LogConfig {
-    /// `LOG_LEVEL`.
-    pub level: LogLevel,
-    /// `LOG_FORMAT`.
-    pub format: LogFormat,
-    /// `LOG_TO_CONSOLE`.
-    pub console: bool,
-    /// `LOG_FILE`, if `LOG_TO_FILE` is on.
-    pub file: Option<LogFileConfig>,
-    /// `SECURITY_LOG_FILE`, if `ENABLE_SECURITY_LOG` is on.
-    pub security_file: Option<LogFileConfig>,
-    /// `EXTERNAL_LOGGING_CONFIG`, if `EXTERNAL_LOGGING_ENABLED` is on.
-    pub external: Option<OtlpConfig>,
-    /// `MASK_EMAILS_IN_LOGS`.
-    pub mask_emails: Masking,
-    /// `MASK_IP_IN_LOGS`.
-    pub mask_ips: Masking,
-    /// `LOG_REQUEST_ID`.
-    pub request_id: bool,
-}
-
-/// A collector that takes OTLP over HTTP.
-#[derive(Clone, Debug)]
-pub struct OtlpConfig {
-    /// Where it is, without a slash at its end; `/v1/logs` and `/v1/traces` are added.
-    pub endpoint: String,
-    /// Sent with each request, such as a key.
-    pub headers: BTreeMap<String, SecretString>,
-    /// What it knows this installation by.
-    pub service_name: String,
-    /// Whether it gets traces too.
-    pub traces: bool,
-}
-
-/// A log file that is rotated by size.
-#[derive(Clone, Debug)]
-pub struct LogFileConfig {
-    /// Where it is.
-    pub path: PathBuf,
-    /// `LOG_MAX_BYTES`: it is rotated when it would grow beyond.
-    pub max_bytes: usize,
-    /// `LOG_BACKUP_COUNT`: how many rotated files are kept.
-    pub backups: usize,
-    /// `LOG_RETENTION_DAYS`: how long they are kept at most.
-    pub retention: Option<std::time::Duration>,
-}
-
-/// `LOG_LEVEL`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// For developers.
-    Debug,
-    /// What happened.
-    Info,
-    /// What may need a look.
-    Warning,
-    /// What went wrong.
-    Error,
-    /// What stops the service.
-    Critical,
-}
-
-/// `LOG_FORMAT`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One bunyan object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
-/// How personal data appears in logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Masking {
-    /// As it is.
-    Off,
-    /// Partly hidden.
-    Mask,
-    /// As a keyed hash, which still tells whether two are the same.
-    Hash,
 }
