@@ -157,11 +157,21 @@ fn http(r: &mut Reader, app: &AppConfig) -> HttpConfig {
         Ok(url) if development => url.origin().ascii_serialization(),
         _ => String::new(),
     };
+    let host = r
+        .read(settings::HOST, "an IP address", |text| {
+            text.trim().parse().ok()
+        })
+        .unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let port = r.integer(settings::PORT, 0..=u16::MAX);
+    if ![0, 8000].contains(&port) && !r.is_set(settings::APP_URL) {
+        r.notes.push(format!(
+            "PORT is {port} and APP_URL is not set: links in mails lead to {}",
+            app.url
+        ));
+    }
     HttpConfig {
-        host: r
-            .read(settings::HOST, "an IP address", |text| text.trim().parse().ok())
-            .unwrap_or(Ipv4Addr::LOCALHOST.into()),
-        port: r.integer(settings::PORT, 0..=u16::MAX),
+        host,
+        port,
         cors_allowed_origins: r
             .read(
                 settings::CORS_ALLOWED_ORIGINS.or(&own_origin),
@@ -339,8 +349,17 @@ fn is_private_key(text: &str) -> bool {
 fn templates(r: &mut Reader) -> TemplatesConfig {
     let use_files = r.flag(settings::USE_TEMPLATE_FILES);
     let directory = r.line(settings::TEMPLATE_DIRECTORY).map(PathBuf::from);
+    let directory = directory.filter(|_| use_files);
+    if let Some(missing) = directory.as_deref().filter(|path| !path.is_dir())
+        && r.is_set(settings::TEMPLATE_DIRECTORY)
+    {
+        r.warnings.push(format!(
+            "TEMPLATE_DIRECTORY is {}, which is no directory: mails look as they do without files",
+            missing.display()
+        ));
+    }
     TemplatesConfig {
-        directory: directory.filter(|_| use_files),
+        directory,
         signup: TemplateOverride {
             subject: r.line(settings::SIGNUP_EMAIL_SUBJECT),
             body: r.text(settings::SIGNUP_EMAIL_TEMPLATE),

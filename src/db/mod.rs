@@ -144,7 +144,13 @@ impl Db {
                     .foreign_keys(true)
                     .busy_timeout(BUSY_TIMEOUT)
             });
-        Ok(Self(Database::connect(options).await?))
+        match Database::connect(options).await {
+            Ok(connection) => Ok(Self(connection)),
+            Err(error) => {
+                Self::try_out(config).await?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Begins a transaction. On SQLite it holds the write lock from the start: one that turned
