@@ -136,11 +136,8 @@ async fn the_quick_start_can_be_followed_word_for_word() {
 /// with data: it fits the schema, and nothing but a payload error comes of it.
 #[tokio::test]
 async fn every_query_in_the_docs_can_be_asked() {
-    let app = Deployment::embedded()
-        .await
-        .start()
-        .await
-        .forgive_unread_mail();
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await.forgive_unread_mail();
     let tokens = app.sign_up("ada@example.com").await;
     let ada = app.with_token(&tokens.access);
     let mut asked = 0;
