@@ -163,7 +163,8 @@ impl Db {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), DbError> {
-        Ok(bounded(self.0.0.ping()).await?)
+        // It is larger than what others want to hold.
+        Ok(bounded(Box::pin(self.0.0.ping())).await?)
     }
 
     /// Connections open, of which idle, and at most.

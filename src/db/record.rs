@@ -5,10 +5,10 @@ use sea_orm::{
     QueryOrder, TransactionTrait,
 };
 
+use super::deadline::{Bounded, bounded};
 use super::entity::{
     invitations, outbox_mails, sessions, team_members, teams, users, verification_codes,
 };
-use super::deadline::{Bounded, bounded};
 use super::{Db, DbError, Executor, Tx};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;

@@ -31,7 +31,9 @@ pub(super) async fn revive<F: Future<Output = ()>>(
 ) {
     loop {
         // The panic hook has logged it.
-        let _ = AssertUnwindSafe(async { part().await }).catch_unwind().await;
+        let _ = AssertUnwindSafe(async { part().await })
+            .catch_unwind()
+            .await;
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return,

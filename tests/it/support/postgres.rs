@@ -50,16 +50,16 @@ impl PostgresServer {
             port,
             directory,
         };
-        server.wait_until_ready().await;
+        eventually("PostgreSQL", async || server.is_ready().await.then_some(())).await;
         server
     }
 
     pub(crate) fn url(&self) -> String {
-        self.url_at(self.port)
+        Self::url_at(self.port)
     }
 
     /// The same database by another port, on which somebody passes everything on.
-    pub(crate) fn url_at(&self, port: u16) -> String {
+    pub(crate) fn url_at(port: u16) -> String {
         format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
     }
 
@@ -76,15 +76,21 @@ impl PostgresServer {
     /// SIGKILL to the whole server at once, as the system does when memory runs out.
     pub(crate) fn kill(&mut self) {
         let mut victims = self.children();
-        victims.push(self.postmaster());
+        victims.push(self.child.id());
         signal_all(&victims, "KILL");
         self.child.wait().unwrap();
     }
 
     /// Starts it again on the same port, with what it had.
     pub(crate) async fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.directory);
-        self.wait_until_ready().await;
+        // It refuses as long as a process of the one before it is left.
+        eventually("PostgreSQL to start again", async || {
+            if self.child.try_wait().unwrap().is_some() {
+                self.child = spawn(self.port, &self.directory);
+            }
+            self.is_ready().await.then_some(())
+        })
+        .await;
     }
 
     /// Stops every one of its processes in mid-work without closing a connection.
@@ -100,33 +106,25 @@ impl PostgresServer {
         self.signal("CONT");
     }
 
-    async fn wait_until_ready(&self) {
+    async fn is_ready(&self) -> bool {
         let mut options = ConnectOptions::new(self.url());
         options
             .max_connections(1)
             .connect_timeout(Duration::from_secs(1))
             .acquire_timeout(Duration::from_secs(1))
             .sqlx_logging(false);
-        eventually("PostgreSQL", async || {
-            let database = Database::connect(options.clone()).await.ok()?;
-            database.close().await.ok()
-        })
-        .await;
+        match Database::connect(options).await {
+            Ok(database) => database.close().await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     fn signal(&self, signal: &str) {
-        signal_all(&[self.postmaster()], signal);
-    }
-
-    /// The process that all others are children of; it writes its number down.
-    fn postmaster(&self) -> u32 {
-        let file = self.directory.path().join("data/postmaster.pid");
-        let text = fs::read_to_string(file).unwrap();
-        text.lines().next().unwrap().parse().unwrap()
+        signal_all(&[self.child.id()], signal);
     }
 
     fn children(&self) -> Vec<u32> {
-        let id = self.postmaster();
+        let id = self.child.id();
         let list = format!("/proc/{id}/task/{id}/children");
         let list = fs::read_to_string(list).unwrap_or_default();
         list.split_whitespace()

@@ -1,0 +1,76 @@
+//! PostgreSQL stopped, paused and killed.
+
+use std::ops::AsyncFnOnce;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{A_WHILE, wait_until};
+use crate::support::client::Client;
+use crate::support::deployment::Deployment;
+use crate::support::load::{Load, SETTINGS};
+use crate::support::postgres::PostgresServer;
+use crate::support::smtp::{SmtpOptions, SmtpServer};
+
+/// What a request may take while PostgreSQL is stuck: a call of the database 15 s, and time for
+/// the test's own machine to be busy.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// People go on while `fault` happens, and everything holds afterwards.
+async fn survives(fault: impl AsyncFnOnce(&mut PostgresServer, &Client)) {
+    let mut postgres = PostgresServer::start().await;
+    let deployment = Deployment::on(&postgres).await;
+    let server = SmtpServer::start(SmtpOptions::default());
+    let process = deployment.spawn(&[], &server.settings(SETTINGS)).await;
+    wait_until(&process, 200, "ready", ("database", "ok")).await;
+    let load = Load::start(&[&process], &server);
+    load.go_on_for(A_WHILE).await;
+    fault(&mut postgres, &process).await;
+    wait_until(&process, 200, "ready", ("database", "ok")).await;
+    load.go_on_for(A_WHILE).await;
+    let story = load.finish().await;
+    assert!(story.failed > 0, "the fault was met");
+    assert!(story.slowest < DEADLINE, "{:?}", story.slowest);
+    story.holds(&process, &server).await;
+    let output = process.output();
+    for event in ["database_unavailable", "database_available"] {
+        assert_eq!(output.matches(event).count(), 1, "{event}");
+    }
+}
+
+/// PostgreSQL is stopped for three seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_stopped_and_started_again() {
+    survives(async |postgres, client| {
+        postgres.stop();
+        wait_until(client, 503, "failing", ("database", "failing")).await;
+        sleep(Duration::from_secs(3)).await;
+        postgres.start_again().await;
+    })
+    .await;
+}
+
+/// PostgreSQL dies at once, and comes back with what it had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_killed() {
+    survives(async |postgres, client| {
+        postgres.kill();
+        wait_until(client, 503, "failing", ("database", "failing")).await;
+        // Longer than the process takes to look.
+        sleep(Duration::from_secs(6)).await;
+        postgres.start_again().await;
+    })
+    .await;
+}
+
+/// PostgreSQL hangs for longer than a request may last, keeps its connections, and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_paused() {
+    survives(async |postgres, client| {
+        postgres.pause();
+        wait_until(client, 503, "failing", ("database", "failing")).await;
+        sleep(Duration::from_secs(17)).await;
+        postgres.resume();
+    })
+    .await;
+}
