@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::Connection;
 use tokio::time::timeout;
 
 /// How long a call may take, the wait for a free connection included: more than either of the
@@ -55,14 +55,16 @@ pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, DbErr>>) -> 
     })
 }
 
-/// Has the pool throw away a connection that does not come to rest once it is given back.
-pub(super) fn bound_release(pool: PgPoolOptions) -> PgPoolOptions {
-    pool.after_release(|connection, _| {
-        Box::pin(async move {
-            let rest = timeout(RELEASE, sqlx::Connection::ping(connection));
-            rest.await
-                .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-                .map(|()| true)
-        })
-    })
+/// Whether a connection that was given back to the pool can be used again: it answers, and its
+/// transaction is over.
+///
+/// If the end of a transaction fails, as it does on SQLite when the disk is full, the driver and the
+/// database no longer agree on whether there is one. The connection would hold the write lock, and
+/// what was written on it later would never be committed.
+pub(super) async fn is_at_rest<C: Connection>(connection: &mut C) -> Result<bool, sqlx::Error> {
+    // The answer comes after the end of what was begun before.
+    match timeout(RELEASE, connection.ping()).await {
+        Ok(answer) => answer.map(|()| !connection.is_in_transaction()),
+        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+    }
 }

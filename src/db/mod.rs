@@ -15,7 +15,7 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
-use self::deadline::{Bounded, bound_release, bounded};
+use self::deadline::{Bounded, bounded, is_at_rest};
 use crate::config::{DatabaseConfig, make_private_folder};
 
 mod check;
@@ -146,7 +146,12 @@ impl Db {
                     .foreign_keys(true)
                     .busy_timeout(BUSY_TIMEOUT)
             })
-            .map_sqlx_postgres_pool_opts(bound_release);
+            .map_sqlx_postgres_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
+            })
+            .map_sqlx_sqlite_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
+            });
         Ok(Self(Bounded(Database::connect(options).await?)))
     }
 

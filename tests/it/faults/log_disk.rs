@@ -18,6 +18,7 @@ async fn a_full_disk_costs_log_lines_and_nothing_else() {
         ("LOG_TO_FILE", "true"),
         ("LOG_FILE", "app.log"),
         ("LOG_FORMAT", "json"),
+        ("LOG_LEVEL", "DEBUG"),
     ];
     let mut cramped = Cramped::spawn(deployment.variables(&settings)).await;
     let process = &cramped.process;
