@@ -11,6 +11,8 @@ mod redis;
 mod rolling;
 mod silence;
 
+use std::time::Duration;
+
 use reqwest::Method;
 
 use crate::support::client::{Answer, Client};
@@ -18,6 +20,10 @@ use crate::support::eventually;
 
 /// How often people are let go on between two steps of a test: some visits of each of them.
 const A_WHILE: usize = 60;
+
+/// What a request may take while the database is stuck: a call of it 15 s, and time for the test's
+/// own machine to be busy.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What `/readyz` says: the status, and the words for the whole and for one part.
 async fn readiness(client: &Client, part: &str) -> (u16, String, String) {

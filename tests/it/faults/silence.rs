@@ -7,7 +7,7 @@ use tokio::io;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::{A_WHILE, wait_until};
+use super::{A_WHILE, DEADLINE, wait_until};
 use crate::support::deployment::Deployment;
 use crate::support::load::{Load, SETTINGS};
 use crate::support::postgres::PostgresServer;
@@ -78,5 +78,6 @@ async fn connections_that_fall_silent_are_given_up() {
     load.go_on_for(A_WHILE).await;
     let story = load.finish().await;
     assert!(story.failed > 0, "the fault was met");
+    assert!(story.slowest < DEADLINE, "{:?}", story.slowest);
     story.holds(&process, &server).await;
 }
