@@ -41,6 +41,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one statement may take on PostgreSQL.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction may rest on PostgreSQL between two statements, in milliseconds. The server
+/// ends it then: one of a process that is gone without a word would hold its locks for hours.
+const IDLE_TIMEOUT: &str = "15000";
 /// How long a writer waits for another one on SQLite.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The advisory lock that whoever migrates PostgreSQL holds; any number that nobody else uses.
@@ -145,6 +148,9 @@ impl Db {
                     .synchronous(SqliteSynchronous::Normal)
                     .foreign_keys(true)
                     .busy_timeout(BUSY_TIMEOUT)
+            })
+            .map_sqlx_postgres_opts(|postgres| {
+                postgres.options([("idle_in_transaction_session_timeout", IDLE_TIMEOUT)])
             })
             .map_sqlx_postgres_pool_opts(|pool| {
                 pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
