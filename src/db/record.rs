@@ -1,14 +1,15 @@
 //! Everything that is held about a person.
 
 use sea_orm::{
-    AccessMode, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IsolationLevel,
-    QueryFilter, QueryOrder, TransactionTrait,
+    AccessMode, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IsolationLevel, QueryFilter,
+    QueryOrder, TransactionTrait,
 };
 
+use super::deadline::{Bounded, bounded};
 use super::entity::{
     invitations, outbox_mails, sessions, team_members, teams, users, verification_codes,
 };
-use super::{Db, DbError};
+use super::{Db, DbError, Executor, Tx};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::record::{
@@ -23,14 +24,15 @@ pub async fn of_email(db: &Db, email: &EmailAddress, now: Timestamp) -> Result<R
     let options =
         (!db.is_sqlite()).then_some((IsolationLevel::RepeatableRead, AccessMode::ReadOnly));
     let (isolation, access) = options.unzip();
-    let tx = db.0.begin_with_config(isolation, access).await?;
-    let record = read(&tx, email, now).await?;
+    let begun = bounded(db.0.0.begin_with_config(isolation, access));
+    let tx = Tx(Bounded(begun.await?));
+    let record = read(tx.connection(), email, now).await?;
     tx.commit().await?;
     Ok(record)
 }
 
 async fn read(
-    db: &DatabaseTransaction,
+    db: &impl ConnectionTrait,
     email: &EmailAddress,
     now: Timestamp,
 ) -> Result<Record, DbError> {
