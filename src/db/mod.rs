@@ -53,6 +53,9 @@ pub enum DbError {
     /// A row belongs to another one that is not there, or not there any more.
     #[error("what a row belongs to is gone")]
     Orphan(#[source] DbErr),
+    /// It took too long.
+    #[error("the database does not answer")]
+    Silent,
     /// A row holds what the program cannot have written.
     #[error("unreadable row: {0}")]
     Corrupt(String),
