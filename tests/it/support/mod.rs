@@ -9,6 +9,7 @@ pub(crate) mod dead_tokens;
 pub(crate) mod deployment;
 pub(crate) mod flow;
 pub(crate) mod jwt;
+pub(crate) mod mailer;
 pub(crate) mod outbox;
 pub(crate) mod process;
 pub(crate) mod recording;
