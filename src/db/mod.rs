@@ -23,6 +23,7 @@ mod cleanup;
 pub mod codes;
 mod deadline;
 mod entity;
+pub mod export;
 pub mod heartbeats;
 pub mod invitations;
 mod keyset;
@@ -30,7 +31,6 @@ pub mod leases;
 pub mod mail_attempts;
 pub mod mail_records;
 pub mod outbox;
-pub mod record;
 pub mod sessions;
 pub mod teams;
 pub mod users;
@@ -58,6 +58,9 @@ pub enum DbError {
     /// A row belongs to another one that is not there, or not there any more.
     #[error("what a row belongs to is gone")]
     Orphan(#[source] DbErr),
+    /// It took too long.
+    #[error("the database does not answer")]
+    Silent,
     /// A row holds what the program cannot have written.
     #[error("unreadable row: {0}")]
     Corrupt(String),

@@ -36,6 +36,7 @@ mod persisted;
 
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
+
 /// A request that is refused before it runs, with its HTTP status.
 struct Refusal {
     /// The status for whichever media type; `None` where `application/json` keeps 200.

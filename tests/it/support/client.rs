@@ -140,8 +140,7 @@ impl Client {
 
     /// Sends bytes as they are and reads until the server closes the connection.
     pub(crate) async fn raw(&self, request: &str) -> String {
-        let address = self.url.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = TcpStream::connect(self.address()).await.unwrap();
         let (mut answer, mut sink) = stream.split();
         let mut text = Vec::new();
         // A server that refuses need not take everything.

@@ -11,6 +11,7 @@ pub(crate) mod flow;
 pub(crate) mod jwt;
 pub(crate) mod load;
 pub(crate) mod log_disk;
+pub(crate) mod mailer;
 pub(crate) mod outbox;
 pub(crate) mod postgres;
 pub(crate) mod process;

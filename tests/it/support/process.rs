@@ -75,7 +75,8 @@ impl Deployment {
     }
 }
 
-fn send_signal(id: u32, signal: &str) {
+/// Sends a signal to a process.
+pub(crate) fn send_signal(id: u32, signal: &str) {
     let done = Command::new("kill")
         .args([format!("-{signal}"), id.to_string()])
         .status();
