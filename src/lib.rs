@@ -22,7 +22,8 @@
 //! | 3 | `worker` | `domain`, `config`, `telemetry`, `service`, `queue`, `mail` |
 //! | 4 | `http` | `domain`, `config`, `telemetry`, `service`, `graphql` |
 //! | 5 | `app` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`, `mail`, `service`, `graphql`, `worker`, `http` |
-//! | 5 | `main` | `config`, `app` |
+//! | 5 | `arguments` | `app` |
+//! | 5 | `main` | `config`, `app`, `arguments` |
 //!
 //! `service` does not see `mail`: a request never sends mail, it writes what is to be sent into
 //! the outbox. Some external crates are fenced in as well, so that the rest does not depend on
@@ -52,7 +53,7 @@
 //! | `hyper_util` | `http` |
 //! | `tokio_rustls` | `http` |
 //! | `ipnet` | `config`, `http` |
-//! | `reqwest` | `app` |
+//! | `clap` | `arguments`, `main` |
 //!
 //! A test reads the sources and holds both tables.
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::{CommandError, assemble};
 use crate::config::Config;
 use crate::domain::clock::Clock;
-use crate::service::Failure;
 
 /// After this long the operator is told what takes so long.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -58,19 +57,15 @@ pub async fn account(config: Config, action: AccountAction) -> Result<(), Comman
     })
     .await;
     core.db.close().await?;
-    match done.map_err(refused) {
-        Ok(user) => {
-            let account = serde_json::json!({
-                "id": user.id,
-                "email": user.email.as_str(),
-                "name": user.profile.name,
-                "isActive": user.is_active,
-                "isSuperuser": user.is_superuser,
-            });
-            Ok(writeln!(io::stdout(), "{account:#}")?)
-        }
-        Err(error) => Err(error),
-    }
+    let user = done?;
+    let account = serde_json::json!({
+        "id": user.id,
+        "email": user.email.as_str(),
+        "name": user.profile.name,
+        "isActive": user.is_active,
+        "isSuperuser": user.is_superuser,
+    });
+    Ok(writeln!(io::stdout(), "{account:#}")?)
 }
 
 /// Writes everything that is held about an address and its account as JSON: to a new file that
@@ -83,8 +78,7 @@ pub async fn export(
     let core = assemble(&config, Clock::default()).await?;
     let exported = core.services.export(email).await;
     core.db.close().await?;
-    let mut text =
-        serde_json::to_vec_pretty(&exported.map_err(refused)?).map_err(io::Error::other)?;
+    let mut text = serde_json::to_vec_pretty(&exported?).map_err(io::Error::other)?;
     text.push(b'\n');
     let Some(path) = output else {
         return Ok(io::stdout().write_all(&text)?);
@@ -96,7 +90,7 @@ pub async fn export(
     let written = options
         .open(path)
         .and_then(|mut file| file.write_all(&text));
-    written.map_err(|error| CommandError::Refused(format!("{}: {error}", path.display())))
+    written.map_err(|error| CommandError::refused(format!("{}: {error}", path.display())))
 }
 
 /// Does it, and says meanwhile on standard error why it may take a minute.
@@ -110,15 +104,4 @@ async fn told_of_waiting<T>(work: impl Future<Output = T>) -> T {
          take an ended session for a living one"
     );
     work.await
-}
-
-/// What the operator can mend, in words.
-pub(super) fn refused(failure: Failure) -> CommandError {
-    match failure {
-        Failure::Internal(error) => error.into(),
-        Failure::Refused(errors) => {
-            let texts = errors.iter().map(|error| error.reason.to_string());
-            CommandError::Refused(texts.collect::<Vec<_>>().join(" "))
-        }
-    }
 }

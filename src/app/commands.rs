@@ -7,7 +7,7 @@ use super::StartError;
 use crate::config::{self, Config, Loaded, Problems};
 use crate::db::{Db, DbError};
 use crate::graphql;
-use crate::service::ServiceError;
+use crate::service::{Failure, ServiceError};
 use crate::telemetry;
 
 /// How long `healthcheck` waits for an answer.
@@ -37,6 +37,25 @@ pub enum CommandError {
     /// The server answers with something else than 200.
     #[error("the server is not well: {0}")]
     Unwell(String),
+}
+
+impl CommandError {
+    pub(super) fn refused(words: impl Into<String>) -> Self {
+        Self::Refused(words.into())
+    }
+}
+
+/// What the operator can mend, in words.
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Internal(error) => error.into(),
+            Failure::Refused(errors) => {
+                let texts = errors.iter().map(|error| error.reason.to_string());
+                Self::Refused(texts.collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
 }
 
 /// Prints the GraphQL schema, or the page that explains it, `docs/schema.md`.
@@ -139,7 +158,7 @@ pub async fn migration_status(config: &Config, json: bool) -> Result<(), Command
 pub async fn healthcheck(config: &Config, worker: bool) -> Result<(), CommandError> {
     let address = if worker {
         config.metrics.ok_or_else(|| {
-            CommandError::Refused("a worker can be asked only where METRICS_PORT is set".to_owned())
+            CommandError::refused("a worker can be asked only where METRICS_PORT is set")
         })?
     } else {
         SocketAddr::new(config.http.host, config.http.port)

@@ -9,7 +9,7 @@ use crate::config::{Config, Environment, LogFormat, MailProviderConfig};
 
 /// Prints the addresses of what a server on `port` shows, in development and to people only:
 /// whoever reads JSON wants nothing else.
-pub fn greet(config: &Config, port: u16) {
+pub(super) fn greet(config: &Config, port: u16) {
     let is_wanted = config.app.environment == Environment::Development
         && config.log.format == LogFormat::Text
         && port != 0;
@@ -33,7 +33,6 @@ fn greeting(config: &Config, port: u16) -> String {
     } else {
         format!("{scheme}://{}", SocketAddr::new(host, port))
     };
-    let is_mock = |provider: &MailProviderConfig| matches!(provider, MailProviderConfig::Mock);
     let graphql = if config.http.graphiql {
         "the API; in a browser, GraphiQL"
     } else {
@@ -44,7 +43,11 @@ fn greeting(config: &Config, port: u16) -> String {
         (true, "/demo", "an app to sign up and log in with"),
         (true, "/graphql", graphql),
         (
-            config.mail.providers.iter().any(is_mock),
+            config
+                .mail
+                .providers
+                .iter()
+                .any(MailProviderConfig::is_mock),
             "/dev/mailbox",
             "mails that are not really sent",
         ),

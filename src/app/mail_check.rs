@@ -9,7 +9,7 @@ use crate::config::{Config, MailConfig, MailProviderConfig};
 use crate::crypto;
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
-use crate::domain::mail::{MailKind, MailState, RenderedMail};
+use crate::domain::mail::{MailKind, RenderedMail};
 use crate::domain::mailbox::Mailbox;
 use crate::mail::templates::Templates;
 use crate::mail::{Mailer, MailerError, SendError};
@@ -17,11 +17,6 @@ use crate::mail::{Mailer, MailerError, SendError};
 /// The names of all kinds of mail.
 pub fn mail_kinds() -> [&'static str; 11] {
     MailKind::ALL.map(MailKind::name)
-}
-
-/// The names of all states of mails.
-pub fn mail_states() -> [&'static str; 4] {
-    MailState::ALL.map(MailState::name)
 }
 
 /// The parts of a mail that [`preview`] prints.
@@ -38,11 +33,11 @@ pub enum PreviewPart {
 /// Prints a kind of mail, rendered with samples by the templates that hold.
 pub fn preview(config: &Config, kind: &str, part: PreviewPart) -> Result<(), CommandError> {
     let kind = kind.parse::<MailKind>();
-    let kind = kind.map_err(|error| refused(error.to_string()))?;
+    let kind = kind.map_err(|error| CommandError::refused(error.to_string()))?;
     let templates = Templates::load(&config.app, &config.templates).map_err(StartError::from)?;
     let rendered = templates
         .preview(kind, config)
-        .map_err(|error| refused(error.to_string()))?;
+        .map_err(|error| CommandError::refused(error.to_string()))?;
     let text = match part {
         PreviewPart::SubjectAndText => {
             format!("Subject: {}\n\n{}", rendered.subject, rendered.text)
@@ -57,13 +52,13 @@ pub fn preview(config: &Config, kind: &str, part: PreviewPart) -> Result<(), Com
 /// of it and what to do. Fails if one of them fails.
 pub async fn test(config: &Config, address: &str) -> Result<(), CommandError> {
     let to = EmailAddress::parse(address)
-        .map_err(|_| refused(format!("{address:?} is not a valid e-mail address")))?;
+        .map_err(|_| CommandError::refused(format!("{address:?} is not a valid e-mail address")))?;
     let mut failed = 0;
     for provider in &config.mail.providers {
         let begun = Instant::now();
         let sent = send(config, provider, &to).await;
         let took = begun.elapsed().as_secs_f32();
-        let name = name(provider);
+        let name = provider.name();
         let report = match sent {
             Ok(()) => format!(
                 "{name}: ok, the provider took it after {took:.1} s. If nothing is in the mailbox \
@@ -81,8 +76,10 @@ pub async fn test(config: &Config, address: &str) -> Result<(), CommandError> {
     }
     match (failed, config.mail.providers.len()) {
         (0, _) => Ok(()),
-        (1, 1) => Err(refused("the mail was not sent")),
-        (failed, all) => Err(refused(format!("{failed} of {all} providers failed"))),
+        (1, 1) => Err(CommandError::refused("the mail was not sent")),
+        (failed, all) => Err(CommandError::refused(format!(
+            "{failed} of {all} providers failed"
+        ))),
     }
 }
 
@@ -131,16 +128,4 @@ async fn send(
         advice: error.trouble.advice(provider, &config.mail),
         said: error.message,
     })
-}
-
-fn name(provider: &MailProviderConfig) -> &'static str {
-    match provider {
-        MailProviderConfig::Mock => "mock",
-        MailProviderConfig::Smtp(smtp) => smtp.name,
-        MailProviderConfig::SendGrid(_) => "sendgrid",
-    }
-}
-
-fn refused(words: impl Into<String>) -> CommandError {
-    CommandError::Refused(words.into())
 }

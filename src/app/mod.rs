@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, CacheError};
-use crate::config::{Config, ConnectionsConfig, Loaded, LogConfig, MailProviderConfig};
-use crate::crypto::{self, AccessTokens, AccessTokensError, Hasher, Keys};
+use crate::config::{Config, ConnectionsConfig, LogConfig, MailProviderConfig};
+use crate::crypto::{AccessTokens, AccessTokensError, Hasher, Keys};
 use crate::db::{Db, DbError};
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
@@ -30,7 +29,8 @@ mod commands;
 mod doctor;
 mod greeting;
 mod mail_check;
-mod mail_outbox;
+mod mails;
+mod process;
 mod seed;
 
 pub use accounts::{AccountAction, account, export};
@@ -39,11 +39,9 @@ pub use commands::{
     migrate_up, migration_status, print_events, print_schema,
 };
 pub use doctor::{State, doctor};
-pub use greeting::greet;
-pub use mail_check::{
-    PreviewPart, mail_kinds, mail_states, preview as preview_mail, test as test_mail,
-};
-pub use mail_outbox::{OutboxAction, outbox};
+pub use mail_check::{PreviewPart, mail_kinds, preview as preview_mail, test as test_mail};
+pub use mails::{OutboxAction, mail_states, outbox};
+pub use process::run;
 pub use seed::seed;
 
 /// How often old log files are looked for.
@@ -111,47 +109,6 @@ pub struct App {
     worker: Option<Worker>,
     port: u16,
     log: LogConfig,
-}
-
-/// Starts logging; the guard is to be kept until the end of the process.
-pub fn init_telemetry(config: &Config) -> Result<telemetry::Guard, StartError> {
-    Ok(telemetry::init(
-        &config.log,
-        crypto::log_hash_key(&config.tokens),
-    )?)
-}
-
-/// Tells the log that the process starts, and what is to be said about its settings.
-pub fn announce(loaded: &Loaded) {
-    for note in &loaded.notes {
-        Event::ConfigNote.emit(Facts {
-            detail: Some(note),
-            ..Facts::default()
-        });
-    }
-    for warning in &loaded.warnings {
-        Event::ConfigWarning.emit(Facts {
-            detail: Some(warning),
-            ..Facts::default()
-        });
-    }
-}
-
-/// Tells the log why the process does not start.
-pub fn report_failed_start(error: &StartError) {
-    Event::StartFailed.emit(Facts {
-        error: Some(error),
-        ..Facts::default()
-    });
-}
-
-/// Waits for SIGTERM or SIGINT.
-pub async fn stop_signal() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-    }
 }
 
 impl App {
@@ -369,7 +326,6 @@ fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {
         name: config.app.name.clone(),
         support_email: config.app.support_email.clone(),
     };
-    let is_mock = |provider: &MailProviderConfig| matches!(provider, MailProviderConfig::Mock);
     Edge {
         root_fields: Arc::new(graphql::root_fields()),
         schema: graphql::schema(
@@ -381,7 +337,12 @@ fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {
         documents: Documents::new(config.graphql.document),
         operation_timeout: config.graphql.timeout,
         services,
-        mailbox: config.mail.providers.iter().any(is_mock).then_some(mailbox),
+        mailbox: config
+            .mail
+            .providers
+            .iter()
+            .any(MailProviderConfig::is_mock)
+            .then_some(mailbox),
         app: config.app,
         http: config.http,
     }

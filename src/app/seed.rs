@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use super::accounts::refused;
 use super::{CommandError, assemble};
 use crate::config::{Config, Environment};
 use crate::domain::clock::Clock;
@@ -11,12 +10,12 @@ use crate::domain::clock::Clock;
 pub async fn seed(config: &Config, json: bool) -> Result<(), CommandError> {
     if config.app.environment == Environment::Production {
         let text = "APP_ENV is production: accounts with a published password have no place there";
-        return Err(CommandError::Refused(text.to_owned()));
+        return Err(CommandError::refused(text));
     }
     let core = assemble(config, Clock::default()).await?;
     let seeded = core.services.seed().await;
     core.db.close().await?;
-    let seeded = seeded.map_err(refused)?;
+    let seeded = seeded?;
     let mut out = io::stdout().lock();
     if json {
         let report = serde_json::json!({ "accounts": seeded });

@@ -10,8 +10,8 @@ use super::reader::Reader;
 use super::settings;
 
 /// What `EXTERNAL_LOGGING_CONFIG` must look like.
-const ACCEPTED: &str = "a JSON object: \"endpoint\" (an http:// or https:// URL such as \
-    http://127.0.0.1:4318, needed), \"headers\" (an object of texts), \"service_name\" (a text), \
+const ACCEPTED: &str = "a JSON object: \"endpoint\" (an http:// or https:// URL without user, such \
+    as http://127.0.0.1:4318, needed), \"headers\" (an object of texts), \"service_name\" (a text), \
     \"traces\" (true or false)";
 /// Other services are reached through their agents.
 const SERVICES: &str = "otlp; the agents of Datadog, CloudWatch, Grafana and others take OTLP over \
@@ -70,7 +70,11 @@ pub(super) fn read(r: &mut Reader) -> Option<OtlpConfig> {
 fn parse(text: &str) -> Option<OtlpConfig> {
     let otlp: Otlp = serde_json::from_str(text).ok()?;
     let endpoint = Url::parse(&otlp.endpoint).ok()?;
-    let is_plain = endpoint.query().is_none() && endpoint.fragment().is_none();
+    // A key belongs into a header: errors name the endpoint.
+    let is_plain = endpoint.query().is_none()
+        && endpoint.fragment().is_none()
+        && endpoint.username().is_empty()
+        && endpoint.password().is_none();
     let is_web = ["http", "https"].contains(&endpoint.scheme());
     let headers = otlp.headers;
     let are_headers = headers.iter().all(|(name, value)| {
@@ -115,6 +119,8 @@ mod tests {
             r#"{"endpoint": "127.0.0.1:4318"}"#,
             r#"{"endpoint": "ftp://example.com"}"#,
             r#"{"endpoint": "http://example.com?key=1"}"#,
+            r#"{"endpoint": "http://user@example.com"}"#,
+            r#"{"endpoint": "http://:canary@example.com"}"#,
             r#"{"endpoint": "http://example.com", "header": {}}"#,
             r#"{"endpoint": "http://example.com", "headers": {"a b": "c"}}"#,
             r#"{"endpoint": "http://example.com", "headers": {"a": "b\nc"}}"#,

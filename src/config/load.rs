@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -15,9 +14,9 @@ use url::Url;
 use super::reader::{Problem, Problems, Reader};
 use super::settings;
 use super::{
-    AppConfig, CodesConfig, Config, DatabaseConfig, Environment, HttpConfig, LimitsConfig, Loaded,
-    PasswordsConfig, TemplateOverride, TemplatesConfig, TokensConfig, Variables, dotenv, edge,
-    graphql, log, mail, production, secret_key, unknown,
+    AppConfig, CodesConfig, Config, DatabaseConfig, Environment, LimitsConfig, Loaded,
+    PasswordsConfig, TemplateOverride, TemplatesConfig, TokensConfig, Variables, dotenv, graphql,
+    http, log, mail, production, secret_key, unknown,
 };
 use crate::domain::code::{CodeFormat, CodeType};
 use crate::domain::password::PasswordRule;
@@ -95,8 +94,8 @@ fn load_after(
     let mut r = Reader::new(variables, problems);
     let app = app(&mut r);
     let config = Config {
-        http: http(&mut r, &app),
-        metrics: metrics(&mut r),
+        http: http::read(&mut r, &app),
+        metrics: http::metrics(&mut r),
         graphql: graphql::read(&mut r),
         database: database(&mut r),
         redis_url: redis_url(&mut r),
@@ -141,7 +140,7 @@ fn app(r: &mut Reader) -> AppConfig {
     }
 }
 
-fn web_url(text: &str) -> Option<String> {
+pub(super) fn web_url(text: &str) -> Option<String> {
     let url = Url::parse(text.trim()).ok()?;
     let valid = ["http", "https"].contains(&url.scheme())
         && url.username().is_empty()
@@ -149,64 +148,6 @@ fn web_url(text: &str) -> Option<String> {
         && url.query().is_none()
         && url.fragment().is_none();
     valid.then(|| url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn http(r: &mut Reader, app: &AppConfig) -> HttpConfig {
-    let development = app.environment == Environment::Development;
-    let own_origin = match Url::parse(&app.url) {
-        Ok(url) if development => url.origin().ascii_serialization(),
-        _ => String::new(),
-    };
-    let host = r
-        .read(settings::HOST, "an IP address", |text| {
-            text.trim().parse().ok()
-        })
-        .unwrap_or(Ipv4Addr::LOCALHOST.into());
-    let port = r.integer(settings::PORT, 0..=u16::MAX);
-    if ![0, 8000].contains(&port) && !r.is_set(settings::APP_URL) {
-        r.notes.push(format!(
-            "PORT is {port} and APP_URL is not set: links in mails lead to {}",
-            app.url
-        ));
-    }
-    HttpConfig {
-        host,
-        port,
-        cors_allowed_origins: r
-            .read(
-                settings::CORS_ALLOWED_ORIGINS.or(&own_origin),
-                "a comma list of origins such as https://app.example.com, without paths or wildcards",
-                |text| comma_list(text).map(origin).collect(),
-            )
-            .unwrap_or_default(),
-        graphiql: r.flag(settings::GRAPHIQL_ENABLED.or(flag(development))),
-        introspection: r.flag(settings::INTROSPECTION_ENABLED.or(flag(development))),
-        trusted_proxies: edge::trusted_proxies(r),
-        tls: edge::tls(r),
-        connections: edge::connections(r),
-    }
-}
-
-fn metrics(r: &mut Reader) -> Option<SocketAddr> {
-    let host = r.read(settings::METRICS_HOST, "an IP address", |text| {
-        text.trim().parse().ok()
-    });
-    let port = r.read(
-        settings::METRICS_PORT,
-        "a whole number from 0 to 65535, or nothing",
-        |text| text.trim().parse().ok(),
-    )?;
-    Some(SocketAddr::new(
-        host.unwrap_or(Ipv4Addr::LOCALHOST.into()),
-        port,
-    ))
-}
-
-fn origin(text: &str) -> Option<String> {
-    let url = web_url(text)?;
-    let origin = Url::parse(&url).ok()?.origin().ascii_serialization();
-    let has_wildcard = origin.contains('*');
-    (!has_wildcard && url == origin).then_some(origin)
 }
 
 fn database(r: &mut Reader) -> DatabaseConfig {

@@ -1,12 +1,12 @@
 //! Every setting, read once at start from the environment.
 //!
 //! `settings` is the table of what exists, with explanations and defaults; `load` turns what is
-//! set into a [`Config`]. A new setting is a line in the table, a field here, and a line in `load`.
+//! set into a [`Config`]. A new setting is a line in the table, a field here or in its section's file, and a line where that is read.
 
 mod dotenv;
-mod edge;
 mod external;
 mod graphql;
+mod http;
 mod load;
 mod log;
 mod mail;
@@ -20,11 +20,10 @@ mod tests;
 mod unknown;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chrono::Duration;
-use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::code::CodeFormat;
@@ -33,6 +32,7 @@ use crate::domain::password::PasswordRule;
 
 pub use external::OtlpConfig;
 pub use graphql::{DocumentLimits, GraphqlConfig};
+pub use http::{ConnectionsConfig, HttpConfig, TlsConfig};
 pub use load::load;
 pub use log::{LogConfig, LogFileConfig, LogFormat, LogLevel, Masking};
 pub use private_files::make_private_folder;
@@ -112,51 +112,6 @@ pub struct AppConfig {
     pub url: String,
     /// `SUPPORT_EMAIL`.
     pub support_email: Option<EmailAddress>,
-}
-
-/// The listener.
-#[derive(Clone, Debug)]
-pub struct HttpConfig {
-    /// `HOST`.
-    pub host: IpAddr,
-    /// `PORT`; 0 takes a free one.
-    pub port: u16,
-    /// `CORS_ALLOWED_ORIGINS`.
-    pub cors_allowed_origins: Vec<String>,
-    /// `GRAPHIQL_ENABLED`.
-    pub graphiql: bool,
-    /// `INTROSPECTION_ENABLED`.
-    pub introspection: bool,
-    /// `TRUSTED_PROXIES`: from these peers forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// `TLS_CERT_FILE` and `TLS_KEY_FILE`.
-    pub tls: Option<TlsConfig>,
-    /// What a connection may cost.
-    pub connections: ConnectionsConfig,
-}
-
-/// The files that HTTPS is served with, both PEM.
-#[derive(Clone, Debug)]
-pub struct TlsConfig {
-    /// `TLS_CERT_FILE`: the certificate, then those that lead to its authority.
-    pub certificate: PathBuf,
-    /// `TLS_KEY_FILE`.
-    pub key: PathBuf,
-}
-
-/// What a connection may cost.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionsConfig {
-    /// `MAX_CONNECTIONS`: open at once.
-    pub max: u32,
-    /// `MAX_BODY_BYTES`: the longest body of a request.
-    pub max_body_bytes: usize,
-    /// `HEADER_TIMEOUT_SECONDS`: from a new connection to its first whole head.
-    pub header_timeout: std::time::Duration,
-    /// `REQUEST_TIMEOUT_SECONDS`: for a body to arrive; twice that for a request as a whole.
-    pub request_timeout: std::time::Duration,
-    /// `IDLE_TIMEOUT_SECONDS`: without a request.
-    pub idle_timeout: std::time::Duration,
 }
 
 /// The database.
@@ -285,6 +240,22 @@ pub enum MailProviderConfig {
     Smtp(SmtpConfig),
     /// SendGrid, by its HTTP API.
     SendGrid(SendGridConfig),
+}
+
+impl MailProviderConfig {
+    /// How it is called in settings, logs and outbox rows.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mock => "mock",
+            Self::Smtp(smtp) => smtp.name,
+            Self::SendGrid(_) => "sendgrid",
+        }
+    }
+
+    /// Whether it only pretends to send.
+    pub fn is_mock(&self) -> bool {
+        matches!(self, Self::Mock)
+    }
 }
 
 /// SendGrid.

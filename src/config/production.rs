@@ -15,8 +15,12 @@ pub(super) fn check(r: &mut Reader, config: &Config) {
         let found = format!("{:?}", config.app.url);
         r.refuse(settings::APP_URL, found, "an https:// URL in production");
     }
-    let is_mock = |provider: &MailProviderConfig| matches!(provider, MailProviderConfig::Mock);
-    if config.mail.providers.iter().any(is_mock) {
+    if config
+        .mail
+        .providers
+        .iter()
+        .any(MailProviderConfig::is_mock)
+    {
         r.refuse(
             settings::EMAIL_SERVICE,
             "mock, which sends nothing",

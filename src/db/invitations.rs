@@ -48,8 +48,8 @@ pub async fn insert(db: &impl Executor, invitation: &Invitation) -> Result<(), D
 }
 
 /// Gives an invitation that is not closed another nonce, which makes its old token worthless, and
-/// another role, inviter and life.
-pub async fn renew(db: &impl Executor, invitation: &Invitation) -> Result<(), DbError> {
+/// another role, inviter and life. `false` if it was closed or deleted meanwhile.
+pub async fn renew(db: &impl Executor, invitation: &Invitation) -> Result<bool, DbError> {
     let change = ActiveModel {
         role: Set(invitation.role.name().to_owned()),
         invited_by: Set(invitation.invited_by.map(Into::into)),
@@ -58,12 +58,15 @@ pub async fn renew(db: &impl Executor, invitation: &Invitation) -> Result<(), Db
         expires_at: Set(invitation.expires_at),
         ..Default::default()
     };
-    Entity::update_many()
+    let result = Entity::update_many()
         .set(change)
         .filter(Column::Id.eq(invitation.id))
+        .filter(Column::AcceptedAt.is_null())
+        .filter(Column::DeclinedAt.is_null())
+        .filter(Column::RevokedAt.is_null())
         .exec(db.connection())
         .await?;
-    Ok(())
+    Ok(changed(&result))
 }
 
 /// The invitation with this identifier.

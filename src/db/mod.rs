@@ -15,12 +15,15 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
+use self::deadline::{Bounded, bounded, is_at_rest};
 use crate::config::{DatabaseConfig, make_private_folder};
 
 mod check;
 mod cleanup;
 pub mod codes;
+mod deadline;
 mod entity;
+pub mod export;
 pub mod heartbeats;
 pub mod invitations;
 mod keyset;
@@ -28,7 +31,6 @@ pub mod leases;
 pub mod mail_attempts;
 pub mod mail_records;
 pub mod outbox;
-pub mod record;
 pub mod sessions;
 pub mod teams;
 pub mod users;
@@ -39,6 +41,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one statement may take on PostgreSQL.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction may rest on PostgreSQL between two statements, in milliseconds. The server
+/// ends it then: one of a process that is gone without a word would hold its locks for hours.
+const IDLE_TIMEOUT: &str = "15000";
 /// How long a writer waits for another one on SQLite.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The advisory lock that whoever migrates PostgreSQL holds; any number that nobody else uses.
@@ -53,6 +58,9 @@ pub enum DbError {
     /// A row belongs to another one that is not there, or not there any more.
     #[error("what a row belongs to is gone")]
     Orphan(#[source] DbErr),
+    /// It took too long.
+    #[error("the database does not answer")]
+    Silent,
     /// A row holds what the program cannot have written.
     #[error("unreadable row: {0}")]
     Corrupt(String),
@@ -73,13 +81,13 @@ impl From<DbErr> for DbError {
 
 /// The pool of connections. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Db(DatabaseConnection);
+pub struct Db(Bounded<DatabaseConnection>);
 
 /// An open transaction. What it changes it changes in the order teams, codes, mails, account,
 /// sessions, so that two never wait for each other. Dropped without [`commit`](Self::commit), it
 /// leaves no trace.
 #[derive(Debug)]
-pub struct Tx(DatabaseTransaction);
+pub struct Tx(Bounded<DatabaseTransaction>);
 
 /// Where a query can run.
 pub trait Executor: Sync {
@@ -92,17 +100,17 @@ pub trait Executor: Sync {
 }
 
 impl Executor for Db {
-    type Connection = DatabaseConnection;
+    type Connection = Bounded<DatabaseConnection>;
 
-    fn connection(&self) -> &DatabaseConnection {
+    fn connection(&self) -> &Self::Connection {
         &self.0
     }
 }
 
 impl Executor for Tx {
-    type Connection = DatabaseTransaction;
+    type Connection = Bounded<DatabaseTransaction>;
 
-    fn connection(&self) -> &DatabaseTransaction {
+    fn connection(&self) -> &Self::Connection {
         &self.0
     }
 }
@@ -143,9 +151,18 @@ impl Db {
                     .synchronous(SqliteSynchronous::Normal)
                     .foreign_keys(true)
                     .busy_timeout(BUSY_TIMEOUT)
+            })
+            .map_sqlx_postgres_opts(|postgres| {
+                postgres.options([("idle_in_transaction_session_timeout", IDLE_TIMEOUT)])
+            })
+            .map_sqlx_postgres_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
+            })
+            .map_sqlx_sqlite_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
             });
         match Database::connect(options).await {
-            Ok(connection) => Ok(Self(connection)),
+            Ok(connection) => Ok(Self(Bounded(connection))),
             Err(error) => {
                 Self::try_out(config).await?;
                 Err(error.into())
@@ -160,12 +177,14 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(Tx(self.0.begin_with_options(options).await?))
+        let begun = bounded(self.0.0.begin_with_options(options));
+        Ok(Tx(Bounded(begun.await?)))
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), DbError> {
-        Ok(self.0.ping().await?)
+        // It is larger than what others want to hold.
+        Ok(bounded(Box::pin(self.0.0.ping())).await?)
     }
 
     /// Connections open, of which idle, and at most.
@@ -175,9 +194,9 @@ impl Db {
             [pool.size(), idle, pool.options().get_max_connections()]
         }
         if self.is_sqlite() {
-            figures(self.0.get_sqlite_connection_pool())
+            figures(self.0.0.get_sqlite_connection_pool())
         } else {
-            figures(self.0.get_postgres_connection_pool())
+            figures(self.0.0.get_postgres_connection_pool())
         }
     }
 
@@ -189,20 +208,20 @@ impl Db {
     /// Brings the schema up to date, one process at a time: all of it or nothing.
     pub async fn migrate_up(&self) -> Result<(), DbError> {
         let tx = self.begin_migration().await?;
-        Migrator::up(&tx.0, None).await?;
+        Migrator::up(&tx.0.0, None).await?;
         tx.commit().await
     }
 
     /// Takes the last `steps` migrations back, and the data of their tables with them.
     pub async fn migrate_down(&self, steps: u32) -> Result<(), DbError> {
         let tx = self.begin_migration().await?;
-        Migrator::down(&tx.0, Some(steps)).await?;
+        Migrator::down(&tx.0.0, Some(steps)).await?;
         tx.commit().await
     }
 
     /// Every migration, oldest first, and whether it was applied.
     pub async fn migration_status(&self) -> Result<Vec<MigrationState>, DbError> {
-        let migrations = Migrator::get_migration_with_status_read_only(&self.0).await?;
+        let migrations = Migrator::get_migration_with_status_read_only(&self.0.0).await?;
         let state = |migration: &migration::Migration| MigrationState {
             name: migration.name().to_owned(),
             applied: migration.status() == migration::MigrationStatus::Applied,
@@ -223,14 +242,14 @@ impl Db {
 
     /// Closes the pool after what runs has finished.
     pub async fn close(self) -> Result<(), DbError> {
-        Ok(self.0.close().await?)
+        Ok(bounded(self.0.0.close()).await?)
     }
 }
 
 impl Tx {
     /// Makes everything done in it last.
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.0.commit().await?)
+        Ok(bounded(self.0.0.commit()).await?)
     }
 }
 

@@ -79,6 +79,9 @@ pub enum Refusal {
     /// What follows cannot be told from text, so it cannot be counted.
     #[error("The document has a block string that is not closed.")]
     OpenBlockString,
+    /// The values of variables, put wherever the document names them, take too much memory.
+    #[error("The variables are too long for as often as the document names them.")]
+    LongVariables,
 }
 
 impl Refusal {
@@ -87,7 +90,7 @@ impl Refusal {
         match self {
             Self::TooMany { what, .. } => Some(what.setting),
             Self::TooDeep { .. } => Some("GRAPHQL_MAX_NESTING"),
-            Self::FragmentCycle | Self::OpenBlockString => None,
+            Self::FragmentCycle | Self::OpenBlockString | Self::LongVariables => None,
         }
     }
 }

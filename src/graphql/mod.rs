@@ -1,7 +1,7 @@
 //! The GraphQL schema: thin resolvers that turn an input into one service call and its answer
 //! into a payload.
 
-use async_graphql::{EmptySubscription, SDLExportOptions};
+use async_graphql::{EmptySubscription, SDLExportOptions, SchemaBuilder};
 
 use crate::config::GraphqlConfig;
 use crate::service::Services;
@@ -38,8 +38,7 @@ pub use reference::reference_markdown;
 pub use root_fields::root_fields;
 
 /// The executable schema.
-pub type Schema =
-    async_graphql::Schema<query::Query, mutation::Mutation, async_graphql::EmptySubscription>;
+pub type Schema = async_graphql::Schema<query::Query, mutation::Mutation, EmptySubscription>;
 
 /// How many directives one field may have.
 const MAX_DIRECTIVES: usize = 5;
@@ -74,20 +73,16 @@ pub fn schema(
     limits: GraphqlConfig,
     introspection: bool,
 ) -> Schema {
-    let builder = async_graphql::Schema::build(
-        query::Query,
-        mutation::Mutation::default(),
-        EmptySubscription,
-    )
-    .data(services)
-    .data(app)
-    .extension(error::ErrorCodes { limits })
-    .extension(conformance::Conformance)
-    .limit_depth(limits.max_depth)
-    .limit_complexity(limits.max_complexity)
-    // Here fragments count too: one for each field, and some.
-    .limit_recursive_depth(2 * limits.max_depth + 8)
-    .limit_directives(MAX_DIRECTIVES);
+    let builder = builder()
+        .data(services)
+        .data(app)
+        .extension(error::ErrorCodes { limits })
+        .extension(conformance::Conformance)
+        .limit_depth(limits.max_depth)
+        .limit_complexity(limits.max_complexity)
+        // Here fragments count too: one for each field, and some.
+        .limit_recursive_depth(2 * limits.max_depth + 8)
+        .limit_directives(MAX_DIRECTIVES);
     if introspection {
         builder.finish()
     } else {
@@ -98,19 +93,25 @@ pub fn schema(
     }
 }
 
-/// The schema in the schema definition language, as committed in `schema.graphql`.
-pub fn sdl() -> String {
-    let schema = async_graphql::Schema::build(
+fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, EmptySubscription> {
+    Schema::build(
         query::Query,
         mutation::Mutation::default(),
         EmptySubscription,
     )
-    .finish();
+}
+
+/// The schema in the schema definition language, as committed in `schema.graphql`.
+pub fn sdl() -> String {
     let options = SDLExportOptions::new()
         .prefer_single_line_descriptions()
         .include_specified_by()
         .use_space_ident();
-    let mut sdl = schema.sdl_with_options(options).trim().to_owned();
+    let mut sdl = builder()
+        .finish()
+        .sdl_with_options(options)
+        .trim()
+        .to_owned();
     sdl.push('\n');
     sdl
 }

@@ -36,6 +36,7 @@ mod persisted;
 
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
+
 /// A request that is refused before it runs, with its HTTP status.
 struct Refusal {
     /// The status for whichever media type; `None` where `application/json` keeps 200.
@@ -189,20 +190,20 @@ async fn run(
         return Err(Refusal::method("POST", "Only queries can be sent by GET."));
     }
 
+    let variables = parameters.variables.unwrap_or_default();
+    let variables = Variables::from_json(serde_json::Value::Object(variables));
+    let operation = document.request(variables).map_err(Refusal::document)?;
+
     let fields = root_field_names(&document, operation_name);
     let is_public = !fields.is_empty() && fields.iter().all(|field| PUBLIC_FIELDS.contains(field));
     let client = client(request);
     let actor = actor(edge, request, &client, is_public).await?;
 
-    let variables = parameters.variables.unwrap_or_default();
-    let mut operation = document
-        .request()
-        .variables(Variables::from_json(serde_json::Value::Object(variables)))
-        .data(Caller {
-            client,
-            actor,
-            request_id: request_id.clone(),
-        });
+    let mut operation = operation.data(Caller {
+        client,
+        actor,
+        request_id: request_id.clone(),
+    });
     operation.operation_name = parameters.operation_name;
     let begun = Instant::now();
     let known = |field: &&str| edge.root_fields.contains(*field);

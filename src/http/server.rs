@@ -40,6 +40,11 @@ mod requests;
 
 /// How long open requests may take to end once the server is told to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// How long connections are still accepted then: those that the system has made already, and those
+/// of whoever is just being told to go elsewhere.
+const LAST_CALL: Duration = Duration::from_millis(100);
+/// How long a new connection may then take to bring its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// How long a connection may take to end in good order once its time is over.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a connection must have been idle to be closed for another; also how often that is
@@ -86,8 +91,9 @@ impl Listener {
     }
 }
 
-/// Answers requests until `stop` is done. Then nothing is accepted any more, idle connections are
-/// closed, and open requests may end for up to ten seconds.
+/// Answers requests until `stop` is done. Then hardly anything is accepted any more, idle
+/// connections are closed, and open requests may end for up to ten seconds. New connections may
+/// bring one request before they are closed, so that nobody who was let in is turned away.
 pub(super) async fn run<E>(
     listener: Listener,
     endpoint: E,
@@ -111,13 +117,17 @@ pub(super) async fn run<E>(
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        () = stop => {}
-        () = keeping_fresh => {}
-        never = accept(&listener.tcp, &server, &connections) => match never {},
+    {
+        let mut accepting = pin!(accept(&listener.tcp, &server, &connections));
+        tokio::select! {
+            () = stop => {}
+            () = keeping_fresh => {}
+            never = &mut accepting => match never {},
+        }
+        server.stopping.cancel();
+        let _ = timeout(LAST_CALL, accepting).await;
     }
     drop(listener);
-    server.stopping.cancel();
     connections.close();
     // Each of them sees to it that it ends.
     connections.wait().await;
@@ -241,8 +251,14 @@ where
                     self.speak(stream, local, peer, Scheme::HTTPS).await;
                 }
             }
-            () = self.stopping.cancelled() => {}
+            () = self.stopped_for(FIRST_REQUEST) => {}
         }
+    }
+
+    /// Done so long after the server was told to stop.
+    async fn stopped_for(&self, time: Duration) {
+        self.stopping.cancelled().await;
+        sleep(time).await;
     }
 
     /// Answers the requests of one connection.
@@ -265,10 +281,16 @@ where
         let patience = tokio::select! {
             _ = connection.as_mut() => return,
             () = self.overdue(&requests) => FAREWELL,
-            () = self.stopping.cancelled() => SHUTDOWN_GRACE,
+            () = self.stopping_after_the_first(&requests) => SHUTDOWN_GRACE,
         };
         connection.as_mut().graceful_shutdown();
         let _ = timeout(patience, connection).await;
+    }
+
+    /// Done when the server stops, and the first request is there or has had its time to come.
+    async fn stopping_after_the_first(&self, requests: &Requests) {
+        self.stopping.cancelled().await;
+        let _ = timeout(FIRST_REQUEST, requests.first()).await;
     }
 
     /// Done when the time of a connection is over, or it is idle while others wait.

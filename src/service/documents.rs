@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use super::Services;
-use crate::cache::CacheError;
 use crate::crypto;
 use crate::telemetry::Event;
 
@@ -55,7 +54,9 @@ impl Services {
     /// while Redis is away.
     pub async fn shared_document(&self, hash: DocumentHash) -> Option<String> {
         let found = self.0.cache.get(&hash.key()).await;
-        let text = found.map_err(|error| self.report_cache(&error)).ok()??;
+        let text = found
+            .inspect_err(|error| self.report_outage(Event::CacheUnavailable, Some(error)))
+            .ok()??;
         // Its place may hold another one.
         (DocumentHash::of(&text) == hash).then_some(text)
     }
@@ -66,13 +67,8 @@ impl Services {
             return;
         }
         if let Err(error) = self.0.cache.put(&hash.key(), text, LIFETIME).await {
-            self.report_cache(&error);
+            self.report_outage(Event::CacheUnavailable, Some(&error));
         }
-    }
-
-    fn report_cache(&self, error: &CacheError) {
-        let outages = &self.0.outages;
-        outages.report(Event::CacheUnavailable, Some(error), self.now());
     }
 }
 

@@ -104,7 +104,7 @@ impl TeamAdmin {
                 view.into(),
             ));
         }
-        let invitation = Invitation {
+        let mut invitation = Invitation {
             id: open
                 .as_ref()
                 .map_or_else(|| services.new_id(), |open| open.id),
@@ -117,9 +117,11 @@ impl TeamAdmin {
             expires_at: now + services.0.invitation_lifetime,
             is_closed: false,
         };
-        if open.is_some() {
-            invitations::renew(&tx, &invitation).await?;
-        } else {
+        if open.is_none() {
+            invitations::insert(&tx, &invitation).await?;
+        } else if !invitations::renew(&tx, &invitation).await? {
+            // Declined, or cleaned away, since it was found: nobody holds the team for that.
+            invitation.id = services.new_id();
             invitations::insert(&tx, &invitation).await?;
         }
         let refers_to = Some(Uuid::from(invitation.id));

@@ -104,26 +104,25 @@ impl Services {
         .await
     }
 
-    /// Counts a hit.
+    /// Asks the limiter; nothing is told but that it counts alone.
+    pub(super) async fn count_hit(&self, rule: Rule, subject: &str) -> Result<(), Exceeded> {
+        let verdict = self.0.limiter.hit(rule, subject, self.now()).await;
+        if verdict.degraded {
+            self.report_outage(Event::LimiterDegraded, None);
+        }
+        verdict.allowed
+    }
+
+    /// Counts a hit, and tells of a refusal.
     pub(super) async fn hit(
         &self,
         rule: Rule,
         subject: Subject<'_>,
         client: &Client,
     ) -> Result<(), Exceeded> {
-        let verdict = self
-            .0
-            .limiter
-            .hit(rule, &self.limit_subject(subject), self.now())
-            .await;
-        if verdict.degraded {
-            self.0
-                .outages
-                .report(Event::LimiterDegraded, None, self.now());
-        }
-        self.metrics()
-            .limiter_decision(rule.name, verdict.allowed.is_ok());
-        verdict.allowed.inspect_err(|exceeded| {
+        let allowed = self.count_hit(rule, &self.limit_subject(subject)).await;
+        self.metrics().limiter_decision(rule.name, allowed.is_ok());
+        allowed.inspect_err(|exceeded| {
             Event::RateLimitExceeded.emit(Facts {
                 email: match subject {
                     Subject::Email(email) => Some(email),

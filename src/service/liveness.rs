@@ -104,9 +104,7 @@ impl Services {
     /// as a process could find the session alive in what was filled before.
     async fn bury(&self, id: SessionId) {
         if let Err(error) = self.try_bury(id).await {
-            self.0
-                .outages
-                .report(Event::CacheUnavailable, Some(&error), self.now());
+            self.report_outage(Event::CacheUnavailable, Some(&error));
             let services = self.clone();
             tokio::spawn(async move { services.keep_burying(id).await });
         }
@@ -168,9 +166,7 @@ impl Services {
         if now - session.last_used_at >= Duration::seconds(60) {
             // A note that fails is no reason to turn the request away.
             if let Err(error) = sessions::touch(&self.0.db, id, now).await {
-                self.0
-                    .outages
-                    .report(Event::InternalError, Some(&error), now);
+                self.report_outage(Event::InternalError, Some(&error));
             }
         }
         let alive = Liveness::Alive {
@@ -180,21 +176,13 @@ impl Services {
         match cached {
             // Never over a tombstone that was set since the database was asked.
             Ok(_) => {
-                let _ = self
-                    .0
-                    .cache
-                    .put_if_absent(&key, &encode(&alive), LIVENESS_LIFETIME)
-                    .await
-                    .inspect_err(|error| {
-                        self.0
-                            .outages
-                            .report(Event::CacheUnavailable, Some(error), now);
-                    });
+                let (cache, alive) = (&self.0.cache, encode(&alive));
+                let kept = cache.put_if_absent(&key, &alive, LIVENESS_LIFETIME);
+                if let Err(error) = kept.await {
+                    self.report_outage(Event::CacheUnavailable, Some(&error));
+                }
             }
-            Err(error) => self
-                .0
-                .outages
-                .report(Event::CacheUnavailable, Some(&error), now),
+            Err(error) => self.report_outage(Event::CacheUnavailable, Some(&error)),
         }
         Ok(alive)
     }

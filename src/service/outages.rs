@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::Duration;
 
+use super::Services;
 use crate::domain::clock::Timestamp;
 use crate::telemetry::{Event, Facts};
 
@@ -16,15 +17,12 @@ const QUIET: Duration = Duration::seconds(10);
 #[derive(Debug, Default)]
 pub struct Outages(Mutex<HashMap<&'static str, Timestamp>>);
 
-impl Outages {
+impl Services {
     /// Emits `event` unless it was emitted within the last ten seconds.
-    pub(super) fn report(
-        &self,
-        event: Event,
-        error: Option<&(dyn Error + 'static)>,
-        now: Timestamp,
-    ) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn report_outage(&self, event: Event, error: Option<&(dyn Error + 'static)>) {
+        let now = self.now();
+        let Outages(told) = &self.0.outages;
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = told
             .get(event.name())
             .is_some_and(|last| now - *last < QUIET);

@@ -113,9 +113,7 @@ impl Services {
     /// finds the mail.
     pub(super) async fn ring(&self, mail: MailId) {
         if let Err(error) = self.0.queue.ring(mail).await {
-            self.0
-                .outages
-                .report(Event::QueueUnavailable, Some(&error), self.now());
+            self.report_outage(Event::QueueUnavailable, Some(&error));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration as StdDuration, Instant};
 use chrono::Duration;
 use tokio::time::{sleep, timeout};
 
-use super::Services;
+use super::{ServiceError, Services};
 use crate::db::{DbError, heartbeats, outbox};
 use crate::domain::clock::Timestamp;
 use crate::telemetry::metrics::{Gauges, Metrics};
@@ -14,7 +14,7 @@ use crate::telemetry::{Event, Facts};
 /// How long the database may take to answer; whoever asks for readiness does not wait for long.
 const PATIENCE: StdDuration = StdDuration::from_secs(2);
 /// Without a sign of life of any worker for this long, mail waits: four heartbeats are missing.
-const WORKER_AGE_MAX: Duration = Duration::seconds(45);
+pub const WORKER_AGE_MAX: Duration = Duration::seconds(45);
 /// A mail that was due for this long and that nobody sends: sixty sweeps passed it over.
 const OUTBOX_LAG_MAX: Duration = Duration::seconds(120);
 /// How often each process asks whether the database is there.
@@ -152,7 +152,7 @@ impl Services {
     }
 
     /// Notes that the worker of this name is alive.
-    pub async fn worker_is_alive(&self, name: &str) -> Result<(), super::ServiceError> {
+    pub async fn worker_is_alive(&self, name: &str) -> Result<(), ServiceError> {
         let now = self.now();
         heartbeats::beat(&self.0.db, name, now).await?;
         Ok(heartbeats::forget_before(&self.0.db, now - FORGET_AFTER).await?)
@@ -166,7 +166,7 @@ impl Services {
             let problem = match answer {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error),
-                Err(_) => Some(DbError::Corrupt("it does not answer".to_owned())),
+                Err(_) => Some(DbError::Silent),
             };
             match (problem, since) {
                 (Some(error), None) => {

@@ -165,12 +165,6 @@ impl Services {
     }
 
     async fn is_within(&self, rule: Rule, subject: &str) -> bool {
-        let verdict = self.0.limiter.hit(rule, subject, self.now()).await;
-        if verdict.degraded {
-            self.0
-                .outages
-                .report(Event::LimiterDegraded, None, self.now());
-        }
-        verdict.allowed.is_ok()
+        self.count_hit(rule, subject).await.is_ok()
     }
 }

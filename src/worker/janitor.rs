@@ -47,10 +47,7 @@ impl Janitor {
                 }
             }
         };
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = working => {}
-        }
+        shutdown.run_until_cancelled(working).await;
     }
 
     async fn clean_up(&mut self) {

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::delivery::Delivery;
 use self::janitor::Janitor;
+use self::supervisor::{revive, supervise};
 use self::sweeper::Sweeper;
 use crate::config::MailConfig;
 use crate::mail::Mailer;
@@ -71,17 +72,26 @@ impl Worker {
         ));
         let mut parts = JoinSet::new();
         for concurrency in shares(self.config.concurrency, &self.queue.source()) {
-            parts.spawn(supervisor::supervise(
-                self.queue.clone(),
-                Arc::clone(&delivery),
-                concurrency,
-                shutdown.clone(),
-            ));
+            let (queue, delivery) = (self.queue.clone(), Arc::clone(&delivery));
+            let stop = shutdown.clone();
+            parts.spawn(revive(shutdown.clone(), move || {
+                let (queue, delivery) = (queue.clone(), Arc::clone(&delivery));
+                supervise(queue, delivery, concurrency, stop.clone())
+            }));
         }
-        let janitor = Janitor::new(self.services.clone());
-        parts.spawn(janitor.run(shutdown.clone()));
-        let sweeper = Sweeper::new(self.queue, self.services, Arc::clone(&delivery));
-        parts.spawn(sweeper.run(shutdown.clone()));
+        let (services, stop) = (self.services.clone(), shutdown.clone());
+        parts.spawn(revive(shutdown.clone(), move || {
+            Janitor::new(services.clone()).run(stop.clone())
+        }));
+        let (sending, stop) = (Arc::clone(&delivery), shutdown.clone());
+        parts.spawn(revive(shutdown.clone(), move || {
+            let sweeper = Sweeper::new(
+                self.queue.clone(),
+                self.services.clone(),
+                Arc::clone(&sending),
+            );
+            sweeper.run(stop.clone())
+        }));
 
         shutdown.cancelled().await;
         delivery.sends.close();

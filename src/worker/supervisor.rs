@@ -1,5 +1,7 @@
-//! Keeps an apalis worker alive: any error of Redis ends one for good.
+//! Keeps the parts of the worker alive: any error of Redis ends an apalis worker for good, and a
+//! panic any of them.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +9,7 @@ use apalis::layers::WorkerBuilderExt;
 use apalis_core::monitor::{Monitor, MonitorError};
 use apalis_core::task::task_id::RandomId;
 use apalis_core::worker::builder::WorkerBuilder;
+use futures::FutureExt;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +23,24 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A worker that lived this long did not die young.
 const HEALTHY: Duration = Duration::from_secs(30);
+
+/// Runs a part of the worker, and again if it ends before `shutdown`, be it by a panic.
+pub(super) async fn revive<F: Future<Output = ()>>(
+    shutdown: CancellationToken,
+    part: impl Fn() -> F,
+) {
+    loop {
+        // The panic hook has logged it.
+        let _ = AssertUnwindSafe(async { part().await })
+            .catch_unwind()
+            .await;
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            () = sleep(PAUSE_MIN) => {}
+        }
+    }
+}
 
 /// Runs a worker that handles `concurrency` bells at once, and another when it ends, until
 /// `shutdown`; then lets it finish what it has taken.
@@ -103,5 +124,34 @@ fn register(queue: &Queue, delivery: &Arc<Delivery>, name: String, concurrency: 
                 .concurrency(concurrency)
                 .build(answer.clone())
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Whatever ends a part, it runs again, until it is told to end.
+    #[tokio::test]
+    async fn a_part_that_panics_or_ends_is_revived() {
+        let (lives, shutdown) = (AtomicU32::new(0), CancellationToken::new());
+        let part = || {
+            // Before its first await, too.
+            let life = lives.fetch_add(1, Ordering::Relaxed);
+            let shutdown = shutdown.clone();
+            assert_ne!(life, 0, "a panic that the test wants");
+            async move {
+                assert_ne!(life, 1, "another one");
+                if life == 3 {
+                    shutdown.cancel();
+                }
+            }
+        };
+        let revived = revive(shutdown.clone(), part);
+        let ended = tokio::time::timeout(Duration::from_secs(20), revived).await;
+        assert!(ended.is_ok());
+        assert_eq!(lives.load(Ordering::Relaxed), 4);
     }
 }

@@ -53,19 +53,16 @@ impl Sweeper {
     /// Sweeps at once and then every two seconds, or whenever the queue runs low, until `shutdown`.
     /// Sends it began go on.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
-        let mut heartbeat = Heartbeat::new(&self.services);
+        let mut heartbeat = Heartbeat::new(self.services.clone());
         let sweeping = async {
             loop {
-                heartbeat.beat(&self.services).await;
+                heartbeat.beat().await;
                 // The panic hook has logged it.
                 let swept = AssertUnwindSafe(self.sweep()).catch_unwind().await;
                 sleep(swept.unwrap_or(INTERVAL)).await;
             }
         };
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = sweeping => {}
-        }
+        shutdown.run_until_cancelled(sweeping).await;
     }
 
     /// Sweeps once, and says when to sweep again.

@@ -180,6 +180,48 @@ async fn complexity_multiplies_with_the_size_of_lists() {
     );
 }
 
+/// A variable is copied wherever a document names it, so a long one that is named often is refused
+/// before that: a body of 256 KiB would else take gigabytes. The value may also be the default.
+#[tokio::test]
+async fn long_variables_are_not_multiplied() {
+    let deployment = Deployment::embedded().await;
+    let app = deployment.start().await;
+    let many = |what: &str, count: usize| vec![what; count].join(" ");
+    let named = |count| {
+        format!(
+            "query($v: [String]) {{ invitation(token: [{}]) {{ email }} }}",
+            many("$v", count)
+        )
+    };
+    let by_default = format!(
+        "query($v: [Int] = [{}]) {{ invitation(token: [{}]) {{ email }} }}",
+        many("1", 1500),
+        many("$v", 1000)
+    );
+    let nested = vec![Value::Array(Vec::new()); 20_000];
+    for (document, variables) in [
+        (named(100), json!({ "v": nested })),
+        (named(100), json!({ "v": "x".repeat(100_000) })),
+        (named(100), json!({ "v": [{ "a": nested }] })),
+        (by_default, json!({})),
+    ] {
+        let answer = app.post(&document, variables).await;
+        assert_eq!(answer.code(), "QUERY_TOO_COMPLEX", "{}", answer.text);
+        let message = answer.json()["errors"][0]["message"].to_string();
+        assert!(message.contains("variables are too long"), "{message}");
+    }
+    // Long, or often, is fine.
+    let once = "query($v: String!) { invitation(token: $v) { email } }";
+    let long = app.run(once, json!({ "v": "x".repeat(200_000) })).await;
+    assert_eq!(long["invitation"], Value::Null);
+    let often = format!(
+        "query($v: String!) {{ {} }}",
+        many("invitation(token: $v) { email }", 40)
+    );
+    let often = app.run(&often, json!({ "v": "x".repeat(2_000) })).await;
+    assert_eq!(often["invitation"], Value::Null);
+}
+
 on_both_deployments! {
     /// An operation that waits for something, here for a row that somebody else holds, is given up
     /// in time, and the next one is answered.

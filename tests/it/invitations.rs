@@ -3,13 +3,14 @@
 use chrono::Duration;
 use futures::future::join_all;
 use gatelodge::domain::mail::MailKind;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
 use crate::support::client::{SESSION, error_codes, refused};
 use crate::support::deployment::Deployment;
-use crate::support::on_both_deployments;
 use crate::support::team::NO_LIMITS;
+use crate::support::{eventually, on_both_deployments};
 
 const MEMBER: &str = "MEMBER";
 const ADMIN: &str = "ADMIN";
@@ -25,6 +26,43 @@ async fn unproved(app: &TestApp, email: &str) -> crate::support::client::Tokens 
     let input = json!({ "email": email, "password": password });
     let logged_in = app.mutate("login", input, SESSION).await;
     crate::support::client::Tokens::of(&logged_in["session"])
+}
+
+/// Inviting again while the invitation is declined or cleaned away makes another one, whose link
+/// works. SQLite has one writer at a time, so this can happen on PostgreSQL only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_that_goes_while_it_is_renewed_is_made_anew() {
+    let deployment = Deployment::clustered().await;
+    let app = deployment.start_with(NO_LIMITS).await;
+    let ada = app.person("ada@example.com").await;
+    let team = ada.create_team("Engines").await;
+    for (email, going) in [
+        (
+            "one@example.com",
+            "UPDATE invitations SET declined_at = now()",
+        ),
+        ("two@example.com", "DELETE FROM invitations"),
+    ] {
+        let old = app.ask(&ada, &team, email, MEMBER).await;
+        let database = deployment.database().await;
+        let holding = database.begin().await.unwrap();
+        let of_email = format!("{going} WHERE email = '{email}'");
+        holding.execute_unprepared(&of_email).await.unwrap();
+        let going = async {
+            eventually("the renewal to wait for the row", async || {
+                let waiting = deployment
+                    .count("pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+                    .await;
+                (waiting > 0).then_some(())
+            })
+            .await;
+            holding.commit().await.unwrap();
+        };
+        let (new, ()) = futures::join!(app.ask(&ada, &team, email, ADMIN), going);
+        assert_eq!(app.preview(&old).await, Value::Null);
+        assert_eq!(app.preview(&new).await["role"], ADMIN, "{email}");
+        database.close().await.unwrap();
+    }
 }
 
 on_both_deployments! {

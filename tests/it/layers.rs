@@ -34,7 +34,8 @@ const MODULES: &[Module] = &[
     Module { layer: 3, name: "worker",    may_import: &["domain", "config", "telemetry", "service", "queue", "mail"] },
     Module { layer: 4, name: "http",      may_import: &["domain", "config", "telemetry", "service", "graphql"] },
     Module { layer: 5, name: "app",       may_import: &["domain", "config", "telemetry", "db", "cache", "limits", "crypto", "queue", "mail", "service", "graphql", "worker", "http"] },
-    Module { layer: 5, name: "main",      may_import: &["config", "app"] },
+    Module { layer: 5, name: "arguments", may_import: &["app"] },
+    Module { layer: 5, name: "main",      may_import: &["config", "app", "arguments"] },
 ];
 
 /// External crates that only some modules may name. Any other crate is free for all.
@@ -61,7 +62,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("hyper_util", &["http"]),
     ("tokio_rustls", &["http"]),
     ("ipnet", &["config", "http"]),
-    ("reqwest", &["app"]),
+    ("clap", &["arguments", "main"]),
 ];
 
 #[test]
@@ -120,12 +121,12 @@ fn the_crate_documentation_shows_the_tables() {
         .iter()
         .map(|(name, modules)| format!("//! | `{name}` | {} |", quoted(modules)));
     let documentation = include_str!("../../src/lib.rs");
-    for line in modules.chain(fences) {
-        assert!(
-            documentation.lines().any(|shown| shown == line),
-            "src/lib.rs lacks this line:\n{line}"
-        );
-    }
+    let rows: Vec<_> = modules.chain(fences).collect();
+    let shown: Vec<_> = documentation
+        .lines()
+        .filter(|line| line.starts_with("//! |") && line.contains('`'))
+        .collect();
+    assert_eq!(shown, rows);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod doctor;
 mod drain;
 mod email_address;
 mod export;
+mod faults;
 mod forged_tokens;
 mod fuzz;
 mod graphql;

@@ -141,3 +141,15 @@ async fn https_at_the_proxy_is_https() {
         );
     }
 }
+
+/// The proxy of `docker-compose.yml` removes the headers that are believed and that it does not
+/// write itself: where a client's own contradicts the proxy's, the log has the proxy's address.
+#[test]
+fn the_supplied_proxy_removes_what_clients_make_up() {
+    let caddyfile = include_str!("../../deploy/Caddyfile");
+    let (_, proxy) = caddyfile.split_once("reverse_proxy {").unwrap();
+    for header in ["Forwarded", "X-Real-IP"] {
+        let removed = format!("header_up -{header}");
+        assert!(proxy.lines().any(|line| line.trim() == removed), "{header}");
+    }
+}

@@ -2,25 +2,19 @@
 
 use std::time::Duration;
 
-use gatelodge::config::{
-    MailConfig, MailProviderConfig, SendGridConfig, SmtpConfig, SmtpEncryption,
-};
-use gatelodge::domain::clock::Clock;
-use gatelodge::domain::code::{CodeFormat, CodeType};
-use gatelodge::domain::email::EmailAddress;
-use gatelodge::domain::mail::{MailKind, RenderedMail};
-use gatelodge::domain::mailbox::Mailbox;
+use gatelodge::config::{MailProviderConfig, SendGridConfig};
+use gatelodge::domain::mail::RenderedMail;
 use gatelodge::mail::{Mailer, SendError, Trouble};
 use serde_json::json;
 
 use crate::support::deployment::Deployment;
+use crate::support::mailer::{self, CODE, smtp};
 use crate::support::outbox::Outbox;
 use crate::support::sendgrid::{KEY, SendGrid};
 use crate::support::smtp::{SmtpOptions, SmtpServer};
 use crate::support::{free_port, on_both_deployments};
 
 const ADA: &str = "ada@example.com";
-const CODE: &str = "483920";
 
 fn sendgrid(base_url: &str) -> MailProviderConfig {
     MailProviderConfig::SendGrid(SendGridConfig {
@@ -29,44 +23,18 @@ fn sendgrid(base_url: &str) -> MailProviderConfig {
     })
 }
 
-fn smtp(port: u16) -> MailProviderConfig {
-    MailProviderConfig::Smtp(SmtpConfig {
-        name: "smtp",
-        host: "localhost".to_owned(),
-        port,
-        credentials: None,
-        encryption: SmtpEncryption::None,
-    })
-}
-
 fn mailer(providers: Vec<MailProviderConfig>) -> Mailer {
-    let config = MailConfig {
+    let from_name = "Ship & Söhne\r\nBcc: eve@example.com";
+    mailer::mailer(&mailer::config(
+        from_name,
         providers,
-        from_address: EmailAddress::parse("no-reply@gatelodge.example").unwrap(),
-        from_name: "Ship & Söhne\r\nBcc: eve@example.com".to_owned(),
-        timeout: Duration::from_secs(2),
-        max_attempts: 8,
-        fallback_to_console: false,
-        concurrency: 8,
-    };
-    Mailer::new(&config, &Mailbox::default(), &Clock::default()).unwrap()
+        Duration::from_secs(2),
+    ))
 }
 
 fn mail(to: &str) -> RenderedMail {
-    let format = CodeFormat {
-        length: 6,
-        code_type: CodeType::Numeric,
-    };
-    RenderedMail {
-        id: uuid::Uuid::from_u128(7).into(),
-        kind: MailKind::LoginCode,
-        to: EmailAddress::parse(&format!("{to}@example.com")).unwrap(),
-        subject: "Your code for Söhne".to_owned(),
-        text: format!("Grüße, 日本\nyour code: {CODE}\n"),
-        html: format!("<p>Grüße</p><b>{CODE}</b>"),
-        code: format.parse(CODE),
-        link: None,
-    }
+    let text = format!("Grüße, 日本\nyour code: {CODE}\n");
+    mailer::mail(to, &text, &format!("<p>Grüße</p><b>{CODE}</b>"))
 }
 
 async fn refusal(mailer: &Mailer, to: &str) -> SendError {
@@ -192,7 +160,10 @@ async fn a_connection_closed_while_idle_is_replaced() {
 async fn what_sendgrid_does_not_take_the_next_provider_takes() {
     let http = SendGrid::start().await;
     let server = SmtpServer::start(SmtpOptions::default());
-    let both = mailer(vec![sendgrid(&http.url), smtp(server.port())]);
+    let both = mailer(vec![
+        sendgrid(&http.url),
+        MailProviderConfig::Smtp(smtp(server.port())),
+    ]);
     for to in ["status401", "status500"] {
         let sent = both.send(&mail(to)).await.unwrap();
         assert_eq!(sent.provider, "smtp");
@@ -220,7 +191,10 @@ async fn a_wait_that_is_asked_for_is_told() {
     let wait = refusal(&only, "reset429").await.retry_after.unwrap();
     assert!((55..=60).contains(&wait.as_secs()), "{wait:?}");
     assert_eq!(refusal(&only, "status429").await.retry_after, None);
-    let both = mailer(vec![sendgrid(&http.url), smtp(free_port())]);
+    let both = mailer(vec![
+        sendgrid(&http.url),
+        MailProviderConfig::Smtp(smtp(free_port())),
+    ]);
     assert_eq!(refusal(&both, "reset429").await.retry_after, None);
 }
 

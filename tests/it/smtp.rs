@@ -4,27 +4,15 @@ use std::time::Duration;
 
 use gatelodge::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
 use gatelodge::domain::clock::Clock;
-use gatelodge::domain::code::{CodeFormat, CodeType};
-use gatelodge::domain::email::EmailAddress;
-use gatelodge::domain::mail::{Link, MailKind, RenderedMail};
+use gatelodge::domain::mail::{Link, RenderedMail};
 use gatelodge::domain::mailbox::Mailbox;
 use gatelodge::mail::{Mailer, SendError};
 
+use crate::support::mailer::{self, CODE, smtp};
 use crate::support::smtp::{SmtpOptions, SmtpServer, Tls};
 
-const CODE: &str = "483920";
 const TOKEN: &str = "AZM2o8q1cd-81_hGfQxVY2Jt0a9LrkQm";
 const PASSWORD: &str = "swordfish-77";
-
-fn smtp(port: u16) -> SmtpConfig {
-    SmtpConfig {
-        name: "smtp",
-        host: "localhost".to_owned(),
-        port,
-        credentials: None,
-        encryption: SmtpEncryption::None,
-    }
-}
 
 fn with_login(config: SmtpConfig, password: &str) -> SmtpConfig {
     SmtpConfig {
@@ -34,15 +22,7 @@ fn with_login(config: SmtpConfig, password: &str) -> SmtpConfig {
 }
 
 fn config(providers: Vec<MailProviderConfig>, timeout: Duration) -> MailConfig {
-    MailConfig {
-        providers,
-        from_address: EmailAddress::parse("no-reply@gatelodge.example").unwrap(),
-        from_name: "Ship, Shore & Söhne <x>".to_owned(),
-        timeout,
-        max_attempts: 8,
-        fallback_to_console: false,
-        concurrency: 8,
-    }
+    mailer::config("Ship, Shore & Söhne <x>", providers, timeout)
 }
 
 fn mailer(smtp: SmtpConfig) -> Mailer {
@@ -50,8 +30,7 @@ fn mailer(smtp: SmtpConfig) -> Mailer {
 }
 
 fn mailer_within(smtp: SmtpConfig, timeout: Duration) -> Mailer {
-    let config = config(vec![MailProviderConfig::Smtp(smtp)], timeout);
-    Mailer::new(&config, &Mailbox::default(), &Clock::default()).unwrap()
+    mailer::mailer(&config(vec![MailProviderConfig::Smtp(smtp)], timeout))
 }
 
 fn link() -> String {
@@ -59,19 +38,11 @@ fn link() -> String {
 }
 
 fn mail(to: &str) -> RenderedMail {
-    let format = CodeFormat {
-        length: 6,
-        code_type: CodeType::Numeric,
-    };
+    let text = format!("Grüße, 日本\n.\nyour code: {CODE}\nyour link: {}\n", link());
+    let html = format!("<p>Grüße</p>\n.\n<b>{CODE}</b>");
     RenderedMail {
-        id: uuid::Uuid::from_u128(7).into(),
-        kind: MailKind::LoginCode,
-        to: EmailAddress::parse(&format!("{to}@example.com")).unwrap(),
-        subject: "Your code for Söhne".to_owned(),
-        text: format!("Grüße, 日本\n.\nyour code: {CODE}\nyour link: {}\n", link()),
-        html: format!("<p>Grüße</p>\n.\n<b>{CODE}</b>"),
-        code: format.parse(CODE),
         link: Some(Link::new(link())),
+        ..mailer::mail(to, &text, &html)
     }
 }
 
@@ -126,7 +97,7 @@ async fn line_breaks_add_no_header() {
         Duration::from_secs(20),
     );
     config.from_name = "Eve\r\nBcc: a@example.com".to_owned();
-    let mailer = Mailer::new(&config, &Mailbox::default(), &Clock::default()).unwrap();
+    let mailer = mailer::mailer(&config);
     let mut mail = mail("ada");
     mail.subject = "Hi\r\nBcc: b@example.com\r\n\r\nbody".to_owned();
     mailer.send(&mail).await.unwrap();
@@ -249,7 +220,7 @@ async fn the_next_provider_is_tried() {
             .to_vec(),
         Duration::from_secs(20),
     );
-    let mailer = Mailer::new(&config, &Mailbox::default(), &Clock::default()).unwrap();
+    let mailer = mailer::mailer(&config);
     assert_eq!(mailer.send(&mail("ada")).await.unwrap().provider, "gmail");
     let error = refusal(&mailer, "reject550").await;
     assert!(error.permanent && error.provider == "smtp", "{error:?}");

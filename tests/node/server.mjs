@@ -1,7 +1,7 @@
 // Starts the real server for a test: in a directory of its own, on a free port, its mail kept in
 // the mailbox of development.
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,6 +10,9 @@ import { fileURLToPath } from "node:url";
 const BINARY =
   process.env.GATELODGE_BIN ??
   fileURLToPath(new URL("../../target/debug/gatelodge", import.meta.url));
+
+// What `scripts/graphiql` installs, where it was run.
+const ASSETS = fileURLToPath(new URL("../../assets", import.meta.url));
 
 const START_MILLISECONDS = 30_000;
 const WAIT_MILLISECONDS = 10_000;
@@ -60,6 +63,7 @@ export async function eventually(what, ask) {
  */
 export async function startServer(settings = {}) {
   const directory = await mkdtemp(join(tmpdir(), "gatelodge-"));
+  await symlink(ASSETS, join(directory, "assets"));
   const inherited = INHERITED.filter((name) => name in process.env);
   const child = spawn(BINARY, [], {
     cwd: directory,

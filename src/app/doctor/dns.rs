@@ -14,8 +14,12 @@ const CHECK: &str = "dns";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
-    let is_mock = |provider: &MailProviderConfig| matches!(provider, MailProviderConfig::Mock);
-    if config.mail.providers.iter().all(is_mock) {
+    if config
+        .mail
+        .providers
+        .iter()
+        .all(MailProviderConfig::is_mock)
+    {
         return vec![Finding::skipped(
             CHECK,
             "no mail leaves, so no domain is asked about",

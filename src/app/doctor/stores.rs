@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::db::{Db, heartbeats, outbox};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::queue::{Queue, WAITING_MAX};
+use crate::service::WORKER_AGE_MAX;
 
 const DATABASE: &str = "database";
 const MIGRATIONS: &str = "migrations";
@@ -20,8 +21,6 @@ const CLOCK: &str = "clock";
 
 /// Clocks further apart than this are told. Codes live for minutes, tokens forgive no more.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(2);
-/// A worker that gave no sign of life for so long is not there: four are missing.
-const WORKER_AGE_MAX: TimeDelta = TimeDelta::seconds(45);
 /// A mail that nobody sends for so long after its time.
 const OVERDUE: TimeDelta = TimeDelta::minutes(5);
 /// As many overdue mails are counted.

@@ -1,5 +1,5 @@
-mod edge;
 mod example;
+mod http;
 mod mail;
 mod production;
 mod secrets;

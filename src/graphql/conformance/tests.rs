@@ -98,8 +98,8 @@ async fn run(query: &str, variables: Json) -> Json {
     let schema = Schema::build(Query, Mutation, EmptySubscription)
         .extension(Conformance)
         .finish();
-    let request = Document::parse(query).unwrap().request();
-    let request = request.variables(Variables::from_json(variables));
+    let document = Document::parse(query).unwrap();
+    let request = document.request(Variables::from_json(variables)).unwrap();
     serde_json::to_value(schema.execute(request).await).unwrap()
 }
 
@@ -108,7 +108,8 @@ async fn data(query: &str) -> String {
     let schema = Schema::build(Query, Mutation, EmptySubscription)
         .extension(Conformance)
         .finish();
-    let request = Document::parse(query).unwrap().request();
+    let document = Document::parse(query).unwrap();
+    let request = document.request(Variables::default()).unwrap();
     let response = schema.execute(request).await;
     serde_json::to_string(&response.data).unwrap()
 }

@@ -1,6 +1,7 @@
 //! Automatic persisted queries, as Apollo's clients know them: a request names its document by
 //! hash, and sends the document along only after it was told that nobody knows it.
 
+use poem::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::Refusal;
@@ -34,20 +35,25 @@ pub(super) async fn document(edge: &Edge, parameters: &mut Parameters) -> Result
             })
         }
         (None, Some(hash)) => Ok(Asked {
-            document: find(edge, hash).await.map_err(Refusal::document)?,
+            document: find(edge, hash).await?,
             to_share: None,
         }),
         (None, None) => Err(Refusal::bad_request("The parameter \"query\" is missing.")),
     }
 }
 
-async fn find(edge: &Edge, hash: DocumentHash) -> Result<Document, RequestError> {
+async fn find(edge: &Edge, hash: DocumentHash) -> Result<Document, Refusal> {
     if let Some(document) = edge.documents.find(hash) {
         return Ok(document);
     }
     match edge.services.shared_document(hash).await {
-        Some(text) => edge.documents.read(hash, &text),
-        None => Err(RequestError::PersistedQueryNotFound),
+        Some(text) => edge.documents.read(hash, &text).map_err(Refusal::document),
+        // Part of Apollo's protocol, whichever the media type: Apollo iOS reads no answer with
+        // another status.
+        None => Err(Refusal::new(
+            StatusCode::OK,
+            RequestError::PersistedQueryNotFound,
+        )),
     }
 }
 

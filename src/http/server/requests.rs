@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::ConnectionsConfig;
@@ -20,6 +21,8 @@ pub(super) struct Requests {
     /// Between two requests.
     idle_timeout: Duration,
     state: Mutex<State>,
+    /// Rings when the first request has come.
+    first: Notify,
 }
 
 struct State {
@@ -42,6 +45,7 @@ impl Requests {
                 count: 0,
                 idle_since: Instant::now(),
             }),
+            first: Notify::new(),
         }
     }
 
@@ -49,11 +53,21 @@ impl Requests {
     pub(super) fn begin(self: &Arc<Self>) -> Open {
         let mut state = self.state();
         state.count += 1;
+        if state.count == 1 {
+            self.first.notify_one();
+        }
         let request = (Instant::now(), state.count);
         state.open.insert(request);
         Open {
             requests: Arc::clone(self),
             request,
+        }
+    }
+
+    /// Done when the first request has come. For one caller.
+    pub(super) async fn first(&self) {
+        if self.state().count == 0 {
+            self.first.notified().await;
         }
     }
 

@@ -108,6 +108,15 @@ impl Client {
         }
     }
 
+    /// The same client with a connection of its own for each request.
+    pub(crate) fn with_no_connection_kept(&self) -> Self {
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build();
+        Self {
+            http: http.unwrap(),
+            ..self.clone()
+        }
+    }
+
     /// The same client at another address of this machine, such as 127.0.0.2.
     pub(crate) fn at(&self, ip: &str) -> Self {
         let http = reqwest::Client::builder()
@@ -131,8 +140,7 @@ impl Client {
 
     /// Sends bytes as they are and reads until the server closes the connection.
     pub(crate) async fn raw(&self, request: &str) -> String {
-        let address = self.url.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = TcpStream::connect(self.address()).await.unwrap();
         let (mut answer, mut sink) = stream.split();
         let mut text = Vec::new();
         // A server that refuses need not take everything.

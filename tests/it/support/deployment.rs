@@ -9,6 +9,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use tempfile::TempDir;
 
 use super::app::TestApp;
+use super::postgres::PostgresServer;
 use super::process::Process;
 use super::redis::RedisServer;
 
@@ -67,6 +68,22 @@ impl Deployment {
             clock: Clock::default(),
             database_url,
             postgres: Some(Postgres { server_url, name }),
+            directory: TempDir::new().unwrap(),
+        }
+    }
+
+    /// A PostgreSQL that the test may stop, and Redis.
+    pub(crate) async fn on(postgres: &PostgresServer) -> Self {
+        Self::at(&postgres.url()).await
+    }
+
+    /// The PostgreSQL at an address, and Redis.
+    pub(crate) async fn at(database_url: &str) -> Self {
+        Self {
+            redis: Some(RedisServer::start().await),
+            clock: Clock::default(),
+            database_url: database_url.to_owned(),
+            postgres: None,
             directory: TempDir::new().unwrap(),
         }
     }

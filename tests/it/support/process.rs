@@ -75,7 +75,8 @@ impl Deployment {
     }
 }
 
-fn send_signal(id: u32, signal: &str) {
+/// Sends a signal to a process.
+pub(crate) fn send_signal(id: u32, signal: &str) {
     let done = Command::new("kill")
         .args([format!("-{signal}"), id.to_string()])
         .status();
@@ -94,12 +95,14 @@ impl Process {
         arguments: &[&str],
         variables: Variables,
     ) -> Self {
-        let mut child = command(directory.path(), &variables)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+        let mut command = command(directory.path(), &variables);
+        command.args(arguments);
+        Self::run(command, directory).await
+    }
+
+    /// The same with a command of the test's own, which has the binary take its place.
+    pub(crate) async fn run(mut command: Command, directory: Arc<TempDir>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         let (stdout, sink) = (child.stdout.take().unwrap(), Arc::clone(&output));
         std::thread::spawn(move || {

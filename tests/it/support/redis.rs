@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
+use super::process::send_signal;
 use super::{eventually, free_port};
 
 pub(crate) struct RedisServer {
@@ -50,12 +51,12 @@ impl RedisServer {
 
     /// Stops it in mid-work without closing a connection.
     pub(crate) fn pause(&self) {
-        self.signal("STOP");
+        send_signal(self.child.id(), "STOP");
     }
 
     /// Lets it go on.
     pub(crate) fn resume(&self) {
-        self.signal("CONT");
+        send_signal(self.child.id(), "CONT");
     }
 
     /// The keys that match a pattern.
@@ -134,14 +135,6 @@ impl RedisServer {
                 .ok()
         })
         .await;
-    }
-
-    fn signal(&self, signal: &str) {
-        let done = Command::new("kill")
-            .args([format!("-{signal}"), self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(done.success());
     }
 }
 

@@ -89,6 +89,19 @@ pub(crate) struct SmtpServer {
     received: Arc<Received>,
 }
 
+/// The mails a server took.
+#[derive(Clone)]
+pub(crate) struct Inbox(Arc<Received>);
+
+impl Inbox {
+    /// Every mail to an address, in order.
+    pub(crate) fn mails_to(&self, address: &str) -> Vec<ReceivedMail> {
+        let mails = self.0.mails.lock().unwrap();
+        let to_it = mails.iter().filter(|mail| mail.to == [address]);
+        to_it.cloned().collect()
+    }
+}
+
 #[derive(Default)]
 struct Received {
     mails: Mutex<Vec<ReceivedMail>>,
@@ -158,6 +171,29 @@ impl SmtpServer {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command
+    }
+
+    /// What it takes, for whoever reads it while others stop and start the server.
+    pub(crate) fn inbox(&self) -> Inbox {
+        Inbox(Arc::clone(&self.received))
+    }
+
+    /// Stops it in mid-work without closing a connection: it takes more, and says nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().expect("the server is running");
+        let done = Command::new("kill")
+            .args([format!("-{signal}"), child.id().to_string()])
+            .status();
+        assert!(done.unwrap().success());
     }
 
     /// Kills the server: its connections end, and nothing listens any more.

@@ -12,12 +12,17 @@ use crate::domain::id::MailId;
 use crate::domain::mail::{MailAttempt, MailRecord, MailState};
 use crate::service::{MailDetails, RetriedMails, Retry, Services};
 
+/// The names of all states of mails.
+pub fn mail_states() -> [&'static str; 4] {
+    MailState::ALL.map(MailState::name)
+}
+
 /// What is to be done with the outbox.
 #[derive(Debug)]
 pub enum OutboxAction {
     /// Print the newest mails.
     List {
-        /// Only those in this state, one of [`mail_states`](super::mail_states).
+        /// Only those in this state, one of [`mail_states`].
         state: Option<String>,
         /// How many.
         limit: u64,
@@ -55,7 +60,7 @@ async fn perform(services: &Services, action: OutboxAction) -> Result<String, Co
             let state = state.map(|name| name.parse::<MailState>());
             let state = state
                 .transpose()
-                .map_err(|error| refused(error.to_string()))?;
+                .map_err(|error| CommandError::refused(error.to_string()))?;
             let mails = services.newest_mails(state, limit).await?;
             Ok(if json {
                 pretty(&mails.iter().map(record_json).collect())
@@ -66,7 +71,8 @@ async fn perform(services: &Services, action: OutboxAction) -> Result<String, Co
         OutboxAction::Show { id, json } => {
             let id = parse(&id)?;
             let details = services.mail_details(id).await?;
-            let details = details.ok_or_else(|| refused(format!("there is no mail {id}")))?;
+            let details =
+                details.ok_or_else(|| CommandError::refused(format!("there is no mail {id}")))?;
             Ok(if json {
                 pretty(&details_json(&details))
             } else {
@@ -101,16 +107,14 @@ fn retried(id: MailId, retry: Retry) -> Result<String, CommandError> {
              ask for a new one"
         }
     };
-    Err(refused(format!("mail {id} is not tried again: {refusal}")))
+    Err(CommandError::refused(format!(
+        "mail {id} is not tried again: {refusal}"
+    )))
 }
 
 fn parse(id: &str) -> Result<MailId, CommandError> {
     let parsed = id.parse();
-    parsed.map_err(|_| refused(format!("{id:?} is not the identifier of a mail")))
-}
-
-fn refused(words: impl Into<String>) -> CommandError {
-    CommandError::Refused(words.into())
+    parsed.map_err(|_| CommandError::refused(format!("{id:?} is not the identifier of a mail")))
 }
 
 fn pretty(value: &Value) -> String {

@@ -1,39 +1,41 @@
 //! Everything that is held about a person.
 
 use sea_orm::{
-    AccessMode, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IsolationLevel,
-    QueryFilter, QueryOrder, TransactionTrait,
+    AccessMode, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IsolationLevel, QueryFilter,
+    QueryOrder, TransactionTrait,
 };
 
+use super::deadline::{Bounded, bounded};
 use super::entity::{
     invitations, outbox_mails, sessions, team_members, teams, users, verification_codes,
 };
-use super::{Db, DbError};
+use super::{Db, DbError, Executor, Tx};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::record::{
-    AccountRecord, CodeRecord, InvitationRecord, MailRecord, MembershipRecord, Record,
-    SessionRecord,
+use crate::domain::export::{
+    Export, ExportedAccount, ExportedCode, ExportedInvitation, ExportedMail, ExportedMembership,
+    ExportedSession,
 };
 
 /// Reads everything that is held about an address and its account, each list oldest first, all of
 /// it of one moment.
-pub async fn of_email(db: &Db, email: &EmailAddress, now: Timestamp) -> Result<Record, DbError> {
+pub async fn of_email(db: &Db, email: &EmailAddress, now: Timestamp) -> Result<Export, DbError> {
     // A reading transaction of SQLite is of one moment as it is.
     let options =
         (!db.is_sqlite()).then_some((IsolationLevel::RepeatableRead, AccessMode::ReadOnly));
     let (isolation, access) = options.unzip();
-    let tx = db.0.begin_with_config(isolation, access).await?;
-    let record = read(&tx, email, now).await?;
+    let begun = bounded(db.0.0.begin_with_config(isolation, access));
+    let tx = Tx(Bounded(begun.await?));
+    let export = read(tx.connection(), email, now).await?;
     tx.commit().await?;
-    Ok(record)
+    Ok(export)
 }
 
 async fn read(
-    db: &DatabaseTransaction,
+    db: &impl ConnectionTrait,
     email: &EmailAddress,
     now: Timestamp,
-) -> Result<Record, DbError> {
+) -> Result<Export, DbError> {
     let account = users::Entity::find()
         .filter(users::Column::Email.eq(email.as_str()))
         .one(db)
@@ -80,10 +82,10 @@ async fn read(
         .order_by_asc(verification_codes::Column::Id)
         .all(db)
         .await?;
-    Ok(Record {
+    Ok(Export {
         email: email.as_str().to_owned(),
         exported_at: now,
-        account: account.map(account_record),
+        account: account.map(exported_account),
         sessions: sessions.into_iter().map(session).collect(),
         memberships: memberships.into_iter().map(membership).collect(),
         invitations_sent: invitations(invitations::Column::InvitedBy.eq(id)).await?,
@@ -93,8 +95,8 @@ async fn read(
     })
 }
 
-fn account_record(row: users::Model) -> AccountRecord {
-    AccountRecord {
+fn exported_account(row: users::Model) -> ExportedAccount {
+    ExportedAccount {
         id: row.id,
         email: row.email,
         name: row.name,
@@ -112,8 +114,8 @@ fn account_record(row: users::Model) -> AccountRecord {
     }
 }
 
-fn session(row: sessions::Model) -> SessionRecord {
-    SessionRecord {
+fn session(row: sessions::Model) -> ExportedSession {
+    ExportedSession {
         id: row.id,
         created_at: row.created_at,
         last_used_at: row.last_used_at,
@@ -125,8 +127,8 @@ fn session(row: sessions::Model) -> SessionRecord {
     }
 }
 
-fn membership((row, team): (team_members::Model, Option<teams::Model>)) -> MembershipRecord {
-    MembershipRecord {
+fn membership((row, team): (team_members::Model, Option<teams::Model>)) -> ExportedMembership {
+    ExportedMembership {
         team_id: row.team_id,
         team_name: team.map(|team| team.name).unwrap_or_default(),
         role: row.role,
@@ -134,8 +136,8 @@ fn membership((row, team): (team_members::Model, Option<teams::Model>)) -> Membe
     }
 }
 
-fn invitation(row: invitations::Model) -> InvitationRecord {
-    InvitationRecord {
+fn invitation(row: invitations::Model) -> ExportedInvitation {
+    ExportedInvitation {
         id: row.id,
         team_id: row.team_id,
         email: row.email,
@@ -148,8 +150,8 @@ fn invitation(row: invitations::Model) -> InvitationRecord {
     }
 }
 
-fn mail(row: outbox_mails::Model) -> MailRecord {
-    MailRecord {
+fn mail(row: outbox_mails::Model) -> ExportedMail {
+    ExportedMail {
         id: row.id,
         kind: row.kind,
         recipient: row.recipient,
@@ -163,8 +165,8 @@ fn mail(row: outbox_mails::Model) -> MailRecord {
     }
 }
 
-fn code(row: verification_codes::Model) -> CodeRecord {
-    CodeRecord {
+fn code(row: verification_codes::Model) -> ExportedCode {
+    ExportedCode {
         id: row.id,
         purpose: row.purpose,
         email: row.email,

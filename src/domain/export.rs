@@ -9,28 +9,28 @@ use super::clock::Timestamp;
 /// Everything that is held about an address and its account.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub struct Export {
     /// The address that was asked for, in canonical form.
     pub email: String,
     /// When this was read.
     pub exported_at: Timestamp,
     /// The account, if the address has one.
-    pub account: Option<AccountRecord>,
+    pub account: Option<ExportedAccount>,
     /// Its sessions, also those that ended.
-    pub sessions: Vec<SessionRecord>,
+    pub sessions: Vec<ExportedSession>,
     /// The teams it is in.
-    pub memberships: Vec<MembershipRecord>,
+    pub memberships: Vec<ExportedMembership>,
     /// The invitations it sent.
-    pub invitations_sent: Vec<InvitationRecord>,
+    pub invitations_sent: Vec<ExportedInvitation>,
     /// The invitations of the address.
-    pub invitations_received: Vec<InvitationRecord>,
+    pub invitations_received: Vec<ExportedInvitation>,
     /// The mails to the address or about the account, without their text.
-    pub mails: Vec<MailRecord>,
+    pub mails: Vec<ExportedMail>,
     /// The codes that were made for the address or the account, without the codes.
-    pub codes: Vec<CodeRecord>,
+    pub codes: Vec<ExportedCode>,
 }
 
-impl Record {
+impl Export {
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.account.is_none()
@@ -47,7 +47,7 @@ impl Record {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of domain::user::User")]
-pub struct AccountRecord {
+pub struct ExportedAccount {
     pub id: Uuid,
     pub email: String,
     pub name: String,
@@ -71,7 +71,7 @@ pub struct AccountRecord {
     missing_docs,
     reason = "the fields are those of domain::session::Session"
 )]
-pub struct SessionRecord {
+pub struct ExportedSession {
     pub id: Uuid,
     pub created_at: Timestamp,
     pub last_used_at: Timestamp,
@@ -89,7 +89,7 @@ pub struct SessionRecord {
     missing_docs,
     reason = "the fields are those of domain::team::Membership"
 )]
-pub struct MembershipRecord {
+pub struct ExportedMembership {
     pub team_id: Uuid,
     pub team_name: String,
     pub role: String,
@@ -103,7 +103,7 @@ pub struct MembershipRecord {
     missing_docs,
     reason = "the fields are those of domain::team::Invitation"
 )]
-pub struct InvitationRecord {
+pub struct ExportedInvitation {
     pub id: Uuid,
     pub team_id: Uuid,
     pub email: String,
@@ -122,7 +122,7 @@ pub struct InvitationRecord {
     missing_docs,
     reason = "the fields are those of domain::mail::OutboxMail"
 )]
-pub struct MailRecord {
+pub struct ExportedMail {
     pub id: Uuid,
     pub kind: String,
     pub recipient: String,
@@ -143,7 +143,7 @@ pub struct MailRecord {
     missing_docs,
     reason = "the fields are those of domain::code::VerificationCode"
 )]
-pub struct CodeRecord {
+pub struct ExportedCode {
     pub id: Uuid,
     pub purpose: String,
     pub email: String,

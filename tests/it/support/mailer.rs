@@ -1,0 +1,65 @@
+//! What tests of mail providers send, and with which settings.
+
+use std::time::Duration;
+
+use gatelodge::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
+use gatelodge::domain::clock::Clock;
+use gatelodge::domain::code::{CodeFormat, CodeType};
+use gatelodge::domain::email::EmailAddress;
+use gatelodge::domain::mail::{MailKind, RenderedMail};
+use gatelodge::domain::mailbox::Mailbox;
+use gatelodge::mail::Mailer;
+
+/// The code that each mail carries.
+pub(crate) const CODE: &str = "483920";
+
+/// A server on this machine that wants neither TLS nor a login.
+pub(crate) fn smtp(port: u16) -> SmtpConfig {
+    SmtpConfig {
+        name: "smtp",
+        host: "localhost".to_owned(),
+        port,
+        credentials: None,
+        encryption: SmtpEncryption::None,
+    }
+}
+
+/// Sends in this name; each provider has so long.
+pub(crate) fn config(
+    from_name: &str,
+    providers: Vec<MailProviderConfig>,
+    timeout: Duration,
+) -> MailConfig {
+    MailConfig {
+        providers,
+        from_address: EmailAddress::parse("no-reply@gatelodge.example").unwrap(),
+        from_name: from_name.to_owned(),
+        timeout,
+        max_attempts: 8,
+        fallback_to_console: false,
+        concurrency: 8,
+    }
+}
+
+/// A mailer whose mock keeps nothing.
+pub(crate) fn mailer(config: &MailConfig) -> Mailer {
+    Mailer::new(config, &Mailbox::default(), &Clock::default()).unwrap()
+}
+
+/// A mail to somebody at example.com, always of the same row.
+pub(crate) fn mail(to: &str, text: &str, html: &str) -> RenderedMail {
+    let format = CodeFormat {
+        length: 6,
+        code_type: CodeType::Numeric,
+    };
+    RenderedMail {
+        id: uuid::Uuid::from_u128(7).into(),
+        kind: MailKind::LoginCode,
+        to: EmailAddress::parse(&format!("{to}@example.com")).unwrap(),
+        subject: "Your code for Söhne".to_owned(),
+        text: text.to_owned(),
+        html: html.to_owned(),
+        code: format.parse(CODE),
+        link: None,
+    }
+}

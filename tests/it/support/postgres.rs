@@ -1,0 +1,213 @@
+//! A PostgreSQL of one test's own, which it may stop, pause, kill and start again.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, Database};
+use tempfile::TempDir;
+
+use super::{eventually, free_port};
+
+/// What a start may cost, and little memory: many tests run at once.
+const SETTINGS: &[&str] = &[
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "shared_buffers=8MB",
+    "max_connections=60",
+    "max_wal_senders=0",
+    "autovacuum=off",
+    // What a crash of the machine would lose, kill -9 does not.
+    "fsync=off",
+    "full_page_writes=off",
+];
+
+pub(crate) struct PostgresServer {
+    child: Child,
+    port: u16,
+    directory: TempDir,
+}
+
+impl PostgresServer {
+    pub(crate) async fn start() -> Self {
+        // Not in TMPDIR, which another user may not be able to enter.
+        let directory = TempDir::with_prefix_in("gatelodge-postgres.", "/tmp").unwrap();
+        if is_root() {
+            hand_over(directory.path());
+        }
+        let made = command("initdb", directory.path())
+            .args(["--username", "postgres", "--auth", "trust"])
+            .args(["--encoding", "UTF8", "--no-locale", "--no-sync"])
+            .arg("--pgdata")
+            .arg(directory.path().join("data"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let port = free_port();
+        let server = Self {
+            child: spawn(port, &directory),
+            port,
+            directory,
+        };
+        eventually("PostgreSQL", async || server.is_ready().await.then_some(())).await;
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        Self::url_at(self.port)
+    }
+
+    /// The same database by another port, on which somebody passes everything on.
+    pub(crate) fn url_at(port: u16) -> String {
+        format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops it as an operator would: every connection is told.
+    pub(crate) fn stop(&mut self) {
+        self.signal("INT");
+        self.child.wait().unwrap();
+    }
+
+    /// SIGKILL to the whole server at once, as the system does when memory runs out.
+    pub(crate) fn kill(&mut self) {
+        let mut victims = self.children();
+        victims.push(self.child.id());
+        signal_all(&victims, "KILL");
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same port, with what it had.
+    pub(crate) async fn start_again(&mut self) {
+        // It refuses as long as a process of the one before it is left.
+        eventually("PostgreSQL to start again", async || {
+            if self.child.try_wait().unwrap().is_some() {
+                self.child = spawn(self.port, &self.directory);
+            }
+            self.is_ready().await.then_some(())
+        })
+        .await;
+    }
+
+    /// Stops every one of its processes in mid-work without closing a connection.
+    pub(crate) fn pause(&self) {
+        // First the one that would start more.
+        self.signal("STOP");
+        signal_all(&self.children(), "STOP");
+    }
+
+    /// Lets them go on.
+    pub(crate) fn resume(&self) {
+        signal_all(&self.children(), "CONT");
+        self.signal("CONT");
+    }
+
+    async fn is_ready(&self) -> bool {
+        let mut options = ConnectOptions::new(self.url());
+        options
+            .max_connections(1)
+            .connect_timeout(Duration::from_secs(1))
+            .acquire_timeout(Duration::from_secs(1))
+            .sqlx_logging(false);
+        match Database::connect(options).await {
+            Ok(database) => database.close().await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        signal_all(&[self.child.id()], signal);
+    }
+
+    fn children(&self) -> Vec<u32> {
+        let id = self.child.id();
+        let list = format!("/proc/{id}/task/{id}/children");
+        let list = fs::read_to_string(list).unwrap_or_default();
+        list.split_whitespace()
+            .map(|id| id.parse().unwrap())
+            .collect()
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.kill();
+        }
+    }
+}
+
+fn spawn(port: u16, directory: &TempDir) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(directory.path().join("log"))
+        .unwrap();
+    let settings = SETTINGS.iter().flat_map(|setting| ["-c", setting]);
+    command("postgres", directory.path())
+        .arg("-D")
+        .arg(directory.path().join("data"))
+        .args(["-p", &port.to_string()])
+        .args(settings)
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("PostgreSQL's programs are on the PATH: run the tests through scripts/test")
+}
+
+/// A program of PostgreSQL, which refuses to run as root: then as another user.
+fn command(program: &str, directory: &Path) -> Command {
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        let user = owner();
+        command.args(["--reuid", &user, "--regid", &group(&user), "--clear-groups"]);
+        command.args(["--", program]);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.current_dir(directory);
+    command
+}
+
+fn is_root() -> bool {
+    ask("id", &["-u"]) == "0"
+}
+
+fn owner() -> String {
+    let known = Command::new("id").arg("postgres").output().unwrap();
+    let user = if known.status.success() {
+        "postgres"
+    } else {
+        "nobody"
+    };
+    user.to_owned()
+}
+
+fn group(user: &str) -> String {
+    ask("id", &["-g", user])
+}
+
+fn hand_over(directory: &Path) {
+    let owner = owner();
+    let done = Command::new("chown").arg(owner).arg(directory).status();
+    assert!(done.unwrap().success());
+}
+
+fn ask(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn signal_all(ids: &[u32], signal: &str) {
+    // One of them may have ended meanwhile.
+    let _ = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .args(ids.iter().map(u32::to_string))
+        .stderr(Stdio::null())
+        .status();
+}
