@@ -8,7 +8,11 @@ use gatelodge::app;
 
 /// Accounts and teams behind one GraphQL endpoint.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(
+    version,
+    about,
+    after_help = "Every setting is an environment variable: `gatelodge config reference` lists them."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -95,23 +99,37 @@ pub(crate) enum Migrate {
 pub(crate) enum User {
     /// Make an account whose address needs no proof; it logs in by code
     Create {
+        /// The address it logs in with
         email: String,
         /// The display name
         #[arg(long)]
         name: String,
     },
     /// Make an account a superuser; its sessions end
-    Promote { email: String },
+    Promote {
+        /// Its address, which must be proved
+        email: String,
+    },
     /// Make a superuser an ordinary account again; its sessions end
-    Demote { email: String },
+    Demote {
+        /// Its address
+        email: String,
+    },
     /// Disable an account; its sessions end at once
-    Disable { email: String },
+    Disable {
+        /// Its address
+        email: String,
+    },
     /// Enable a disabled account
-    Enable { email: String },
+    Enable {
+        /// Its address
+        email: String,
+    },
     /// Write everything that is held about an address and its account as JSON, without secrets
     Export {
+        /// The address, with or without an account
         email: String,
-        /// A new file to write to, which nobody else may read
+        /// A new file to write to, which nobody else may read; without it, standard output
         #[arg(long)]
         output: Option<PathBuf>,
     },
@@ -133,6 +151,7 @@ pub(crate) enum Mail {
     },
     /// Show a mail and every try to send it
     Show {
+        /// As `mail list` shows it
         id: String,
         /// Print JSON
         #[arg(long)]
@@ -141,15 +160,20 @@ pub(crate) enum Mail {
     /// Make a dead or waiting mail due now, with all its tries before it
     #[command(group = ArgGroup::new("which").args(["id", "dead"]).required(true))]
     Retry {
+        /// As `mail list` shows it
         id: Option<String>,
         /// Every dead mail that is still worth sending
         #[arg(long)]
         dead: bool,
     },
     /// Send a test mail through each provider now, and explain what goes wrong
-    Test { address: String },
+    Test {
+        /// Where to
+        address: String,
+    },
     /// Print a kind of mail, rendered with samples
     Preview {
+        /// Which
         #[arg(value_parser = PossibleValuesParser::new(app::mail_kinds()))]
         kind: String,
         /// The HTML alone

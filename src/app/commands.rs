@@ -17,7 +17,7 @@ const HEALTHCHECK_PATIENCE: std::time::Duration = std::time::Duration::from_secs
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The database did not do as told.
-    #[error("the database failed")]
+    #[error(transparent)]
     Db(#[from] DbError),
     /// The parts cannot be put together.
     #[error(transparent)]

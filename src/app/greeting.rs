@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::commands::reachable;
 use crate::config::{Config, Environment, LogFormat, MailProviderConfig};
@@ -24,10 +25,14 @@ fn greeting(config: &Config, port: u16) -> String {
     } else {
         "http"
     };
-    let base = format!(
-        "{scheme}://{}",
-        std::net::SocketAddr::new(reachable(config.http.host), port)
-    );
+    let host = reachable(config.http.host);
+    // As in `APP_URL`, with which mailed links begin: to a browser these are two sites, and whoever
+    // signed in at one of them is a stranger at the other.
+    let base = if host == Ipv4Addr::LOCALHOST {
+        format!("{scheme}://localhost:{port}")
+    } else {
+        format!("{scheme}://{}", SocketAddr::new(host, port))
+    };
     let graphql = if config.http.graphiql {
         "the API; in a browser, GraphiQL"
     } else {

@@ -63,11 +63,21 @@ pub(super) fn read(r: &mut Reader, app: &AppConfig) -> HttpConfig {
         Ok(url) if development => url.origin().ascii_serialization(),
         _ => String::new(),
     };
+    let host = r
+        .read(settings::HOST, "an IP address", |text| {
+            text.trim().parse().ok()
+        })
+        .unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let port = r.integer(settings::PORT, 0..=u16::MAX);
+    if ![0, 8000].contains(&port) && !r.is_set(settings::APP_URL) {
+        r.notes.push(format!(
+            "PORT is {port} and APP_URL is not set: links in mails lead to {}",
+            app.url
+        ));
+    }
     HttpConfig {
-        host: r
-            .read(settings::HOST, "an IP address", |text| text.trim().parse().ok())
-            .unwrap_or(Ipv4Addr::LOCALHOST.into()),
-        port: r.integer(settings::PORT, 0..=u16::MAX),
+        host,
+        port,
         cors_allowed_origins: r
             .read(
                 settings::CORS_ALLOWED_ORIGINS.or(&own_origin),

@@ -290,8 +290,17 @@ fn is_private_key(text: &str) -> bool {
 fn templates(r: &mut Reader) -> TemplatesConfig {
     let use_files = r.flag(settings::USE_TEMPLATE_FILES);
     let directory = r.line(settings::TEMPLATE_DIRECTORY).map(PathBuf::from);
+    let directory = directory.filter(|_| use_files);
+    if let Some(missing) = directory.as_deref().filter(|path| !path.is_dir())
+        && r.is_set(settings::TEMPLATE_DIRECTORY)
+    {
+        r.warnings.push(format!(
+            "TEMPLATE_DIRECTORY is {}, which is no directory: mails look as they do without files",
+            missing.display()
+        ));
+    }
     TemplatesConfig {
-        directory: directory.filter(|_| use_files),
+        directory,
         signup: TemplateOverride {
             subject: r.line(settings::SIGNUP_EMAIL_SUBJECT),
             body: r.text(settings::SIGNUP_EMAIL_TEMPLATE),

@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
 use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 
-use super::{Db, DbError};
+use super::{CONNECT_TIMEOUT, Db, DbError};
 use crate::config::DatabaseConfig;
 use crate::domain::clock::Timestamp;
 
@@ -16,8 +16,9 @@ impl Db {
         if config.sqlite_file().is_none() && !config.url.expose_secret().starts_with("sqlite:") {
             let failed = |error: sqlx::Error| DbErr::Custom(error.to_string());
             let connection = PgConnection::connect(config.url.expose_secret());
-            connection
+            tokio::time::timeout(CONNECT_TIMEOUT, connection)
                 .await
+                .map_err(|_| DbErr::Custom("no answer to the attempt to connect".to_owned()))?
                 .map_err(failed)?
                 .close()
                 .await

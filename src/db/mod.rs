@@ -161,7 +161,13 @@ impl Db {
             .map_sqlx_sqlite_pool_opts(|pool| {
                 pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
             });
-        Ok(Self(Bounded(Database::connect(options).await?)))
+        match Database::connect(options).await {
+            Ok(connection) => Ok(Self(Bounded(connection))),
+            Err(error) => {
+                Self::try_out(config).await?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Begins a transaction. On SQLite it holds the write lock from the start: one that turned

@@ -302,6 +302,20 @@ on_both_deployments! {
     }
 }
 
+/// A database that refuses is told with its reason, not only with the time that was waited.
+#[test]
+fn a_database_that_cannot_be_reached_is_told_with_the_reason() {
+    let directory = TempDir::new().unwrap();
+    let settings = [
+        ("DATABASE_URL", "postgres://127.0.0.1:1/gatelodge"),
+        ("JWT_SECRET_KEY", SECRET),
+    ];
+    let refused = run(directory.path(), &settings, &["migrate", "status"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = stderr(&refused);
+    assert!(told.contains("Connection refused"), "{told}");
+}
+
 /// A container's health check tells a server that answers from none.
 #[tokio::test]
 async fn a_health_check_finds_the_server() {

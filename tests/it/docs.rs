@@ -11,7 +11,7 @@ use crate::support::deployment::Deployment;
 use crate::support::process::{self, Process};
 
 /// Where the pages say that the server is.
-const ADDRESS: &str = "http://127.0.0.1:8000";
+const ADDRESS: &str = "http://localhost:8000";
 /// The line in which a reader puts the code of the mail.
 const CODE_TO_FILL_IN: &str = "CODE=123456";
 
@@ -101,11 +101,21 @@ CODE=${BASH_REMATCH[1]}
     printed
 }
 
-/// The README's commands sign up, log in, refresh and log out, as they say.
+/// The README's command asks for a code.
 #[tokio::test]
 async fn the_readme_can_be_followed_word_for_word() {
     let printed = follow("README.md").await;
+    let expected = r#""requestSignupCode":{"challenge":{"email":"ada@example.com""#;
+    assert!(printed.contains(expected), "{printed}");
+    assert!(!printed.contains("\"code\""), "an error: {printed}");
+}
+
+/// Those of the quick start sign up, log in, refresh and log out, as they say.
+#[tokio::test]
+async fn the_quick_start_can_be_followed_word_for_word() {
+    let printed = follow("docs/quick-start.md").await;
     for expected in [
+        r#""status":"ready""#,
         r#""requestSignupCode":{"challenge":{"email":"ada@example.com""#,
         r#""verifySignupCode":{"session":{"accessToken""#,
         r#""me":{"id":""#,
@@ -117,19 +127,6 @@ async fn the_readme_can_be_followed_word_for_word() {
         assert!(printed.contains(expected), "{expected} not in {printed}");
     }
     assert!(!printed.contains("\"code\""), "an error: {printed}");
-}
-
-/// So do those of the quick start.
-#[tokio::test]
-async fn the_quick_start_can_be_followed_word_for_word() {
-    let printed = follow("docs/quick-start.md").await;
-    for expected in [
-        r#""status":"ready""#,
-        r#""requestSignupCode":{"challenge""#,
-        r#""verifySignupCode":{"session":{"accessToken""#,
-    ] {
-        assert!(printed.contains(expected), "{expected} not in {printed}");
-    }
 }
 
 /// Every query in the documentation, with the variables below it, is one that the server answers
@@ -211,6 +208,18 @@ fn every_link_in_the_docs_leads_somewhere() {
             }
             let file = page.parent().unwrap().join(target);
             assert!(file.exists(), "{}: {target}", page.display());
+        }
+    }
+}
+
+/// Who begins at the table of contents finds every page.
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    let contents = read(&root().join("docs/README.md"));
+    for page in pages() {
+        if page.parent() == Some(&root().join("docs")) && !page.ends_with("README.md") {
+            let name = page.file_name().unwrap().to_str().unwrap();
+            assert!(contents.contains(&format!("]({name})")), "{name}");
         }
     }
 }

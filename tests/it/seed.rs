@@ -78,7 +78,8 @@ async fn a_server_in_development_says_where_to_look() {
     let deployment = Deployment::embedded().await;
     let server = deployment.spawn(&[], &[]).await;
     let output = server.output();
-    let base = format!("http://{}", server.address());
+    let (_, port) = server.address().rsplit_once(':').unwrap();
+    let base = format!("http://localhost:{port}");
     let shown: Vec<_> = output
         .split_whitespace()
         .filter_map(|word| word.strip_prefix(&*base))

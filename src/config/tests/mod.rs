@@ -72,6 +72,38 @@ fn with_nothing_set_development_works() {
     assert!(config.log.security_file.is_none());
 }
 
+/// Who moves the server and not the links in its mails is told where these lead.
+#[test]
+fn another_port_with_the_usual_address_is_noted() {
+    let noted = |variables: &[(&str, &str)]| {
+        let notes = try_load(variables).unwrap().notes;
+        notes.iter().any(|note| note.contains("links in mails"))
+    };
+    assert!(noted(&[("PORT", "8001")]));
+    assert!(!noted(&[]) && !noted(&[("PORT", "0")]) && !noted(&[("PORT", "8000")]));
+    assert!(!noted(&[
+        ("PORT", "8001"),
+        ("APP_URL", "http://localhost:8001")
+    ]));
+}
+
+/// A directory of templates that was named and is not there is a slip; the usual one may be
+/// missing.
+#[test]
+fn a_named_directory_of_templates_that_is_missing_is_warned_about() {
+    let missing = ("TEMPLATE_DIRECTORY", "/nonexistent/templates");
+    let warnings = try_load(&[missing]).unwrap().warnings;
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with("TEMPLATE_DIRECTORY is /nonexistent/templates,")),
+        "{warnings:?}"
+    );
+    for fine in [&[][..], &[missing, ("USE_TEMPLATE_FILES", "false")]] {
+        assert_eq!(try_load(fine).unwrap().warnings, [""; 0]);
+    }
+}
+
 #[test]
 fn all_problems_are_told_at_once_with_what_would_do() {
     let told = problems(&[
