@@ -105,7 +105,7 @@ pub(crate) enum User {
         #[arg(long)]
         name: String,
     },
-    /// Make an account a superuser; its sessions end
+    /// Make an account a superuser, an admin of every team; its sessions end
     Promote {
         /// Its address, which must be proved
         email: String,

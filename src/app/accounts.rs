@@ -23,7 +23,7 @@ pub enum AccountAction {
         /// Its display name.
         name: String,
     },
-    /// Let it see and do everything, or not.
+    /// Let it count as an admin of every team, or not.
     SetSuperuser {
         /// Its address.
         email: String,

@@ -271,7 +271,7 @@ pub async fn set_active(
     update(db, id, change, now).await
 }
 
-/// Lets an account see and do everything, or not.
+/// Makes an account a superuser, or an ordinary one again.
 pub async fn set_superuser(
     db: &impl Executor,
     id: UserId,

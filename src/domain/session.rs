@@ -110,7 +110,7 @@ pub struct Actor {
     pub user_id: UserId,
     /// The session the token belongs to.
     pub session_id: SessionId,
-    /// Whether the account may see and do everything.
+    /// Whether the account counts as an admin of every team.
     pub is_superuser: bool,
 }
 

@@ -24,7 +24,7 @@ pub struct User {
     pub has_password: bool,
     /// Whether it may be used.
     pub is_active: bool,
-    /// Whether it may see and do everything.
+    /// Whether it counts as an admin of every team.
     pub is_superuser: bool,
     /// When its address was proved, if ever.
     pub email_verified_at: Option<Timestamp>,

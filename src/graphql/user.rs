@@ -95,7 +95,7 @@ impl User {
         self.private(ctx, Some(self.account.is_active))
     }
 
-    /// Whether the account may see and do everything. For the account's own eyes; null for
+    /// Whether the account counts as an admin of every team. For the account's own eyes; null for
     /// anyone else.
     async fn is_superuser(&self, ctx: &Context<'_>) -> Option<bool> {
         self.private(ctx, Some(self.account.is_superuser))

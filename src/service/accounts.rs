@@ -33,8 +33,8 @@ impl Services {
         }
     }
 
-    /// Lets an account that has proved its address see and do everything, or ends that. Its
-    /// sessions end too, since they know what it was.
+    /// Makes an account that has proved its address a superuser, or an ordinary one again. Its
+    /// sessions end, since they know what it was.
     pub async fn set_superuser(&self, email: &str, is_superuser: bool) -> Result<User, Failure> {
         let user = self.account_at(email).await?;
         if is_superuser && user.email_verified_at.is_none() {

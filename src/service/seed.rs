@@ -35,7 +35,7 @@ pub struct SeededAccount {
     pub email: &'static str,
     /// Its password, unless the account was there before.
     pub password: Option<&'static str>,
-    /// Whether it may see and do everything, if it is new.
+    /// Whether it counts as an admin of every team, if it is new.
     pub is_superuser: bool,
     /// The teams it is meant to be in.
     pub teams: Vec<&'static str>,

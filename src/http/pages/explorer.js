@@ -46,9 +46,10 @@ const CHALLENGE = `challenge {
 
 const TABS = [
   {
-    query: `# The tabs above are a tour: sign up with a code,
-# log in with one, see who you are. Where mail is
-# not really sent, the codes are at /dev/mailbox.
+    query: `# The tabs above are a tour: sign up by
+# code, log in, see who you are. Codes
+# that are not really mailed are shown
+# at /dev/mailbox.
 query ServerInfo {
   serverInfo {
     appName
