@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::clock::Timestamp;
 use super::email::EmailAddress;
 use super::id::{CodeId, InvitationId, UserId};
-use super::mail::UnknownName;
+use super::named::{self, UnknownName};
 use super::user::Profile;
 
 /// The alphabet of alphanumeric codes: no 0, 1, I, L, O or U, which are easily taken for another
@@ -57,13 +57,7 @@ impl FromStr for Purpose {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|purpose| purpose.name() == name)
-            .ok_or_else(|| UnknownName {
-                what: "code purpose",
-                name: name.to_owned(),
-            })
+        named::find("code purpose", &Self::ALL, Self::name, name)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::code::Code;
 use super::email::EmailAddress;
 use super::id::MailId;
+use super::named::{self, UnknownName};
 
 pub use outbox::{
     AttemptOutcome, BACKOFF_MAX, MailAttempt, MailRecord, MailState, OutboxMail, backoff,
@@ -108,27 +109,11 @@ impl fmt::Display for MailKind {
     }
 }
 
-/// The name is none of ours.
-#[derive(Debug, thiserror::Error)]
-#[error("unknown {what} {name:?}")]
-pub struct UnknownName {
-    /// The set of names that was searched.
-    pub what: &'static str,
-    /// What was not found there.
-    pub name: String,
-}
-
 impl FromStr for MailKind {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| UnknownName {
-                what: "mail kind",
-                name: name.to_owned(),
-            })
+        named::find("mail kind", &Self::ALL, Self::name, name)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod export;
 pub mod id;
 pub mod mail;
 pub mod mailbox;
+pub mod named;
 pub mod password;
 pub mod session;
 pub mod team;

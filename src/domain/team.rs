@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::clock::Timestamp;
 use super::email::EmailAddress;
 use super::id::{InvitationId, MembershipId, TeamId, UserId};
-use super::mail::UnknownName;
+use super::named::{self, UnknownName};
 use super::user::{InvalidField, User, fits, parse_name, squeeze};
 
 /// The longest description, in characters.
@@ -82,13 +82,7 @@ impl FromStr for Role {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Member, Self::Admin]
-            .into_iter()
-            .find(|role| role.name() == name)
-            .ok_or_else(|| UnknownName {
-                what: "role",
-                name: name.to_owned(),
-            })
+        named::find("role", &[Self::Member, Self::Admin], Self::name, name)
     }
 }
 

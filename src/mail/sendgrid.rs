@@ -17,6 +17,7 @@ use crate::config::{MailConfig, SendGridConfig};
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
 use crate::domain::mail::RenderedMail;
+use crate::telemetry::with_sources;
 
 pub(super) const NAME: &str = "sendgrid";
 
@@ -157,15 +158,9 @@ impl SendGridProvider {
         } else {
             Trouble::of_connection(error)
         };
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            message = format!("{message}: {error}");
-            cause = error.source();
-        }
         Refusal {
             trouble,
-            ..Refusal::transient(self.presentable(&message))
+            ..Refusal::transient(self.presentable(&with_sources(error)))
         }
     }
 

@@ -48,13 +48,14 @@ impl Services {
         email: &EmailAddress,
         client: &Client,
     ) -> Result<(), UserError> {
-        self.notice(Sign::CodeRequest, email, client);
         self.hit(
             self.code_requests_per_network(),
             Subject::Network(client),
             client,
         )
         .await?;
+        // Only now: each address is remembered, and a network has no end of them.
+        self.notice(Sign::CodeRequest, email, client);
         self.hit(
             self.code_requests_per_address(),
             Subject::Email(email),

@@ -106,10 +106,10 @@ impl Services {
         client: &Client,
     ) -> Result<(), Failure> {
         let email = EmailAddress::parse(email)?;
-        self.notice(Sign::CodeRequest, &email, client);
         let per_network = self.code_requests_per_network();
         self.hit(per_network, Subject::Network(client), client)
             .await?;
+        self.notice(Sign::CodeRequest, &email, client);
         let per_address = self.password_resets_per_address();
         self.hit(per_address, Subject::Email(&email), client)
             .await?;

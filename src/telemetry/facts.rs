@@ -141,7 +141,7 @@ impl Event {
 
 /// An error and all its sources in one line. Errors that already say what their source says are
 /// not repeated.
-fn with_sources(error: &(dyn Error + 'static)) -> String {
+pub fn with_sources(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -39,7 +39,7 @@ use text::TextLayer;
 
 pub use event::{Event, event_table_markdown};
 pub use external::describe;
-pub use facts::Facts;
+pub use facts::{Facts, with_sources};
 
 /// The target of our own events and spans.
 const TARGET: &str = "gatelodge";

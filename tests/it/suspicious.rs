@@ -171,3 +171,37 @@ async fn patterns_are_counted_over_all_processes() {
     let told = eventually("the event", both).await;
     assert_eq!(told, ["suspicious_logins_for_address"]);
 }
+
+/// A network that is over its limit leaves nothing behind for each address that it names: else it
+/// could fill the memory of Redis, or of the process, with as many as it likes.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_requests_are_not_remembered() {
+    let deployment = Deployment::clustered().await;
+    let mut settings = SETTINGS.to_vec();
+    settings.push(("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1"));
+    let process = deployment.spawn(&[], &settings).await;
+    process.request_signup_code(ADA, "Ada").await;
+    for n in 0..5 {
+        let input = json!({ "email": format!("a{n}@example.com"), "name": "A" });
+        let address = json!({ "email": input["email"] });
+        for (field, input, selection) in [
+            ("requestSignupCode", input, "challenge { email }"),
+            ("requestPasswordReset", address, "message"),
+        ] {
+            let payload = process.mutate(field, input, selection).await;
+            assert_eq!(error_codes(&payload), ["RATE_LIMITED"], "{field}");
+        }
+    }
+    let redis = deployment.redis.as_ref().unwrap();
+    let remembered = async || redis.keys("*address_of_ip*").await;
+    eventually("the first address", async || {
+        (!remembered().await.is_empty()).then_some(())
+    })
+    .await;
+    // The marker: what was noticed before it has been counted.
+    for _ in 0..3 {
+        fail_login(&process, "marker@example.com").await;
+    }
+    wait_for(&process, "suspicious_logins_for_address").await;
+    assert_eq!(remembered().await.len(), 1);
+}

@@ -4,9 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use super::{Finding, told};
+use super::Finding;
 use crate::config::{Loaded, LogFileConfig};
 use crate::http::Tls;
+use crate::telemetry::with_sources;
 
 const CHECK: &str = "files";
 /// Where containers get their secrets; there is no other user who could read them.
@@ -29,7 +30,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
         findings.extend(Tls::load(files.clone()).err().map(|error| {
             let advice =
                 "Name a certificate with its chain and the key it was made with, both PEM.";
-            Finding::failed(CHECK, told(&error), advice)
+            Finding::failed(CHECK, with_sources(&error), advice)
         }));
     }
     let secrets = loaded.secret_files.iter().map(|file| &**file);

@@ -11,7 +11,6 @@ mod mail;
 mod settings;
 mod stores;
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -142,18 +141,4 @@ async fn within(check: &'static str, look: impl Future<Output = Vec<Finding>>) -
                 "See that it runs, and that nothing between here and there swallows packets.";
             vec![Finding::failed(check, found, advice)]
         })
-}
-
-/// An error with its causes, in one line.
-fn told(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use chrono::TimeDelta;
 
-use super::{Finding, told};
+use super::Finding;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::db::{Db, heartbeats, outbox};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::queue::{Queue, WAITING_MAX};
 use crate::service::WORKER_AGE_MAX;
+use crate::telemetry::with_sources;
 
 const DATABASE: &str = "database";
 const MIGRATIONS: &str = "migrations";
@@ -52,7 +53,7 @@ pub(super) async fn check_database(config: &Config) -> Vec<Finding> {
     if file.is_none() {
         findings.push(
             clock("the database", async || {
-                db.now().await.map_err(|error| told(&error))
+                db.now().await.map_err(|error| with_sources(&error))
             })
             .await,
         );
@@ -65,10 +66,10 @@ pub(super) async fn check_database(config: &Config) -> Vec<Finding> {
 async fn connect(config: &Config) -> Result<Db, String> {
     Db::try_out(&config.database)
         .await
-        .map_err(|error| told(&error))?;
+        .map_err(|error| with_sources(&error))?;
     Db::connect(&config.database)
         .await
-        .map_err(|error| told(&error))
+        .map_err(|error| with_sources(&error))
 }
 
 async fn version(db: &Db, file: Option<&Path>) -> Finding {
@@ -79,7 +80,7 @@ async fn version(db: &Db, file: Option<&Path>) -> Finding {
         (Ok(version), None) => Finding::ok(DATABASE, format!("PostgreSQL {version} answers")),
         (Err(error), _) => Finding::failed(
             DATABASE,
-            told(&error),
+            with_sources(&error),
             "It took the login and no query: its own log says why.",
         ),
     }
@@ -90,7 +91,7 @@ async fn migrations(db: &Db, config: &Config) -> Finding {
         Ok(states) => states,
         Err(error) => {
             let advice = "If the database was migrated by a newer version, run that version.";
-            return Finding::failed(MIGRATIONS, told(&error), advice);
+            return Finding::failed(MIGRATIONS, with_sources(&error), advice);
         }
     };
     let pending = states.iter().filter(|state| !state.applied).count();
@@ -123,7 +124,11 @@ async fn worker(db: &Db) -> Finding {
             }
         }
         Ok(None) => Finding::warning(WORKER, "none was seen for minutes: mail waits", advice),
-        Err(error) => Finding::failed(WORKER, told(&error), "See what is said of the database."),
+        Err(error) => Finding::failed(
+            WORKER,
+            with_sources(&error),
+            "See what is said of the database.",
+        ),
     }
 }
 
@@ -147,7 +152,11 @@ async fn overdue_mails(db: &Db) -> Finding {
                  in the log of the workers why they cannot send.",
             )
         }
-        Err(error) => Finding::failed(OUTBOX, told(&error), "See what is said of the database."),
+        Err(error) => Finding::failed(
+            OUTBOX,
+            with_sources(&error),
+            "See what is said of the database.",
+        ),
     }
 }
 
@@ -156,8 +165,8 @@ pub(super) async fn check_redis(config: &Config) -> Vec<Finding> {
         let found = "REDIS_URL is not set: queue, cache and limits live in each process";
         return vec![Finding::skipped(REDIS, found)];
     };
-    let connected = Cache::redis(url).map_err(|error| told(&error));
-    let queue = Queue::redis(url).map_err(|error| told(&error));
+    let connected = Cache::redis(url).map_err(|error| with_sources(&error));
+    let queue = Queue::redis(url).map_err(|error| with_sources(&error));
     let (cache, queue) = match (connected, queue) {
         (Ok(cache), Ok(queue)) => (cache, queue),
         (Err(error), _) | (_, Err(error)) => {
@@ -173,7 +182,7 @@ pub(super) async fn check_redis(config: &Config) -> Vec<Finding> {
         Err(error) => {
             let advice = "See that it runs and that REDIS_URL names it and its password. Until \
                           then nothing is lost, but mail is later and limits count per process.";
-            return vec![Finding::failed(REDIS, told(&error), advice)];
+            return vec![Finding::failed(REDIS, with_sources(&error), advice)];
         }
     };
     let found = format!("answers; {waiting} mails are announced to workers");
@@ -187,7 +196,7 @@ pub(super) async fn check_redis(config: &Config) -> Vec<Finding> {
         )
     };
     let clock = clock("Redis", async || {
-        let now = cache.now().await.map_err(|error| told(&error))?;
+        let now = cache.now().await.map_err(|error| with_sources(&error))?;
         now.ok_or_else(|| "there is no Redis".to_owned())
     });
     vec![queue, clock.await]

@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use chrono::Duration;
 
-use super::{MailKind, MailParams, UnknownName};
+use super::{MailKind, MailParams};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
+use crate::domain::named::{self, UnknownName};
 
 /// Where a mail is on its way. A leased mail is `Pending` with a lease in the future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +42,7 @@ impl FromStr for MailState {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.name() == name)
-            .ok_or_else(|| UnknownName {
-                what: "mail state",
-                name: name.to_owned(),
-            })
+        named::find("mail state", &Self::ALL, Self::name, name)
     }
 }
 
@@ -146,13 +141,7 @@ impl FromStr for AttemptOutcome {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|outcome| outcome.name() == name)
-            .ok_or_else(|| UnknownName {
-                what: "outcome of a try",
-                name: name.to_owned(),
-            })
+        named::find("outcome of a try", &Self::ALL, Self::name, name)
     }
 }
 
