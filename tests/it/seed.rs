@@ -111,7 +111,9 @@ async fn production_and_programs_see_log_lines_only() {
     }
     let text = [("LOG_FORMAT", "text")];
     let settings = [&PRODUCTION[..], &text].concat();
-    let server = Deployment::embedded().await.spawn(&[], &settings).await;
+    // Kept: its directory holds the database for as long as the process runs.
+    let deployment = Deployment::embedded().await;
+    let server = deployment.spawn(&[], &settings).await;
     for line in server.output().lines() {
         let is_log_line = line.contains(" [INFO] ") || line.contains(" [WARNING] ");
         assert!(is_log_line, "{line}");
