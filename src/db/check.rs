@@ -15,10 +15,12 @@ impl Db {
     pub async fn try_out(config: &DatabaseConfig) -> Result<(), DbError> {
         if config.sqlite_file().is_none() && !config.url.expose_secret().starts_with("sqlite:") {
             let failed = |error: sqlx::Error| DbErr::Custom(error.to_string());
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            let silent = || DbErr::Custom(format!("no answer within {seconds} s"));
             let connection = PgConnection::connect(config.url.expose_secret());
             tokio::time::timeout(CONNECT_TIMEOUT, connection)
                 .await
-                .map_err(|_| DbErr::Custom("no answer to the attempt to connect".to_owned()))?
+                .map_err(|_| silent())?
                 .map_err(failed)?
                 .close()
                 .await

@@ -42,12 +42,12 @@ async fn old_mails(deployment: &Deployment, copies: u32) {
     let app = deployment.start_as(Role::Serve, &[]).await;
     app.request_signup_code(GRACE, "Grace").await;
     app.stop().await;
+    Outbox::of(deployment).await.multiply(copies).await;
     deployment
         .execute(&format!(
             "UPDATE outbox_mails SET state = 'sent', sent_at = {LONG_AGO}"
         ))
         .await;
-    Outbox::of(deployment).await.multiply(copies).await;
 }
 
 on_both_deployments! {

@@ -40,7 +40,8 @@ async fn postgresql_stopped_and_started_again() {
     survives(async |postgres, client| {
         postgres.stop();
         wait_until(client, 503, "failing", ("database", "failing")).await;
-        sleep(Duration::from_secs(3)).await;
+        // Longer than the process takes to look.
+        sleep(Duration::from_secs(6)).await;
         postgres.start_again().await;
     })
     .await;

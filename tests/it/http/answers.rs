@@ -77,10 +77,6 @@ async fn a_document_that_does_not_run_has_no_data() {
             json!({ "query": "query A { me { id } } query B { me { id } }" }),
             "BAD_USER_INPUT",
         ),
-        (
-            json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": "0".repeat(64) } } }),
-            "PERSISTED_QUERY_NOT_FOUND",
-        ),
     ] {
         let what = body.to_string();
         let answer = post_accepting(&app, GRAPHQL_RESPONSE, &body).await;

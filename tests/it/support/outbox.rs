@@ -88,7 +88,8 @@ impl Outbox {
         .await;
     }
 
-    /// Writes so many copies of the one mail there is, each to an address of its own.
+    /// Writes so many copies of the one mail there is, each to an address of its own, as if nobody
+    /// had taken it yet: a worker may have.
     pub(crate) async fn multiply(&self, copies: u32) {
         let (numbers, id) = match self.0.get_database_backend() {
             DbBackend::Postgres => (
@@ -102,10 +103,12 @@ impl Outbox {
                 "randomblob(16)",
             ),
         };
-        let same = "kind, user_id, refers_to, params, state, attempts, next_attempt_at, created_at, sent_at";
+        let same = "kind, user_id, refers_to, params, created_at";
         self.execute(&format!(
-            "WITH RECURSIVE numbers (n) AS ({numbers}) INSERT INTO outbox_mails (id, recipient, {same})
-             SELECT {id}, 'user' || n || '@example.com', {same} FROM outbox_mails, numbers"
+            "WITH RECURSIVE numbers (n) AS ({numbers})
+             INSERT INTO outbox_mails (id, recipient, state, attempts, next_attempt_at, {same})
+             SELECT {id}, 'user' || n || '@example.com', 'pending', 0, created_at, {same}
+             FROM outbox_mails, numbers"
         ))
         .await;
     }
