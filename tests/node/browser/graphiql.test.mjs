@@ -8,8 +8,9 @@ const site = useSite();
 
 /** What the tabs hold that GraphiQL opens with. */
 async function examples(page) {
-  const state = await page.evaluate(() => localStorage.getItem("graphiql:tabState"));
-  return JSON.parse(state).tabs;
+  // Written a moment after they are shown.
+  const state = await page.waitForFunction(() => localStorage.getItem("graphiql:tabState"));
+  return JSON.parse(await state.jsonValue()).tabs;
 }
 
 test("an operation is run, the headers can be edited and the schema can be read", async (t) => {
