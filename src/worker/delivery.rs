@@ -56,6 +56,18 @@ struct Failure {
     retry_after: Option<Duration>,
 }
 
+impl Failure {
+    /// One that no provider was reached with.
+    fn without_provider(message: String, permanent: bool) -> Self {
+        Self {
+            provider: NO_PROVIDER,
+            message,
+            permanent,
+            retry_after: None,
+        }
+    }
+}
+
 impl Delivery {
     pub(super) fn new(
         queue: Queue,
@@ -129,18 +141,14 @@ impl Delivery {
         let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let outcome = match timeout(self.deadline, attempt).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(panic)) => Err(Failure {
-                provider: NO_PROVIDER,
-                message: format!("panicked: {}", panic_message(&*panic)),
-                permanent: false,
-                retry_after: None,
-            }),
-            Err(_) => Err(Failure {
-                provider: NO_PROVIDER,
-                message: format!("not sent within {} s", self.deadline.as_secs()),
-                permanent: false,
-                retry_after: None,
-            }),
+            Ok(Err(panic)) => {
+                let message = format!("panicked: {}", panic_message(&*panic));
+                Err(Failure::without_provider(message, false))
+            }
+            Err(_) => {
+                let message = format!("not sent within {} s", self.deadline.as_secs());
+                Err(Failure::without_provider(message, false))
+            }
         };
         let (provider, word) = match &outcome {
             Ok(sent) => (sent.provider, "sent"),
@@ -162,12 +170,7 @@ impl Delivery {
         let rendered = self
             .templates
             .render(mail.kind, context)
-            .map_err(|error| Failure {
-                provider: NO_PROVIDER,
-                message: error.to_string(),
-                permanent: true,
-                retry_after: None,
-            })?;
+            .map_err(|error| Failure::without_provider(error.to_string(), true))?;
         self.mailer
             .send(&RenderedMail {
                 id: mail.id,
