@@ -22,6 +22,7 @@
 //! | 3 | `worker` | `domain`, `config`, `telemetry`, `service`, `queue`, `mail` |
 //! | 4 | `http` | `domain`, `config`, `telemetry`, `service`, `graphql` |
 //! | 5 | `app` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`, `mail`, `service`, `graphql`, `worker`, `http` |
+//! | 5 | `testing` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`, `mail`, `service`, `graphql`, `worker`, `http`, `app` |
 //! | 5 | `arguments` | `app` |
 //! | 5 | `main` | `config`, `app`, `arguments` |
 //!
@@ -58,16 +59,18 @@
 //! A test reads the sources and holds both tables.
 
 pub mod app;
-pub mod cache;
+mod cache;
 pub mod config;
-pub mod crypto;
-pub mod db;
-pub mod domain;
-pub mod graphql;
-pub mod http;
-pub mod limits;
-pub mod mail;
-pub mod queue;
-pub mod service;
-pub mod telemetry;
-pub mod worker;
+mod crypto;
+mod db;
+mod domain;
+mod graphql;
+mod http;
+mod limits;
+mod mail;
+mod queue;
+mod service;
+mod telemetry;
+#[doc(hidden)]
+pub mod testing;
+mod worker;

@@ -46,7 +46,6 @@ impl Export {
 /// An account.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of domain::user::User")]
 pub struct ExportedAccount {
     pub id: Uuid,
     pub email: String,
@@ -67,10 +66,6 @@ pub struct ExportedAccount {
 /// A session.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of domain::session::Session"
-)]
 pub struct ExportedSession {
     pub id: Uuid,
     pub created_at: Timestamp,
@@ -85,10 +80,6 @@ pub struct ExportedSession {
 /// That an account is in a team.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of domain::team::Membership"
-)]
 pub struct ExportedMembership {
     pub team_id: Uuid,
     pub team_name: String,
@@ -99,10 +90,6 @@ pub struct ExportedMembership {
 /// An invitation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of domain::team::Invitation"
-)]
 pub struct ExportedInvitation {
     pub id: Uuid,
     pub team_id: Uuid,
@@ -118,10 +105,6 @@ pub struct ExportedInvitation {
 /// A mail.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of domain::mail::OutboxMail"
-)]
 pub struct ExportedMail {
     pub id: Uuid,
     pub kind: String,
@@ -139,10 +122,6 @@ pub struct ExportedMail {
 /// A code.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of domain::code::VerificationCode"
-)]
 pub struct ExportedCode {
     pub id: Uuid,
     pub purpose: String,

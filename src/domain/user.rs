@@ -90,6 +90,10 @@ pub struct ProfileInput {
 
 /// Changes to a profile: `None` leaves a field as it is, an inner `None` empties it.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::option_option,
+    reason = "GraphQL tells an absent field from null"
+)]
 pub struct ProfileChanges {
     /// The display name; cannot be emptied.
     pub name: Option<String>,

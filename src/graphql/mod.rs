@@ -32,7 +32,7 @@ mod user;
 
 pub use caller::{Caller, RequestId};
 pub use document::{Document, Documents};
-pub use error::{ErrorCode, RequestError, Unauthenticated, set_request_id};
+pub use error::{RequestError, Unauthenticated, set_request_id};
 pub use query::AppInfo;
 pub use reference::reference_markdown;
 pub use root_fields::root_fields;

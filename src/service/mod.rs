@@ -47,10 +47,10 @@ pub use liveness::{AuthenticationError, Rejection};
 pub use mails::{MailDetails, RetriedMails, Retry};
 pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
-pub use readiness::{Condition, MailReadiness, Readiness, WORKER_AGE_MAX};
+pub use readiness::{Condition, Readiness, WORKER_AGE_MAX};
 pub use registration::{Registered, Registration};
-pub use retention::{CleanUp, Cleaned, LeaseHolder};
-pub use seed::SeededAccount;
+pub use retention::{Cleaned, LeaseHolder};
+
 pub use teams::{TeamAdmin, TeamView};
 
 /// Everything the use cases need. Clones share it.

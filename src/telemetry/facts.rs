@@ -81,6 +81,10 @@ impl Masked {
 impl Event {
     /// Writes the event to the log. Without a [subscriber](super::subscriber) of this module,
     /// nothing happens.
+    #[expect(
+        clippy::large_types_passed_by_value,
+        reason = "call sites build the facts in place"
+    )]
     pub fn emit(self, facts: Facts<'_>) {
         let masked = dispatcher::get_default(|dispatch| {
             if let Some(counts) = dispatch.downcast_ref::<EventCounts>() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatelodge::cache::Cache;
+use gatelodge::testing::cache::Cache;
 
 use crate::support::eventually;
 use crate::support::redis::RedisServer;

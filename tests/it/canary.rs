@@ -3,12 +3,12 @@
 
 use std::fmt::{Debug, Display};
 
-use gatelodge::crypto::Keys;
-use gatelodge::domain::code::Code;
-use gatelodge::domain::email::EmailAddress;
-use gatelodge::domain::mail::{Link, RenderedMail};
-use gatelodge::domain::password::Password;
-use gatelodge::domain::session::SignedIn;
+use gatelodge::testing::crypto::Keys;
+use gatelodge::testing::domain::code::Code;
+use gatelodge::testing::domain::email::EmailAddress;
+use gatelodge::testing::domain::mail::{Link, RenderedMail};
+use gatelodge::testing::domain::password::Password;
+use gatelodge::testing::domain::session::SignedIn;
 use serde::Serialize;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use gatelodge::config::Variables;
+use gatelodge::testing::config::Variables;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;

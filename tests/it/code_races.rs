@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use futures::future::join_all;
-use gatelodge::app::Role;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::app::Role;
+use gatelodge::testing::domain::mail::MailKind;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Signing up by emailed code: what is kept of the profile, and every way to be refused.
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::client::{CHALLENGE, Client, SESSION, blamed, refused};

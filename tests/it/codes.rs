@@ -1,8 +1,8 @@
 //! What every emailed code promises, whatever it is for.
 
 use chrono::Duration;
-use gatelodge::domain::clock::Clock;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::clock::Clock;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::client::refused;

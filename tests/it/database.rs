@@ -3,9 +3,9 @@
 use std::process::Output;
 
 use futures::future::join_all;
-use gatelodge::config::Variables;
-use gatelodge::db::{Db, Executor};
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::config::Variables;
+use gatelodge::testing::db::{Db, Executor};
+use gatelodge::testing::domain::mail::MailKind;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use tempfile::TempDir;

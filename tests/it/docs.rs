@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use gatelodge::config::Variables;
+use gatelodge::testing::config::Variables;
 use serde_json::{Value, json};
 
 use crate::support::deployment::Deployment;

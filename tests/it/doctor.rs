@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gatelodge::config::Variables;
+use gatelodge::testing::config::Variables;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -94,7 +94,7 @@ on_both_deployments! {
 
     /// Mails that nobody sends for minutes say that no worker runs.
     async fn mails_that_nobody_sends_are_told(deployment: Deployment) {
-        let app = deployment.start_as(gatelodge::app::Role::Serve, &[]).await;
+        let app = deployment.start_as(gatelodge::testing::app::Role::Serve, &[]).await;
         app.request_signup_code("ada@example.com", "Ada").await;
         let directory = TempDir::new().unwrap();
         let variables = deployment.variables(&[]);

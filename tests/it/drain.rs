@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use gatelodge::app::Role;
+use gatelodge::testing::app::Role;
 
 use crate::support::deployment::Deployment;
 use crate::support::eventually_within;

@@ -1,7 +1,7 @@
 //! The address of an account: proved, and changed.
 
 use chrono::Duration;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::accounts::PASSWORD;

@@ -1,6 +1,6 @@
 //! `gatelodge user export`: a person gets everything that is held about them.
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use aws_lc_rs::hmac::{HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use gatelodge::crypto;
+use gatelodge::testing::crypto;
 use reqwest::Method;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};

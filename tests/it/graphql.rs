@@ -148,7 +148,10 @@ async fn tools_can_read_the_schema() {
     assert_eq!(schema["subscriptionType"], Value::Null);
     let types = schema["types"].as_array().unwrap();
     let find = |name: &str| types.iter().find(|ty| ty["name"] == name).unwrap();
-    for definition in parse_schema(gatelodge::graphql::sdl()).unwrap().definitions {
+    for definition in parse_schema(gatelodge::testing::graphql::sdl())
+        .unwrap()
+        .definitions
+    {
         if let TypeSystemDefinition::Type(ty) = definition {
             find(&ty.node.name.node);
         }
@@ -201,7 +204,7 @@ async fn a_schema_that_is_not_public_is_not_told() {
 #[test]
 fn the_committed_schema_is_fresh() {
     assert!(
-        include_str!("../../schema.graphql") == gatelodge::graphql::sdl(),
+        include_str!("../../schema.graphql") == gatelodge::testing::graphql::sdl(),
         "run scripts/generate"
     );
 }
@@ -215,7 +218,10 @@ fn every_name_in_the_schema_is_explained() {
             unexplained.push(name);
         }
     };
-    for definition in parse_schema(gatelodge::graphql::sdl()).unwrap().definitions {
+    for definition in parse_schema(gatelodge::testing::graphql::sdl())
+        .unwrap()
+        .definitions
+    {
         let TypeSystemDefinition::Type(ty) = definition else {
             continue;
         };

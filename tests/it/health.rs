@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use gatelodge::app::Role;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::app::Role;
+use gatelodge::testing::domain::mail::MailKind;
 use reqwest::{Method, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};

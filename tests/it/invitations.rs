@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use futures::future::join_all;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 //! proved, together, and not before.
 
 use chrono::Duration;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;

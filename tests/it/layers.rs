@@ -34,6 +34,7 @@ const MODULES: &[Module] = &[
     Module { layer: 3, name: "worker",    may_import: &["domain", "config", "telemetry", "service", "queue", "mail"] },
     Module { layer: 4, name: "http",      may_import: &["domain", "config", "telemetry", "service", "graphql"] },
     Module { layer: 5, name: "app",       may_import: &["domain", "config", "telemetry", "db", "cache", "limits", "crypto", "queue", "mail", "service", "graphql", "worker", "http"] },
+    Module { layer: 5, name: "testing",   may_import: &["domain", "config", "telemetry", "db", "cache", "limits", "crypto", "queue", "mail", "service", "graphql", "worker", "http", "app"] },
     Module { layer: 5, name: "arguments", may_import: &["app"] },
     Module { layer: 5, name: "main",      may_import: &["config", "app", "arguments"] },
 ];

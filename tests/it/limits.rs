@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration as StdDuration, Instant};
 
 use chrono::Duration;
-use gatelodge::app::Role;
+use gatelodge::testing::app::Role;
 use serde_json::{Value, json};
 
 use crate::support::client::{error_codes, refused};

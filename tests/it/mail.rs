@@ -1,6 +1,6 @@
 //! A mail on its way from a request to a mail server.
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::json;
 
 use crate::support::client::error_codes;

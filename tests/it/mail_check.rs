@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use tempfile::TempDir;
 
 use crate::support::deployment::Deployment;

@@ -1,7 +1,7 @@
 //! The own account: profile, sessions and deletion.
 
 use chrono::{DateTime, Duration, Utc};
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::accounts::PASSWORD;

@@ -4,7 +4,7 @@ use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 
 use crate::support::client::{Answer, Client};
 use crate::support::deployment::Deployment;

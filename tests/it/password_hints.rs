@@ -1,7 +1,7 @@
 //! `ACCOUNT_EXISTENCE_HINTS=false`: the password mutations answer alike for known and unknown
 //! addresses, and only the holder of a mailbox learns more.
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::accounts::{OTHER_PASSWORD, PASSWORD};

@@ -1,7 +1,7 @@
 //! How often passwords may be tried.
 
 use chrono::Duration;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::json;
 
 use crate::support::accounts::{OTHER_PASSWORD, PASSWORD};

@@ -1,6 +1,6 @@
 //! Accounts with a password: made, opened, and given another password.
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::accounts::{OTHER_PASSWORD, PASSWORD};

@@ -18,7 +18,7 @@ fn extensions(hash: &str) -> Value {
 
 /// The hash of a document, as hexadecimal digits.
 fn hash(document: &str) -> String {
-    let hash = gatelodge::crypto::sha256(document.as_bytes());
+    let hash = gatelodge::testing::crypto::sha256(document.as_bytes());
     let digits: Vec<_> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.concat()
 }

@@ -145,7 +145,7 @@ on_both_deployments! {
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;
         app.request_login_code("ada@example.com").await;
-        let code = app.code(gatelodge::domain::mail::MailKind::LoginCode, "ada@example.com").await;
+        let code = app.code(gatelodge::testing::domain::mail::MailKind::LoginCode, "ada@example.com").await;
         let input = json!({ "email": "ada@example.com", "code": code });
         let selection = "session { user { teams { totalCount nodes { role user { hasPassword } \
             team { id viewerRole invitations { totalCount } } } } } }";

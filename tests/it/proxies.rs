@@ -14,7 +14,7 @@ const SIGN_UP: &str = "mutation($email: String!) { \
 async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
     let email = format!(
         "{}@example.com",
-        uuid::Uuid::from_bytes(gatelodge::crypto::random()).simple()
+        uuid::Uuid::from_bytes(gatelodge::testing::crypto::random()).simple()
     );
     let body = json!({ "query": SIGN_UP, "variables": { "email": email } });
     let with =

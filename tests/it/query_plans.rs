@@ -3,13 +3,15 @@
 //! run them.
 
 use chrono::Duration;
-use gatelodge::crypto;
-use gatelodge::db::{DbError, Executor, codes, invitations, outbox, sessions, teams, users};
-use gatelodge::domain::clock::Timestamp;
-use gatelodge::domain::code::Purpose;
-use gatelodge::domain::email::EmailAddress;
-use gatelodge::domain::session::RevokeReason;
-use gatelodge::domain::team::{Page, PageEnd};
+use gatelodge::testing::crypto;
+use gatelodge::testing::db::{
+    DbError, Executor, codes, invitations, outbox, sessions, teams, users,
+};
+use gatelodge::testing::domain::clock::Timestamp;
+use gatelodge::testing::domain::code::Purpose;
+use gatelodge::testing::domain::email::EmailAddress;
+use gatelodge::testing::domain::session::RevokeReason;
+use gatelodge::testing::domain::team::{Page, PageEnd};
 use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 

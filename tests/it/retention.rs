@@ -2,10 +2,10 @@
 
 use chrono::Duration;
 use futures::future::join_all;
-use gatelodge::app::{App, Role};
-use gatelodge::db::{Db, leases};
-use gatelodge::domain::mail::MailKind;
-use gatelodge::service::{Cleaned, Services};
+use gatelodge::testing::app::{App, Role};
+use gatelodge::testing::db::{Db, leases};
+use gatelodge::testing::domain::mail::MailKind;
+use gatelodge::testing::service::{Cleaned, Services};
 use sea_orm::ConnectionTrait;
 use sea_orm::prelude::Uuid;
 use serde_json::json;

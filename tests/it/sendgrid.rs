@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gatelodge::config::{MailProviderConfig, SendGridConfig};
-use gatelodge::domain::mail::RenderedMail;
-use gatelodge::mail::{Mailer, SendError, Trouble};
+use gatelodge::testing::config::{MailProviderConfig, SendGridConfig};
+use gatelodge::testing::domain::mail::RenderedMail;
+use gatelodge::testing::mail::{Mailer, SendError, Trouble};
 use serde_json::json;
 
 use crate::support::deployment::Deployment;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration};
 use futures::future::join_all;
-use gatelodge::app::Role;
+use gatelodge::testing::app::Role;
 use serde_json::{Value, json};
 
 use crate::support::client::Tokens;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use gatelodge::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
-use gatelodge::domain::clock::Clock;
-use gatelodge::domain::mail::{Link, RenderedMail};
-use gatelodge::domain::mailbox::Mailbox;
-use gatelodge::mail::{Mailer, SendError};
+use gatelodge::testing::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
+use gatelodge::testing::domain::clock::Clock;
+use gatelodge::testing::domain::mail::{Link, RenderedMail};
+use gatelodge::testing::domain::mailbox::Mailbox;
+use gatelodge::testing::mail::{Mailer, SendError};
 
 use crate::support::mailer::{self, CODE, smtp};
 use crate::support::smtp::{SmtpOptions, SmtpServer, Tls};

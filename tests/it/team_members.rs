@@ -1,7 +1,7 @@
 //! Members of teams: their roles, and that a team with members always has an admin.
 
-use gatelodge::app::Role;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::app::Role;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;

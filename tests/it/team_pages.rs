@@ -282,7 +282,7 @@ async fn a_page_of_fifty_costs_as_many_statements_as_one() {
     fill(&deployment, &team, 50).await;
     app.stop().await;
     let app = deployment
-        .start_as(gatelodge::app::Role::Serve, &settings)
+        .start_as(gatelodge::testing::app::Role::Serve, &settings)
         .await;
     let ada = ada.at_process(&app);
     let items = [

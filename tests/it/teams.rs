@@ -1,8 +1,8 @@
 //! Teams: made, shown, changed and deleted.
 
 use futures::future::join_all;
-use gatelodge::app::Role;
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::app::Role;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::client::{blamed, refused};

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use gatelodge::config::TemplatesConfig;
-use gatelodge::domain::code::{CodeFormat, CodeType};
-use gatelodge::domain::mail::{Carries, Happened, Link, MailContext, MailKind, MailParams};
-use gatelodge::mail::templates::{Rendered, TemplateErrors, Templates};
+use gatelodge::testing::config::TemplatesConfig;
+use gatelodge::testing::domain::code::{CodeFormat, CodeType};
+use gatelodge::testing::domain::mail::{
+    Carries, Happened, Link, MailContext, MailKind, MailParams,
+};
+use gatelodge::testing::mail::templates::{Rendered, TemplateErrors, Templates};
 use tempfile::TempDir;
 
 use crate::support::deployment::Deployment;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use gatelodge::app::{App, Role};
+use gatelodge::testing::app::{App, Role};
 use hyper::Request;
 use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use gatelodge::app::Role;
+use gatelodge::testing::app::Role;
 
 use super::{A_WHILE, wait_until};
 use crate::support::deployment::Deployment;

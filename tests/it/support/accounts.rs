@@ -1,6 +1,6 @@
 //! What clients do with passwords, addresses and sessions.
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use super::app::TestApp;

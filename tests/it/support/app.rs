@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Mutex;
 
-use gatelodge::app::App;
-use gatelodge::domain::clock::Clock;
-use gatelodge::domain::id::MailId;
-use gatelodge::domain::mail::{MailKind, RenderedMail};
-use gatelodge::domain::mailbox::Mailbox;
+use gatelodge::testing::app::App;
+use gatelodge::testing::domain::clock::Clock;
+use gatelodge::testing::domain::id::MailId;
+use gatelodge::testing::domain::mail::{MailKind, RenderedMail};
+use gatelodge::testing::domain::mailbox::Mailbox;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use gatelodge::app::{App, Role};
-use gatelodge::config::{self, Config, Variables};
-use gatelodge::domain::clock::Clock;
+use gatelodge::testing::app::{App, Role};
+use gatelodge::testing::config::{self, Config, Variables};
+use gatelodge::testing::domain::clock::Clock;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use tempfile::TempDir;
 
@@ -54,7 +54,7 @@ impl Deployment {
             .expect("TEST_DATABASE_URL is set: run the tests through scripts/test");
         let name = format!(
             "test_{}",
-            uuid::Uuid::from_bytes(gatelodge::crypto::random()).simple()
+            uuid::Uuid::from_bytes(gatelodge::testing::crypto::random()).simple()
         );
         let server = connect(&server_url).await;
         server

@@ -1,6 +1,6 @@
 //! The two code flows, for what both promise alike.
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use super::app::TestApp;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use gatelodge::config::Variables;
+use gatelodge::testing::config::Variables;
 use tempfile::TempDir;
 
 use super::process::{Process, command};

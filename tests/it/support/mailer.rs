@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use gatelodge::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
-use gatelodge::domain::clock::Clock;
-use gatelodge::domain::code::{CodeFormat, CodeType};
-use gatelodge::domain::email::EmailAddress;
-use gatelodge::domain::mail::{MailKind, RenderedMail};
-use gatelodge::domain::mailbox::Mailbox;
-use gatelodge::mail::Mailer;
+use gatelodge::testing::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
+use gatelodge::testing::domain::clock::Clock;
+use gatelodge::testing::domain::code::{CodeFormat, CodeType};
+use gatelodge::testing::domain::email::EmailAddress;
+use gatelodge::testing::domain::mail::{MailKind, RenderedMail};
+use gatelodge::testing::domain::mailbox::Mailbox;
+use gatelodge::testing::mail::Mailer;
 
 /// The code that each mail carries.
 pub(crate) const CODE: &str = "483920";

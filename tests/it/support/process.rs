@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
-use gatelodge::config::Variables;
+use gatelodge::testing::config::Variables;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use gatelodge::db::{Db, DbError, Executor};
+use gatelodge::testing::db::{Db, DbError, Executor};
 use sea_orm::prelude::{Uuid, async_trait::async_trait};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,

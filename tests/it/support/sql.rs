@@ -1,9 +1,9 @@
 //! Looking into the database behind the app's back.
 
-use gatelodge::crypto::Keys;
-use gatelodge::db::{Db, codes};
-use gatelodge::domain::code::Purpose;
-use gatelodge::domain::email::EmailAddress;
+use gatelodge::testing::crypto::Keys;
+use gatelodge::testing::db::{Db, codes};
+use gatelodge::testing::domain::code::Purpose;
+use gatelodge::testing::domain::email::EmailAddress;
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
 
 use super::deployment::Deployment;

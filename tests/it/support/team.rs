@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use gatelodge::domain::mail::MailKind;
+use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use super::app::TestApp;

@@ -1,0 +1,42 @@
+//! What the integration tests use beside the public interface. Not a stable API.
+
+pub mod app {
+    pub use crate::app::{App, Role};
+}
+
+pub mod cache {
+    pub use crate::cache::Cache;
+}
+
+pub mod config {
+    pub use crate::config::{
+        Config, MailConfig, MailProviderConfig, SendGridConfig, SmtpConfig, SmtpEncryption,
+        TemplatesConfig, Variables, load,
+    };
+}
+
+pub mod crypto {
+    pub use crate::crypto::{Keys, random, sha256};
+}
+
+pub mod db {
+    pub use crate::db::{
+        Db, DbError, Executor, codes, invitations, leases, outbox, sessions, teams, users,
+    };
+}
+
+pub mod domain {
+    pub use crate::domain::{clock, code, email, id, mail, mailbox, password, session, team};
+}
+
+pub mod graphql {
+    pub use crate::graphql::{PUBLIC_FIELDS, sdl};
+}
+
+pub mod mail {
+    pub use crate::mail::{Mailer, SendError, Trouble, templates};
+}
+
+pub mod service {
+    pub use crate::service::{Cleaned, Services};
+}
