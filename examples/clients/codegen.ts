@@ -12,7 +12,7 @@ const config: CodegenConfig = {
         enumsAsTypes: true,
         strictScalars: true,
         scalars: { DateTime: "string", ID: "string" },
-        // Apollo Client adds __typename to everything but the roots.
+        // Apollo Client adds __typename everywhere except at the root.
         nonOptionalTypename: true,
         skipTypeNameForRoot: true,
         useTypeImports: true,

@@ -2,20 +2,20 @@ import { CombinedGraphQLErrors, ServerError } from "@apollo/client";
 
 import type { ErrorCode, ErrorPartsFragment } from "./gen/graphql";
 
-/** Whatever went wrong, in the one form that a page has to know. */
+/** Any failure, in one form for pages to handle. */
 export interface Problem {
-  /** What the schema knows, or: no answer, nobody signed in, anything else. */
+  /** A code of the schema; or no response, not signed in, or anything else. */
   code: ErrorCode | "OFFLINE" | "UNAUTHENTICATED" | "INTERNAL";
   message: string;
-  /** The input to show it at, such as `email`; null: show it above the form. */
+  /** The input field that it concerns, such as `email`; null: show it above the form. */
   field: string | null;
   attemptsRemaining?: number;
   retryAfterSeconds?: number;
-  /** What to tell the operator. */
+  /** Identifies the request to the operator. */
   requestId?: string;
 }
 
-/** The payload of a mutation's one field. */
+/** The payload of a mutation with one field. */
 type Payload<Data> = Data[keyof Data];
 
 export type Outcome<Data> =
@@ -23,7 +23,7 @@ export type Outcome<Data> =
   | { payload: null; problems: [Problem, ...Problem[]] };
 
 /**
- * Waits for a mutation: its payload if it was done, else what is wrong. Never rejects.
+ * Waits for a mutation. Resolves to its payload or to its problems; never rejects.
  *
  * ```ts
  * const { payload, problems } = await outcome(client.mutate({ mutation: LoginDocument, variables }));
@@ -49,12 +49,12 @@ export async function outcome<Data extends object>(
   }
 }
 
-/** A mistake that a person can mend. */
+/** An error that the user can correct. */
 export function fromPayload({ __typename, field, ...facts }: ErrorPartsFragment): Problem {
   return { ...facts, field: field?.at(-1) ?? null };
 }
 
-/** What Apollo Client throws, or has as `error`. */
+/** An error that Apollo Client throws or reports as `error`. */
 export function fromFailure(error: unknown): Problem {
   const field = null;
   if (CombinedGraphQLErrors.is(error)) {

@@ -6,16 +6,16 @@ import {
   type TokenPartsFragment,
 } from "./gen/graphql";
 
-/** Where the refresh token outlives the page. */
+/** Storage for the refresh token that outlives the page. */
 export interface TokenStorage {
   read(): string | null;
   write(refreshToken: string | null): void;
 }
 
 /**
- * The browser's: shared by its tabs and kept over restarts. A script smuggled into the page could
- * read it, so ship a strict Content-Security-Policy; a stolen token that is used twice ends the
- * session.
+ * The browser's localStorage: shared by tabs and kept across restarts. An injected script could read
+ * it, so ship a strict Content-Security-Policy. If a stolen token is used twice, the server revokes
+ * the session.
  */
 export const browserStorage: TokenStorage = {
   read: () => localStorage.getItem("refreshToken"),
@@ -25,16 +25,16 @@ export const browserStorage: TokenStorage = {
       : localStorage.setItem("refreshToken", refreshToken),
 };
 
-/** Who is signed in: keeps the tokens, and trades them for new ones when they are dead. */
+/** The session: keeps the tokens and refreshes them when they have expired. */
 export class Session {
-  // In memory only: a new page gets its own by the refresh token.
+  // In memory only: a new page gets one with the refresh token.
   #accessToken: string | null = null;
   #renewing: Promise<string | null> | null = null;
 
   constructor(
     private readonly url: string,
     private readonly storage: TokenStorage,
-    /** Called once when the server has ended the session: clear caches, show the login. */
+    /** Called once when the server has ended the session: clear caches, show the sign-in page. */
     private readonly onEnded: () => void,
   ) {}
 
@@ -42,27 +42,26 @@ export class Session {
     return this.storage.read() !== null;
   }
 
-  /** Call it with what a sign-in answered. */
+  /** Call this with the session of a sign-in payload. */
   begin(tokens: TokenPartsFragment): void {
     this.#accessToken = tokens.accessToken;
     this.storage.write(tokens.refreshToken);
   }
 
-  /** Call it after `logout`. */
+  /** Call this after `logout`. */
   forget(): void {
     this.#accessToken = null;
     this.storage.write(null);
   }
 
-  /** The token to send; null if nobody is signed in. */
+  /** The access token to send; null if nobody is signed in. */
   async accessToken(): Promise<string | null> {
     return this.#accessToken ?? this.renew(null);
   }
 
   /**
-   * A token in place of one that the server refused; null if the session is over. However many
-   * requests ask at once, one refresh is sent. Rejects if the server does not answer: the session
-   * is then as it was.
+   * A token to replace one that the server refused; null if the session has ended. Concurrent calls
+   * share one refresh. Rejects if the server does not respond; the session is then unchanged.
    */
   async renew(refused: string | null): Promise<string | null> {
     if (this.#accessToken !== null && this.#accessToken !== refused) {
@@ -82,7 +81,7 @@ export class Session {
     this.#accessToken = null;
     const { session, errors } = await this.#refresh(refreshToken);
     if (this.storage.read() !== refreshToken) {
-      // Meanwhile somebody signed in or out, or another tab refreshed: that counts.
+      // Someone signed in or out in the meantime, or another tab refreshed: use that result.
       return this.#accessToken ?? this.#exchange();
     }
     if (session !== null) {
@@ -97,7 +96,7 @@ export class Session {
     throw new Error(errors[0]?.message ?? "The session could not be refreshed.");
   }
 
-  // Not by the client whose requests wait for this one.
+  // Not through the client, whose requests wait for this one.
   async #refresh(refreshToken: string): Promise<RefreshSessionMutation["refreshSession"]> {
     const response = await fetch(this.url, {
       method: "POST",

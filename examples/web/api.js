@@ -1,5 +1,5 @@
-// Queries and mutations: with the token of whoever is signed in, and with the errors that a person
-// can mend apart from all others.
+// Queries and mutations with the signed-in user's token. Errors that the user can correct are
+// separate from all others.
 
 import { currentToken, renew, signOut } from "./session.js";
 import { RequestFailed, post } from "./transport.js";
@@ -10,27 +10,27 @@ const PROBLEM = `fragment Problem on UserError {
   ... on RateLimitedError { retryAfterSeconds }
 }`;
 
-/** A mutation that was not done, for reasons that a person can mend. */
+/** A mutation that failed with errors that the user can correct. */
 export class Refused extends Error {
   constructor(errors) {
     super(errors.map(({ code }) => code).join(" "));
     this.errors = errors;
   }
 
-  /** The error with this code, if it is one of the reasons. */
+  /** The error with this code, if there is one. */
   find(code) {
     return this.errors.find((error) => error.code === code);
   }
 }
 
-/** The data of a query. */
+/** Runs a query and returns its data. */
 export function query(document, variables) {
   return run(document, variables);
 }
 
 /**
- * The payload of a mutation of one field that takes `$input`; Refused if it holds errors, which the
- * document asks for with `errors { ...Problem }`.
+ * Runs a mutation with one field that takes `$input`, and returns its payload. Throws Refused if the
+ * payload has errors, which the document selects with `errors { ...Problem }`.
  */
 export async function mutate(document, input) {
   const data = await run(`${document}\n${PROBLEM}`, input === undefined ? {} : { input });
@@ -41,12 +41,12 @@ export async function mutate(document, input) {
   return payload;
 }
 
-/** A refused token is renewed, and the request sent again: it did nothing the first time. */
+/** Refreshes a refused token and repeats the request, which had no effect the first time. */
 async function run(document, variables) {
   const token = await currentToken();
   try {
     const data = await post(document, variables, token);
-    // `me` is there for strangers too, and a dead token makes a stranger.
+    // `me` is public: with a token that is no longer valid it is null.
     if (token === null || data.me !== null) {
       return data;
     }
@@ -59,7 +59,7 @@ async function run(document, variables) {
   return post(document, variables, await renew(token));
 }
 
-/** Ends the session, on the server and here. */
+/** Signs out, on the server and here. */
 export async function logOut() {
   await mutate("mutation Logout { logout { endedSessionId errors { ...Problem } } }");
   signOut();
@@ -67,7 +67,7 @@ export async function logOut() {
 
 let info = null;
 
-/** What the server says about itself; asked for once. */
+/** The server's public settings; fetched once. */
 export function serverInfo() {
   info ??= query(`{
     serverInfo { appName codeLength codeType codeExpirationMinutes passwordMinLength supportEmail }

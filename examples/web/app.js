@@ -1,4 +1,4 @@
-// The frame around the views: which one the address asks for, and what changes with it.
+// The frame around the views: chooses the view for the URL and draws it.
 
 import { logOut, serverInfo } from "./api.js";
 import { announce, h } from "./dom.js";
@@ -13,16 +13,16 @@ import { chooseNewPassword, forgotPassword } from "./views/password.js";
 import { signup } from "./views/signup.js";
 import { team } from "./views/team.js";
 
-/** Views by the first part of the address. `who`: for strangers only, for members only, for all. */
+/** Views by the first part of the path. `who` may see it: visitors, signed-in users, or all. */
 const VIEWS = {
-  signup: { draw: signup, who: "strangers" },
-  login: { draw: login, who: "strangers" },
+  signup: { draw: signup, who: "visitors" },
+  login: { draw: login, who: "visitors" },
   code: { draw: code, who: "all" },
   "forgot-password": { draw: forgotPassword, who: "all" },
   "reset-password": { draw: chooseNewPassword, who: "all" },
   "accept-invitation": { draw: invitation, who: "all" },
-  dashboard: { draw: dashboard, who: "members" },
-  team: { draw: team, who: "members" },
+  dashboard: { draw: dashboard, who: "users" },
+  team: { draw: team, who: "users" },
 };
 
 const main = document.getElementById("main");
@@ -30,7 +30,7 @@ const appName = document.getElementById("app-name");
 let notice = null;
 let drawn = 0;
 
-/** Goes to another view, which says `text` at its top. */
+/** Goes to another view, which shows `text` at the top. */
 function go(address, text = null) {
   notice = text;
   if (location.hash === `#${address}`) {
@@ -46,11 +46,11 @@ function place() {
   return { name, argument, search: new URLSearchParams(search) };
 }
 
-/** The view that is asked for, or the one that whoever asks belongs to. */
+/** The requested view, or the start view if the requested one is not for this visitor. */
 function viewFor(name) {
   const home = isSignedIn() ? "dashboard" : "login";
   const view = Object.hasOwn(VIEWS, name) ? VIEWS[name] : VIEWS[home];
-  const isFor = view.who === "all" || (view.who === "members") === isSignedIn();
+  const isFor = view.who === "all" || (view.who === "users") === isSignedIn();
   return isFor ? view : VIEWS[home];
 }
 
@@ -67,7 +67,7 @@ async function draw() {
     page = broken(error);
   }
   if (turn !== drawn || page === null) {
-    return; // Another view was asked for meanwhile.
+    return; // Another view was requested meanwhile.
   }
   document.title = `${page.title} – ${appName.textContent}`;
   const title = h("h1", { tabindex: "-1" }, page.title);
@@ -77,7 +77,7 @@ async function draw() {
   main.removeAttribute("aria-busy");
   drawNavigation();
   if (!isFirst) {
-    // As after loading a page: reading begins at its title.
+    // As after loading a page: screen readers start at its title.
     title.focus();
     scrollTo(0, 0);
   }
@@ -89,12 +89,12 @@ async function draw() {
 
 function broken(error) {
   if (error instanceof SessionEnded) {
-    return null; // The login page is on its way.
+    return null; // The sign-in page is about to be shown.
   }
   const alert = new AlertBox();
   alert.show(error);
   const again = h("button", { type: "button", class: "primary", onclick: draw }, "Try again");
-  return { title: "This did not work", content: [alert.element, again] };
+  return { title: "Something went wrong", content: [alert.element, again] };
 }
 
 function drawNavigation() {
@@ -104,25 +104,25 @@ function drawNavigation() {
   const nav = document.getElementById("nav");
   if (isSignedIn()) {
     const alert = new AlertBox();
-    const leave = action("Log out", alert, async () => {
+    const leave = action("Sign out", alert, async () => {
       await logOut();
-      go("/login", "You are logged out.");
+      go("/login", "You are signed out.");
     });
     nav.replaceChildren(link("dashboard", "Dashboard"), leave, alert.element);
   } else {
-    nav.replaceChildren(link("login", "Log in"), link("signup", "Sign up"));
+    nav.replaceChildren(link("login", "Sign in"), link("signup", "Sign up"));
   }
 }
 
 onSessionChange((why) => {
   if (why === "ended") {
-    go("/login", "Your session has ended. Log in again.");
+    go("/login", "Your session has ended. Sign in again.");
   } else {
     draw();
   }
 });
 
-// Mailed links lead to a path; from here on it is an address like all others.
+// Links in mails use a path; turn it into a hash URL like all others.
 if (location.pathname !== "/demo") {
   history.replaceState(null, "", `/demo#${location.pathname}${location.search}`);
 }

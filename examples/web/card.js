@@ -1,13 +1,13 @@
-// Parts of a view that are loaded and drawn again by themselves.
+// Parts of a view that load and redraw independently.
 
 import { announce, h } from "./dom.js";
 import { action } from "./form.js";
 import { AlertBox } from "./problems.js";
 
 /**
- * A part with a heading. `load` gets `redraw` and the place for what goes wrong, and answers with
- * what to show. `redraw(text)` loads it again, says `text`, and puts the focus on the heading,
- * because the button that was pressed may be gone.
+ * A part with a heading. `load` receives `redraw` and the alert box, and returns what to show.
+ * `redraw(text)` loads it again, shows `text` and focuses the heading, because the pressed button
+ * may be gone.
  */
 export async function card(title, load) {
   const alert = new AlertBox();
@@ -22,7 +22,7 @@ export async function card(title, load) {
   return h("section", { class: "card" }, heading, alert.element, body);
 }
 
-/** A list that is fetched page by page: `fetchPage(after)` answers with a connection. */
+/** A list that is fetched page by page: `fetchPage(after)` returns a connection. */
 export async function pagedList(label, alert, fetchPage, drawItem) {
   const list = h("ul", { class: "list", "aria-label": label });
   let after = null;
@@ -37,12 +37,12 @@ export async function pagedList(label, alert, fetchPage, drawItem) {
   return [list, more];
 }
 
-/** What an item of a list is, and below it in smaller letters what else there is to say. */
+/** A list item: a title and, below it in smaller type, details. */
 export function entry(what, ...more) {
   return h("div", { class: "entry" }, h("span", {}, what), h("span", { class: "faint" }, ...more));
 }
 
-/** `ADMIN` as people say it. */
+/** The name of a role for people. */
 export function roleName(role) {
   return role === "ADMIN" ? "Admin" : "Member";
 }

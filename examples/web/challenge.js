@@ -1,12 +1,12 @@
-// A code on its way: what it was asked for with, so that it can be asked for again. Kept for the
-// tab, so that a reload while looking for the mail loses nothing.
+// The code that was requested last, and with which input, so that it can be requested again. Kept in
+// the tab's session storage, so that a reload loses nothing.
 
 import { mutate } from "./api.js";
 
 const KEY = "gatelodge.challenge";
 const CHALLENGE = "challenge { email expiresAt } errors { ...Problem }";
 
-/** By purpose: how a code is asked for, and how it is answered. */
+/** By purpose: how a code is requested and submitted. */
 const PURPOSES = {
   signup: {
     ask: `mutation Ask($input: RequestSignupCodeInput!) { requestSignupCode(input: $input) { ${CHALLENGE} } }`,
@@ -20,7 +20,7 @@ const PURPOSES = {
       verifyLoginCode(input: $input) { session { accessToken refreshToken } errors { ...Problem } }
     }`,
   },
-  // Without input: for whoever is signed in.
+  // No input: it concerns the signed-in user.
   verify: {
     ask: `mutation Ask { requestEmailVerification { ${CHALLENGE} } }`,
     answer: `mutation Answer($input: VerifyEmailInput!) {
@@ -29,23 +29,23 @@ const PURPOSES = {
   },
 };
 
-/** Has a code mailed for `purpose`, and keeps what is known of it. */
+/** Requests a code for `purpose` and remembers it. */
 export async function askForCode(purpose, input) {
   const { challenge } = await mutate(PURPOSES[purpose].ask, input);
   keepChallenge(purpose, input, challenge);
 }
 
-/** Keeps a code that was mailed by another mutation. */
+/** Remembers a code that another mutation requested. */
 export function keepChallenge(purpose, input, { email, expiresAt }) {
   sessionStorage.setItem(KEY, JSON.stringify({ purpose, input, email, expiresAt, sentAt: Date.now() }));
 }
 
-/** The code that is waited for: `{ purpose, input, email, expiresAt, sentAt }`, or null. */
+/** The requested code: `{ purpose, input, email, expiresAt, sentAt }`, or null. */
 export function challenge() {
   return JSON.parse(sessionStorage.getItem(KEY));
 }
 
-/** Answers it; the payload, which has a session unless an address was only to be proved. */
+/** Submits a code. The payload has a session unless the code only verified an email address. */
 export async function answerCode({ purpose, email }, code) {
   const payload = await mutate(PURPOSES[purpose].answer, { email, code });
   sessionStorage.removeItem(KEY);

@@ -1,7 +1,6 @@
-// The little that is needed to build pages without a framework. Text of people is only ever put in
-// as text, never as HTML.
+// Helpers to build pages without a framework. Text is only ever inserted as text, never as HTML.
 
-/** Makes an element: `on…` attributes are listeners; null, undefined and false are left out. */
+/** Creates an element: `on…` attributes are listeners; null, undefined and false are left out. */
 export function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
@@ -15,30 +14,30 @@ export function h(tag, attributes, ...children) {
   return element;
 }
 
-/** Children that are there: lists are flattened, and gaps left out. */
+/** Flattens lists of children and leaves out missing ones. */
 export function present(children) {
   return children.flat(2).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
-/** Tells screen readers; `assertive` interrupts what they are saying, and is for errors. */
+/** Announces text to screen readers; `assertive` interrupts them and is for errors. */
 export function announce(text, how = "polite") {
   const region = document.getElementById(how);
   region.textContent = "";
-  // Emptied in one frame and filled in the next, so that the same text is told again.
+  // Emptied in one frame and filled in the next, so that a repeated text is announced again.
   requestAnimationFrame(() => {
     region.textContent = text;
   });
 }
 
-/** Writes how long is left into `element` each second, then calls `over`. */
-export function countdown(element, seconds, over) {
+/** Writes the remaining time into `element` each second, then calls `done`. */
+export function countdown(element, seconds, done) {
   const end = Date.now() + seconds * 1000;
   element.textContent = duration(seconds);
   const timer = setInterval(() => {
     const left = Math.ceil((end - Date.now()) / 1000);
     if (left <= 0 || !element.isConnected) {
       clearInterval(timer);
-      over();
+      done();
     } else {
       element.textContent = duration(left);
     }
@@ -50,7 +49,7 @@ function duration(seconds) {
   return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
 }
 
-/** A moment as people of this place write it; of today, only the time. */
+/** A time in the reader's locale; without the date if it is today. */
 export function moment(at) {
   const date = new Date(at);
   const isToday = date.toDateString() === new Date().toDateString();
@@ -58,7 +57,7 @@ export function moment(at) {
   return h("time", { datetime: at }, date.toLocaleString(undefined, style));
 }
 
-/** Asks before something that cannot be undone. */
+/** Asks for confirmation before something that cannot be undone. */
 export function confirmed(question, yes) {
   const dialog = h(
     "dialog",
@@ -85,12 +84,12 @@ export function confirmed(question, yes) {
   });
 }
 
-/** In development mail is not sent but shown on a page of the server: the way there. */
+/** A link to the mailbox page, which shows mails in development. */
 export function mailboxHint(what) {
   const address = document.querySelector('meta[name="mailbox"]')?.content;
   if (address === undefined) {
     return null;
   }
   const link = h("a", { href: address, target: "_blank", rel: "noopener" }, "mailbox");
-  return h("p", { class: "hint" }, `This is a development server: ${what} is in the `, link, ".");
+  return h("p", { class: "hint" }, `This is a development server: find ${what} in the `, link, ".");
 }

@@ -1,12 +1,12 @@
-// Forms and buttons that send something, and show at each field what the server says about it.
+// Forms and buttons that send requests and show the server's errors beside each field.
 
 import { Refused } from "./api.js";
 import { announce, h, present } from "./dom.js";
 import { AlertBox, describe } from "./problems.js";
 
 /**
- * A field of a form. `name` is that of the mutation's input, by which errors find it; what is not
- * mentioned here is an attribute of the input.
+ * A form field. `name` is the field of the mutation's input, which errors refer to. Other properties
+ * become attributes of the input element.
  */
 export function field({ name, label, hint, options, type = "text", ...attributes }) {
   const id = `field-${name}-${++fieldCount}`;
@@ -31,8 +31,8 @@ export function field({ name, label, hint, options, type = "text", ...attributes
 let fieldCount = 0;
 
 /**
- * A form: `onSubmit` gets the values by name and throws what the API throws. The rules are the
- * server's alone, so the browser's own checks are off.
+ * A form: `onSubmit` receives the values by name and throws what the API throws. Only the server
+ * validates, so the browser's checks are off.
  */
 export function form({ fields, submit, onSubmit, after = [] }) {
   const alert = new AlertBox();
@@ -91,7 +91,7 @@ function show(error, alert, fields, email) {
   }
 }
 
-/** A button that does something by itself; what goes wrong is shown in `alert`. */
+/** A button with an action; its errors are shown in `alert`. */
 export function action(text, alert, work, attributes = {}) {
   const button = h("button", { type: "button", ...attributes }, text);
   button.addEventListener("click", () => {
@@ -107,7 +107,7 @@ export function action(text, alert, work, attributes = {}) {
   return button;
 }
 
-// Not `disabled`, which would drop the focus: a second click meanwhile does nothing.
+// Not `disabled`, which would lose the focus. A second click while busy does nothing.
 async function busy(button, work) {
   if (button.getAttribute("aria-busy") === "true") {
     return;

@@ -1,35 +1,35 @@
-// What went wrong, said to people: what they can mend at its field, all else in one place.
+// Shows errors: those that the user can correct beside their field, all others in one place.
 
 import { Refused } from "./api.js";
 import { announce, countdown, h } from "./dom.js";
 import { SessionEnded } from "./session.js";
 import { RequestFailed } from "./transport.js";
 
-/** Where an address that has an account already, or has none, leads on. */
-const WAYS_OUT = {
-  EMAIL_TAKEN: ["There is an account with this address already.", "Log in", "#/login"],
-  ACCOUNT_NOT_FOUND: ["There is no account with this address.", "Sign up", "#/signup"],
+/** Where to go when an email address already has an account, or has none. */
+const ALTERNATIVES = {
+  EMAIL_TAKEN: ["An account with this email address already exists.", "Sign in", "#/login"],
+  ACCOUNT_NOT_FOUND: ["There is no account with this email address.", "Sign up", "#/signup"],
 };
 
-const TOKEN_IS_DEAD = "This link was used already, has been replaced by a newer one, or has expired.";
+const INVALID_LINK = "This link was already used, was replaced by a newer one, or has expired.";
 
-/** What an error says: text, and for some a link that leads on. */
+/** The text of an error, for some with a link to what the user can do instead. */
 export function describe({ code, message, attemptsRemaining }, email = "") {
   if (code === "INVALID_CODE") {
     const left = attemptsRemaining === 1 ? "1 attempt" : `${attemptsRemaining} attempts`;
-    return [`This code is not right: ${attemptsRemaining > 0 ? `${left} left` : "ask for a new one"}.`];
+    return [`This code is not correct: ${attemptsRemaining > 0 ? `${left} left` : "request a new one"}.`];
   }
   if (code === "INVALID_TOKEN") {
-    return [TOKEN_IS_DEAD];
+    return [INVALID_LINK];
   }
-  if (!(code in WAYS_OUT)) {
+  if (!(code in ALTERNATIVES)) {
     return [message];
   }
-  const [text, way, address] = WAYS_OUT[code];
-  return [text, " ", h("a", { href: `${address}?email=${encodeURIComponent(email)}` }, way)];
+  const [text, label, address] = ALTERNATIVES[code];
+  return [text, " ", h("a", { href: `${address}?email=${encodeURIComponent(email)}` }, label)];
 }
 
-/** A place for whatever has no field to stand at. */
+/** Shows errors that belong to no field. */
 export class AlertBox {
   constructor() {
     this.element = h("div", { class: "alert", hidden: true });
@@ -40,21 +40,21 @@ export class AlertBox {
     this.element.replaceChildren();
   }
 
-  /** Shows whatever a request threw. */
+  /** Shows an error that a request threw. */
   show(error) {
     if (error instanceof SessionEnded) {
-      return; // The login page is on its way.
+      return; // The sign-in page is about to be shown.
     }
     if (error instanceof Refused) {
       this.#fill(error.errors.map(paragraph));
     } else if (error instanceof RequestFailed && error.code === "UNREACHABLE") {
-      this.#fill([h("p", {}, "The server does not answer. Check your connection, then try again.")]);
+      this.#fill([h("p", {}, "The server is not responding. Check your connection and try again.")]);
     } else {
       console.error(error);
       const id = error.requestId;
       this.#fill([
         h("p", {}, "Something went wrong on our side. Try again later."),
-        id ? h("p", { class: "faint" }, "If you ask for help, name this request: ", h("code", {}, id)) : "",
+        id ? h("p", { class: "faint" }, "If you contact support, mention this request ID: ", h("code", {}, id)) : "",
       ]);
     }
   }

@@ -1,13 +1,13 @@
-// Who is signed in: where the tokens are kept, and how they are renewed.
+// The session: where the tokens are kept and how they are refreshed.
 //
-// The access token stays in memory. It goes along with every request, and nothing else needs it.
+// The access token stays in memory and is sent with every request.
 //
-// The refresh token is in localStorage, so that the session outlives a reload and is the same in
-// all tabs; a mailed link opens a new one, where sessionStorage would be empty. Whatever script runs
-// in the page could read either. What keeps foreign ones out is the page's content security policy,
-// and that text is never put in as HTML. A stolen copy does not last: each token buys the next one
-// once, and the server ends the session of a token that is used again later. An app that has a
-// server of its own can do better, and keep the refresh token there, behind an HttpOnly cookie.
+// The refresh token is in localStorage, so that the session survives a reload and is shared by all
+// tabs; a link in a mail opens a new tab, where sessionStorage would be empty. Any script in the page
+// can read both. The page's content security policy keeps foreign scripts out, and text is never
+// inserted as HTML. A stolen refresh token is of limited use: each can be exchanged once, and the
+// server revokes the session when one is used again. An app with a server of its own can keep the
+// refresh token there, behind an HttpOnly cookie.
 
 import { post } from "./transport.js";
 
@@ -19,7 +19,7 @@ const REFRESH = `mutation Refresh($input: RefreshSessionInput!) {
   }
 }`;
 
-/** The session is over: somebody has to log in again. */
+/** The session has ended: the user has to sign in again. */
 export class SessionEnded extends Error {}
 
 const tabs = new BroadcastChannel("gatelodge.session");
@@ -27,35 +27,35 @@ let accessToken = null;
 let renewing = null;
 let whenChanged = () => {};
 
-/** Calls `listener` when another tab signs in or out, and when the session turns out to be over. */
+/** Calls `listener` when another tab signs in or out, and when the session has ended. */
 export function onSessionChange(listener) {
   whenChanged = listener;
 }
 
-/** Whether there is a session, as far as is known here. */
+/** Whether there is a session, as far as this browser knows. */
 export function isSignedIn() {
   return localStorage.getItem(KEY) !== null;
 }
 
-/** Keeps the tokens of a sign-in. */
+/** Stores the tokens of a sign-in. */
 export function signIn(session) {
   keep(session);
   tabs.postMessage({ accessToken, isNew: true });
 }
 
-/** Forgets the tokens, here and in all tabs. */
+/** Deletes the tokens, in all tabs. */
 export function signOut() {
   accessToken = null;
   localStorage.removeItem(KEY);
   tabs.postMessage({ accessToken, isNew: true });
 }
 
-/** The access token to send, after a reload a new one; null for nobody. */
+/** The access token to send (refreshed after a reload), or null if nobody is signed in. */
 export async function currentToken() {
   return accessToken === null && isSignedIn() ? renew(null) : accessToken;
 }
 
-/** A token in place of the `refused` one: one refresh, however many requests wait for it. */
+/** A token to replace the `refused` one. All waiting requests share one refresh. */
 export function renew(refused) {
   renewing ??= oneTabAtATime(() => refresh(refused)).finally(() => {
     renewing = null;
@@ -63,15 +63,15 @@ export function renew(refused) {
   return renewing;
 }
 
-// Where there are no locks (plain HTTP from another machine) two tabs may refresh at once: the
-// server gives both the same answer.
+// Without the Web Locks API (plain HTTP from another machine) two tabs may refresh at the same time:
+// the server gives both the same answer.
 function oneTabAtATime(work) {
   return navigator.locks === undefined ? work() : navigator.locks.request(KEY, work);
 }
 
 async function refresh(refused) {
   if (accessToken !== null && accessToken !== refused) {
-    // Another tab, or a request before this one, has just done it.
+    // Another tab or an earlier request has just refreshed.
     return accessToken;
   }
   const refreshToken = localStorage.getItem(KEY);

@@ -2,11 +2,11 @@
 
 const PATIENCE_MILLISECONDS = 15_000;
 
-/** A request that was not answered, or with an error that no person can mend. */
+/** A request without an answer, or with an error that the user cannot correct. */
 export class RequestFailed extends Error {
   /**
-   * `code` is the `extensions.code` of the answer, or UNREACHABLE without one; `requestId` is what
-   * an operator finds the request by.
+   * `code` is the `extensions.code` of the response, or UNREACHABLE without a response; `requestId`
+   * identifies the request in the server's logs.
    */
   constructor(code, requestId = null) {
     super(code);
@@ -15,7 +15,7 @@ export class RequestFailed extends Error {
   }
 }
 
-/** Sends a document; its `data`, or a RequestFailed. */
+/** Sends a document. Returns `data` or throws RequestFailed. */
 export async function post(query, variables, accessToken) {
   const headers = { "content-type": "application/json", accept: "application/graphql-response+json" };
   if (accessToken !== null) {
@@ -39,7 +39,7 @@ async function answer(request) {
     const response = await fetch("/graphql", request);
     return await response.json();
   } catch {
-    // No connection, no answer in time, or a page of some proxy instead of one.
+    // No connection, a timeout, or an error page of a proxy.
     throw new RequestFailed("UNREACHABLE");
   }
 }

@@ -5,12 +5,12 @@ import generated from "../possibleTypes.json";
 import type { Session } from "../session";
 import { createLink } from "./links";
 
-/** An Apollo Client that sends what it asks in the name of whoever is signed in. */
+/** An Apollo Client that sends requests with the session's token. */
 export function createClient(url: string, session: Session): ApolloClient {
   return new ApolloClient({ link: createLink(url, session), cache: createCache() });
 }
 
-// Everything with an `id` is kept under `Type:id`, which is Apollo's default.
+// Objects with an `id` are cached under `Type:id`, which is Apollo's default.
 function createCache(): InMemoryCache {
   return new InMemoryCache({
     possibleTypes: generated.possibleTypes,
@@ -18,7 +18,7 @@ function createCache(): InMemoryCache {
       Query: {
         fields: {
           teams: relayStylePagination(),
-          // A team that a list brought need not be asked for again.
+          // A team that came with a list need not be fetched again.
           team: {
             read: (known, { args, toReference }) =>
               known === undefined ? toReference({ __typename: "Team", id: args?.id }) : known,

@@ -7,7 +7,7 @@ import { from, map, switchMap, throwError } from "rxjs";
 
 import type { Session } from "../session";
 
-/** The way of an operation to the server and back, in this order. */
+/** The links of an operation, in order. */
 export function createLink(url: string, session: Session): ApolloLink {
   return ApolloLink.from([
     refreshLink(session),
@@ -18,7 +18,7 @@ export function createLink(url: string, session: Session): ApolloLink {
   ]);
 }
 
-/** Repeats, once, what was refused because the access token is dead. */
+/** Refreshes the session and repeats a request, once, when the access token is no longer valid. */
 function refreshLink(session: Session): ApolloLink {
   return new ErrorLink(({ error, operation, forward }) => {
     const { accessToken, isRepeated } = operation.getContext();
@@ -40,7 +40,7 @@ function isUnauthenticated(error: unknown): boolean {
     : ServerError.is(error) && error.statusCode === 401;
 }
 
-/** Sends the access token along. */
+/** Adds the access token to requests. */
 function authLink(session: Session): ApolloLink {
   return new SetContextLink(async ({ headers }) => {
     const accessToken = await session.accessToken();
@@ -50,8 +50,8 @@ function authLink(session: Session): ApolloLink {
   });
 }
 
-// Public fields are answered to a dead token too, as to nobody: with `me` alone, that is the only
-// sign of it.
+// Public fields are answered even when the token is no longer valid. With `me` alone, a null `me` is
+// the only sign of it.
 const nobodyLink = new ApolloLink((operation, forward) =>
   forward(operation).pipe(
     map((result) =>
@@ -64,8 +64,8 @@ const nobodyLink = new ApolloLink((operation, forward) =>
   ),
 );
 
-// Queries go by GET and as a hash; the whole text once, if the server does not know it. Addresses
-// are logged on their way, so what carries a mailed token stays in a body, as mutations do.
+// Queries are sent by GET as a hash; the full text is only sent if the server does not know it. URLs
+// are logged by proxies, so queries with a token from a mail use POST, as mutations do.
 function persistedLink(): ApolloLink {
   return ApolloLink.split(
     ({ operationType, variables }) =>

@@ -5,21 +5,21 @@ import { action, field, form } from "../form.js";
 import { AlertBox } from "../problems.js";
 import { isSignedIn, signIn } from "../session.js";
 
-/** Mail takes a moment: so long there is no asking for another code. The server counts, too. */
-const PATIENCE_SECONDS = 30;
+/** How long to wait for the mail before offering another code. The server has limits of its own. */
+const RESEND_DELAY_SECONDS = 30;
 
 const DONE = {
   signup: "Your account is ready.",
-  login: "You are logged in.",
-  verify: "Your address is proved.",
+  login: "You are signed in.",
+  verify: "Your email address is verified.",
 };
 
-/** The code page, for whatever a code is to prove. */
+/** The code page, for each purpose of a code. */
 export async function code({ go, draw }) {
   const waiting = challenge();
   if (waiting === null) {
-    const back = h("a", { href: "#/login" }, "Log in");
-    return { title: "No code is on its way", content: [h("p", {}, "Ask for one first. ", back)] };
+    const back = h("a", { href: "#/login" }, "Sign in");
+    return { title: "No code requested", content: [h("p", {}, "Request a code first. ", back)] };
   }
   const { codeLength, codeType } = await serverInfo();
   const email = h("strong", {}, waiting.email);
@@ -39,16 +39,16 @@ export async function code({ go, draw }) {
   return {
     title: "Enter the code",
     content: [
-      h("p", {}, "It was mailed to ", email, " and is good until ", moment(waiting.expiresAt), "."),
+      h("p", {}, "We sent it to ", email, ". It is valid until ", moment(waiting.expiresAt), "."),
       mailboxHint("your code"),
       answer,
       ...(canBeSentAgain(waiting) ? resending(waiting, draw) : []),
-      h("p", {}, "Not your address? ", start),
+      h("p", {}, "Wrong email address? ", start),
     ].filter(Boolean),
   };
 }
 
-/** One field, so that a code can be pasted or filled in by the phone; spaces in it do not matter. */
+/** A single field, so that a code can be pasted or filled in by the phone; spaces are ignored. */
 function codeField(length, type) {
   const isNumeric = type === "NUMERIC";
   return field({
@@ -62,7 +62,7 @@ function codeField(length, type) {
   });
 }
 
-// A code that proves the address of an account is sent again only to whoever is signed in.
+// A code that verifies the email address of an account is only sent again to its signed-in user.
 function canBeSentAgain({ purpose }) {
   return purpose !== "verify" || isSignedIn();
 }
@@ -78,12 +78,12 @@ function resending({ purpose, input, sentAt }, draw) {
       if (!limit) {
         throw error;
       }
-      waitFor("Too many codes were asked for. You can have a new one in ", limit.retryAfterSeconds);
+      waitFor("Too many codes were requested. You can request a new one in ", limit.retryAfterSeconds);
       announce(wait.textContent, "assertive");
       return;
     }
     await draw();
-    announce("A new code is on its way. The old one is worth nothing now.");
+    announce("A new code is on its way. The previous one is no longer valid.");
   });
   const waitFor = (text, seconds) => {
     const left = h("span", { role: "timer" });
@@ -95,9 +95,9 @@ function resending({ purpose, input, sentAt }, draw) {
       again.hidden = false;
     });
   };
-  const left = PATIENCE_SECONDS - Math.floor((Date.now() - sentAt) / 1000);
+  const left = RESEND_DELAY_SECONDS - Math.floor((Date.now() - sentAt) / 1000);
   if (left > 0) {
-    waitFor("No mail? You can have a new code in ", left);
+    waitFor("No email? You can request a new code in ", left);
   }
   return [alert.element, wait, again];
 }

@@ -23,7 +23,7 @@ const CREATE_TEAM = `mutation CreateTeam($input: CreateTeamInput!) {
   createTeam(input: $input) { team { id name } errors { ...Problem } }
 }`;
 
-/** What an account sees of itself. Each part is loaded by itself, all at the same time. */
+/** The signed-in user's own page. All parts are loaded at the same time. */
 export async function dashboard({ go }) {
   const cards = await Promise.all([
     card("Profile", profile(go)),
@@ -47,20 +47,20 @@ function profile(go) {
       submit: "Save profile",
       onSubmit: async (values) => {
         await mutate(UPDATE, values);
-        await redraw("Your profile is saved.");
+        await redraw("Your profile was saved.");
       },
     });
-    const address = h("p", {}, "Logged in as ", h("strong", {}, me.email), ".");
-    return me.emailVerified ? [address, edit] : [address, ...unproved(alert, go), edit];
+    const address = h("p", {}, "Signed in as ", h("strong", {}, me.email), ".");
+    return me.emailVerified ? [address, edit] : [address, ...unverified(alert, go), edit];
   };
 }
 
-function unproved(alert, go) {
-  const prove = action("Mail me a code", alert, async () => {
+function unverified(alert, go) {
+  const verify = action("Email me a code", alert, async () => {
     await askForCode("verify");
     go("/code");
   });
-  return [h("p", { class: "notice" }, "This address is not proved yet. Until then you cannot invite anyone."), prove];
+  return [h("p", { class: "notice" }, "Your email address is not verified yet. You cannot invite anyone until it is."), verify];
 }
 
 async function password({ redraw }) {
@@ -77,10 +77,10 @@ async function password({ redraw }) {
     submit: me.hasPassword ? "Change password" : "Set password",
     onSubmit: async (values) => {
       await mutate(CHANGE_PASSWORD, values);
-      await redraw("Your password is saved. All other sessions have ended.");
+      await redraw("Your password was saved. All other sessions were signed out.");
     },
   });
-  const about = me.hasPassword ? "A new one ends all other sessions." : "You can log in by code, and need none.";
+  const about = me.hasPassword ? "Changing it signs out all other sessions." : "You can sign in with an emailed code; a password is optional.";
   return [h("p", { class: "faint" }, about), change];
 }
 
@@ -93,16 +93,16 @@ function teams(go) {
     ]);
     const create = form({
       fields: [
-        field({ name: "name", label: "Name of a new team" }),
-        field({ name: "description", label: "What it is for" }),
+        field({ name: "name", label: "Team name" }),
+        field({ name: "description", label: "Description" }),
       ],
       submit: "Create team",
       onSubmit: async (values) => {
         const { team } = await mutate(CREATE_TEAM, values);
-        go(`/team/${team.id}`, `${team.name} is created. You are its admin.`);
+        go(`/team/${team.id}`, `${team.name} was created. You are its admin.`);
       },
     });
-    const none = "You are in no team. Create one, or follow the link of a mailed invitation.";
+    const none = "You are not in a team yet. Create one, or open the link in an invitation email.";
     return list.childElementCount === 0 ? [h("p", { class: "faint" }, none), create] : [list, more, create];
   };
 }

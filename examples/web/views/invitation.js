@@ -15,35 +15,35 @@ const DECLINE = `mutation Decline($input: DeclineInvitationInput!) {
   declineInvitation(input: $input) { message errors { ...Problem } }
 }`;
 
-/** Where the mailed link of an invitation leads: what it is, then to join or not. */
+/** The page behind the link in an invitation mail: shows the invitation, then joins or declines. */
 export async function invitation({ search, go }) {
   const token = search.get("token") ?? "";
   const { invitation: preview } = await query(PREVIEW, { token });
   if (preview === null) {
     return {
-      title: "This invitation is over",
-      content: [h("p", {}, "It was used, taken back or has expired. Ask whoever invited you for a new one.")],
+      title: "This invitation is no longer valid",
+      content: [h("p", {}, "It was already used, was revoked, or has expired. Ask the person who invited you for a new one.")],
     };
   }
   const alert = new AlertBox();
   const place = h("div");
   const accept = () => join({ token, preview, place, go });
   const decline = async () => {
-    if (await confirmed(`Decline to join ${preview.teamName}?`, "Decline")) {
+    if (await confirmed(`Decline the invitation to ${preview.teamName}?`, "Decline")) {
       await mutate(DECLINE, { token });
-      go(isSignedIn() ? "/dashboard" : "/login", "You have declined the invitation.");
+      go(isSignedIn() ? "/dashboard" : "/login", "You declined the invitation.");
     }
   };
   const buttons = [action("Join the team", alert, accept, { class: "primary" }), action("Decline", alert, decline)];
   place.append(alert.element, h("div", { class: "row" }, ...buttons));
-  const inviter = preview.inviterName ?? "Somebody";
+  const inviter = preview.inviterName ?? "Someone";
   const email = h("strong", {}, preview.email);
   const as = preview.role === "ADMIN" ? "an admin" : "a member";
   return {
     title: `Join ${preview.teamName}`,
     content: [
-      h("p", {}, `${inviter} invites `, email, ` to join as ${as}.`),
-      h("p", { class: "faint" }, "The invitation is good until ", moment(preview.expiresAt), "."),
+      h("p", {}, `${inviter} invited `, email, ` to join as ${as}.`),
+      h("p", { class: "faint" }, "The invitation is valid until ", moment(preview.expiresAt), "."),
       place,
     ],
   };
@@ -52,11 +52,11 @@ export async function invitation({ search, go }) {
 async function join({ token, preview, place, go }) {
   try {
     const { membership } = await mutate(ACCEPT, { token });
-    const welcome = `You are a member of ${membership.team.name} now.`;
+    const welcome = `You are now a member of ${membership.team.name}.`;
     if (isSignedIn()) {
       go(`/team/${membership.team.id}`, welcome);
     } else {
-      go(`/login?email=${encodeURIComponent(preview.email)}`, `${welcome} Log in to see it.`);
+      go(`/login?email=${encodeURIComponent(preview.email)}`, `${welcome} Sign in to see it.`);
     }
   } catch (error) {
     if (!(error instanceof Refused)) {
@@ -72,7 +72,7 @@ async function join({ token, preview, place, go }) {
   }
 }
 
-/** The invited address has no account yet: signing up joins the team. */
+/** The invited email address has no account yet: signing up joins the team. */
 function offerToSignUp({ token, preview, place, go }) {
   const email = emailField(preview.email, { readonly: true });
   const heading = h("h2", { tabindex: "-1" }, "Sign up to join");
@@ -80,11 +80,11 @@ function offerToSignUp({ token, preview, place, go }) {
   heading.focus();
 }
 
-/** Somebody else is signed in. */
+/** A different user is signed in. */
 function offerToLogOut({ token, preview, place, go }) {
   const alert = new AlertBox();
   const leave = action(
-    "Log out and join",
+    "Sign out and join",
     alert,
     async () => {
       await logOut();
@@ -92,7 +92,7 @@ function offerToLogOut({ token, preview, place, go }) {
     },
     { class: "primary" },
   );
-  const text = h("p", { tabindex: "-1" }, `You are logged in with another address than ${preview.email}.`);
+  const text = h("p", { tabindex: "-1" }, `You are signed in with a different email address than ${preview.email}.`);
   place.replaceChildren(text, alert.element, leave);
   text.focus();
 }

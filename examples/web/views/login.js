@@ -9,7 +9,7 @@ const LOGIN = `mutation Login($input: LoginInput!) {
   login(input: $input) { session { accessToken refreshToken } errors { ...Problem } }
 }`;
 
-/** Login: email only, then a code; or with a password. */
+/** Sign-in: email address and then a code, or with a password. */
 export function login({ argument, search, go }) {
   const email = emailField(search.get("email"));
   return argument === "password" ? withPassword(email, go) : withCode(email, go);
@@ -25,11 +25,11 @@ function withCode(email, go) {
     },
   });
   return {
-    title: "Log in",
+    title: "Sign in",
     content: [
       ask,
       h("p", {}, h("a", { href: "#/login/password" }, "Use a password instead")),
-      h("p", {}, "You have no account? ", h("a", { href: "#/signup" }, "Sign up")),
+      h("p", {}, "No account yet? ", h("a", { href: "#/signup" }, "Sign up")),
     ],
   };
 }
@@ -43,19 +43,19 @@ function withPassword(email, go) {
   });
   const enter = form({
     fields: [email, password],
-    submit: "Log in",
+    submit: "Sign in",
     onSubmit: async (values) => {
       const { session } = await mutate(LOGIN, values);
       signIn(session);
-      go("/dashboard", "You are logged in.");
+      go("/dashboard", "You are signed in.");
     },
   });
   return {
-    title: "Log in with a password",
+    title: "Sign in with a password",
     content: [
       enter,
       h("p", {}, h("a", { href: "#/forgot-password" }, "Forgot your password?")),
-      h("p", {}, h("a", { href: "#/login" }, "Have a code mailed instead")),
+      h("p", {}, h("a", { href: "#/login" }, "Use an emailed code instead")),
     ],
   };
 }

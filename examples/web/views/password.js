@@ -11,7 +11,7 @@ const RESET = `mutation Reset($input: ResetPasswordInput!) {
   resetPassword(input: $input) { message errors { ...Problem } }
 }`;
 
-/** Asks for a link to choose a new password. */
+/** Requests a link to choose a new password. */
 export function forgotPassword({ search }) {
   const place = h("div");
   const ask = form({
@@ -24,27 +24,27 @@ export function forgotPassword({ search }) {
       said.focus();
     },
   });
-  place.append(h("p", {}, "We mail you a link to choose a new one."), ask);
+  place.append(h("p", {}, "We will email you a link to choose a new one."), ask);
   return {
     title: "Forgot your password?",
-    content: [place, h("p", {}, h("a", { href: "#/login/password" }, "Back to logging in"))],
+    content: [place, h("p", {}, h("a", { href: "#/login/password" }, "Back to sign-in"))],
   };
 }
 
-/** Where the mailed link leads. */
+/** The page behind the link in the mail. */
 export async function chooseNewPassword({ search, go }) {
   const choose = form({
     fields: [await newPasswordField("newPassword", "New password")],
     submit: "Save password",
     onSubmit: async ({ newPassword }) => {
       await mutate(RESET, { token: search.get("token") ?? "", newPassword });
-      // It has ended every session, this browser's too.
+      // The reset revoked every session, including this browser's.
       if (isSignedIn()) {
         signOut();
       }
-      go("/login/password", "Your password is changed, and every session has ended. Log in with the new one.");
+      go("/login/password", "Your password was changed and all sessions were signed out. Sign in with the new password.");
     },
-    after: [h("a", { href: "#/forgot-password" }, "Ask for a new link")],
+    after: [h("a", { href: "#/forgot-password" }, "Request a new link")],
   });
   return { title: "Choose a new password", content: [choose] };
 }

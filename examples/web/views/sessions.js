@@ -9,38 +9,38 @@ const REVOKE = `mutation Revoke($input: RevokeSessionInput!) {
 }`;
 const REVOKE_OTHERS = "mutation RevokeOthers { revokeOtherSessions { endedSessionIds errors { ...Problem } } }";
 
-/** Where the account is signed in, and how to end that. */
+/** The user's sessions, and how to sign them out. */
 export function sessionsCard(go) {
   return card("Sessions", async ({ redraw, alert }) => {
     const { sessions } = await query(SESSIONS);
     const end = (session) =>
       action(
-        "End",
+        "Sign out",
         alert,
         async () => {
           await mutate(REVOKE, { sessionId: session.id });
-          await redraw("The session has ended.");
+          await redraw("The session was signed out.");
         },
-        { "aria-label": `End the session on ${device(session)}` },
+        { "aria-label": `Sign out the session on ${device(session)}` },
       );
     const items = sessions.map((session) =>
       h(
         "li",
         {},
         entry(device(session), session.ipAddress ?? "", " · ", moment(session.lastUsedAt)),
-        session.isCurrent ? h("span", { class: "badge" }, "This one") : end(session),
+        session.isCurrent ? h("span", { class: "badge" }, "This session") : end(session),
       ),
     );
-    const endOthers = action("End all others", alert, async () => {
+    const endOthers = action("Sign out all others", alert, async () => {
       const { endedSessionIds } = await mutate(REVOKE_OTHERS);
       const ended = endedSessionIds.length;
-      await redraw(ended === 1 ? "1 session has ended." : `${ended} sessions have ended.`);
+      await redraw(ended === 1 ? "1 session was signed out." : `${ended} sessions were signed out.`);
     });
-    const everywhere = action("Log out everywhere", alert, async () => {
-      if (await confirmed("End every session, also this one?", "Log out everywhere")) {
+    const everywhere = action("Sign out everywhere", alert, async () => {
+      if (await confirmed("Sign out all sessions, including this one?", "Sign out everywhere")) {
         await mutate(REVOKE_OTHERS);
         await logOut();
-        go("/login", "You are logged out everywhere.");
+        go("/login", "You are signed out everywhere.");
       }
     });
     const list = h("ul", { class: "list", "aria-label": "Sessions" }, ...items);
@@ -48,7 +48,7 @@ export function sessionsCard(go) {
   });
 }
 
-/** What a session's browser calls itself, as short as it can be recognised by. */
+/** A short name for the browser and system of a session. */
 function device({ userAgent }) {
   if (!userAgent) {
     return "Unknown device";

@@ -7,20 +7,20 @@ const REGISTER = `mutation Register($input: RegisterInput!) {
   register(input: $input) { challenge { email expiresAt } errors { ...Problem } }
 }`;
 
-/** The field every form of strangers begins with. */
+/** The first field of every form for people who are not signed in. */
 export function emailField(value, attributes = {}) {
   const own = { name: "email", label: "Email", type: "email", autocomplete: "email", value };
   return field({ ...own, ...attributes });
 }
 
-/** A field for a password that is yet to be chosen. */
+/** A field for a new password. */
 export async function newPasswordField(name, label) {
   const { passwordMinLength } = await serverInfo();
   const hint = `At least ${passwordMinLength} characters.`;
   return field({ name, label, type: "password", autocomplete: "new-password", hint });
 }
 
-/** Sign-up: email and name, then a code; or with a password. */
+/** Sign-up: email address and name, then a code; or with a password. */
 export async function signup({ argument, search, go }) {
   return argument === "password" ? withPassword(go) : withCode(search.get("email"), go);
 }
@@ -30,13 +30,13 @@ function withCode(email, go) {
     title: "Sign up",
     content: [
       signupForm({ email: emailField(email) }, go),
-      h("p", {}, h("a", { href: "#/signup/password" }, "Choose a password instead")),
-      h("p", {}, "You have an account? ", h("a", { href: "#/login" }, "Log in")),
+      h("p", {}, h("a", { href: "#/signup/password" }, "Use a password instead")),
+      h("p", {}, "Already have an account? ", h("a", { href: "#/login" }, "Sign in")),
     ],
   };
 }
 
-/** Email and name; with the token of an invitation its team is joined at the same time. */
+/** Email address and name; with an invitation's token, signing up also joins its team. */
 export function signupForm({ email, invitationToken }, go) {
   const name = field({ name: "name", label: "Name", autocomplete: "name" });
   return form({
@@ -61,7 +61,7 @@ async function withPassword(go) {
     submit: "Sign up",
     onSubmit: async (values) => {
       const { challenge } = await mutate(REGISTER, values);
-      // The password is not kept: a new code takes being logged in.
+      // The password is not kept here, so requesting a new code requires signing in.
       keepChallenge("verify", null, challenge);
       go("/code");
     },

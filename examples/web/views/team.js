@@ -42,17 +42,17 @@ const DELETE = `mutation Delete($input: DeleteTeamInput!) {
   deleteTeam(input: $input) { deletedTeamId errors { ...Problem } }
 }`;
 
-/** A team: its members, and for its admins all that can be changed. */
+/** A team: its members and, for admins, its settings. */
 export async function team({ argument, go }) {
   const { me, team: found } = await query(TEAM, { id: argument ?? "" });
   if (found === null) {
     const back = h("a", { href: "#/dashboard" }, "Back to your teams");
-    return { title: "No such team", content: [h("p", {}, "It is gone, or you are not in it. "), h("p", {}, back)] };
+    return { title: "Team not found", content: [h("p", {}, "It was deleted, or you are not a member. "), h("p", {}, back)] };
   }
   const context = { team: found, me, go, isAdmin: found.viewerRole === "ADMIN" };
   const parts = [card("Members", members(context))];
   if (context.isAdmin) {
-    parts.push(card("Invitations", invitations(context)), card("Name and purpose", about(context)));
+    parts.push(card("Invitations", invitations(context)), card("Name and description", about(context)));
   }
   parts.push(card("Leave", leaving(context)));
   return {
@@ -72,17 +72,17 @@ function members({ team, me, isAdmin, go }) {
     const changeRole = async ({ role, user }) => {
       const other = role === "ADMIN" ? "MEMBER" : "ADMIN";
       await mutate(CHANGE_ROLE, { teamId, userId: user.id, role: other });
-      // Who is no admin any more sees less of the whole page.
+      // Someone who is no longer an admin sees less of the page.
       if (user.id === me.id) {
-        go(`/team/${teamId}`, "You are a member now.");
+        go(`/team/${teamId}`, "You are now a member.");
       } else {
-        await redraw(`${user.name} is ${other === "ADMIN" ? "an admin" : "a member"} now.`);
+        await redraw(`${user.name} is now ${other === "ADMIN" ? "an admin" : "a member"}.`);
       }
     };
     const remove = async ({ user }) => {
       if (await confirmed(`Remove ${user.name} from ${team.name}?`, "Remove")) {
         await mutate(REMOVE, { teamId, userId: user.id });
-        await redraw(`${user.name} is removed.`);
+        await redraw(`${user.name} was removed.`);
       }
     };
     return pagedList("Members", alert, fetchPage, (member) => {
@@ -108,12 +108,12 @@ function invitations({ team, go }) {
     const [list, more] = await pagedList("Invitations", alert, fetchPage, ({ id, email, role, expiresAt }) => {
       const revoke = async () => {
         await mutate(REVOKE, { invitationId: id });
-        await redraw("The invitation is taken back.");
+        await redraw("The invitation was revoked.");
       };
       return [
         entry(email, "until ", moment(expiresAt)),
         h("span", { class: "badge" }, roleName(role)),
-        action("Take back", alert, revoke, { "aria-label": `Take back the invitation of ${email}` }),
+        action("Revoke", alert, revoke, { "aria-label": `Revoke the invitation for ${email}` }),
       ];
     });
     const roles = [
@@ -122,21 +122,21 @@ function invitations({ team, go }) {
     ];
     const invite = form({
       fields: [
-        field({ name: "email", label: "Email to invite", type: "email", autocomplete: "off" }),
+        field({ name: "email", label: "Email address to invite", type: "email", autocomplete: "off" }),
         field({ name: "role", label: "Role", options: roles }),
       ],
       submit: "Invite",
       onSubmit: async (values) => {
         const { membership } = await mutate(INVITE, { teamId: team.id, ...values });
         if (membership) {
-          go(`/team/${team.id}`, `${values.email} has an account, and is in the team now.`);
+          go(`/team/${team.id}`, `${values.email} already has an account and is now a member.`);
         } else {
-          await redraw(`${values.email} is invited.`);
+          await redraw(`${values.email} was invited.`);
         }
       },
     });
     const hint = list.childElementCount > 0 && mailboxHint("the invitation");
-    const none = h("p", { class: "faint" }, "Nobody is invited at the moment.");
+    const none = h("p", { class: "faint" }, "No pending invitations.");
     return [list.childElementCount > 0 ? list : none, more, ...(hint ? [hint] : []), invite];
   };
 }
@@ -146,12 +146,12 @@ function about({ team, go }) {
     const edit = form({
       fields: [
         field({ name: "name", label: "Name", value: team.name }),
-        field({ name: "description", label: "What it is for", value: team.description }),
+        field({ name: "description", label: "Description", value: team.description }),
       ],
       submit: "Save team",
       onSubmit: async (values) => {
         await mutate(UPDATE, { teamId: team.id, ...values });
-        go(`/team/${team.id}`, "The team is saved.");
+        go(`/team/${team.id}`, "The team was saved.");
       },
     });
     return [edit];
@@ -164,16 +164,16 @@ function leaving({ team, isAdmin, go }) {
     const leave = action("Leave team", alert, async () => {
       if (await confirmed(`Leave ${team.name}?`, "Leave")) {
         await mutate(LEAVE, input);
-        go("/dashboard", `You have left ${team.name}.`);
+        go("/dashboard", `You left ${team.name}.`);
       }
     });
     const remove = action(
       "Delete team",
       alert,
       async () => {
-        if (await confirmed(`Delete ${team.name} with all its memberships?`, "Delete")) {
+        if (await confirmed(`Delete ${team.name} and all its memberships?`, "Delete")) {
           await mutate(DELETE, input);
-          go("/dashboard", `${team.name} is deleted.`);
+          go("/dashboard", `${team.name} was deleted.`);
         }
       },
       { class: "danger" },

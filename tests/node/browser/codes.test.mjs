@@ -29,7 +29,7 @@ test("a new user signs up with an address, a name and a code", async (t) => {
   const email = someone();
   const page = await site.visit(t, { path: "/" });
   await page.getByRole("link", { name: /demo/ }).click();
-  await heading(page, "Log in");
+  await heading(page, "Sign in");
   await audit(page, "login");
   await page.getByRole("navigation").getByRole("link", { name: "Sign up" }).click();
   await heading(page, "Sign up");
@@ -68,11 +68,11 @@ test("a new user signs up with an address, a name and a code", async (t) => {
 test("an existing user logs in with an address and a code", async (t) => {
   const email = someone();
   const page = await site.signedUp(t, email);
-  await page.getByRole("button", { name: "Log out", exact: true }).click();
-  await heading(page, "Log in");
-  await says(page, "You are logged out.");
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await heading(page, "Sign in");
+  await says(page, "You are signed out.");
   await site.logIn(page, email);
-  await says(page, "You are logged in.");
+  await says(page, "You are signed in.");
   await says(page, email);
 });
 
@@ -84,7 +84,7 @@ test("a wrong code says how many attempts are left, and another can be sent", as
   for (const left of ["4 attempts left", "3 attempts left", "2 attempts left", "1 attempt left"]) {
     await code(page).fill(wrong(mailed));
     await page.getByRole("button", { name: "Continue" }).click();
-    await says(page, `This code is not right: ${left}.`);
+    await says(page, `This code is not correct: ${left}.`);
   }
   // The error belongs to the field, which has the focus, and was told.
   const field = page.getByRole("textbox", { name: "Code", description: /1 attempt left/ });
@@ -95,7 +95,7 @@ test("a wrong code says how many attempts are left, and another can be sent", as
 
   await code(page).fill(wrong(mailed));
   await page.getByRole("button", { name: "Continue" }).click();
-  await says(page, "This code is not right: ask for a new one.");
+  await says(page, "This code is not correct: ask for a new one.");
   await code(page).fill(mailed);
   await page.getByRole("button", { name: "Continue" }).click();
   await says(page, "There were too many wrong codes.");
@@ -132,16 +132,16 @@ test("an address that has an account leads to the login, one that has none to th
   await page.getByLabel("Email").fill(email);
   await page.getByLabel("Name").fill("Ada");
   await page.getByRole("button", { name: "Sign up" }).click();
-  await says(page, "There is an account with this address already.");
+  await says(page, "An account with this email address already exists.");
   await audit(page, "signup-taken");
-  await page.getByRole("main").getByRole("link", { name: "Log in" }).first().click();
-  await heading(page, "Log in");
+  await page.getByRole("main").getByRole("link", { name: "Sign in" }).first().click();
+  await heading(page, "Sign in");
   assert.equal(await page.getByLabel("Email").inputValue(), email);
 
   const nobody = someone("nobody");
   await page.getByLabel("Email").fill(nobody);
   await page.getByRole("button", { name: "Send code" }).click();
-  await says(page, "There is no account with this address.");
+  await says(page, "There is no account with this email address.");
   await page.getByRole("main").getByRole("link", { name: "Sign up" }).first().click();
   await heading(page, "Sign up");
   assert.equal(await page.getByLabel("Email").inputValue(), nobody);
@@ -167,7 +167,7 @@ test("asking too often says when to try again", async (t) => {
   }
   await page.clock.fastForward(30_000);
   await page.getByRole("button", { name: "Send a new code" }).click();
-  await says(page, /Too many codes were asked for. You can have a new one in \d+ min \d+ s/);
+  await says(page, /Too many codes were requested. You can request a new one in \d+ min \d+ s/);
   await page.clock.fastForward(3_600_000);
   await page.getByRole("button", { name: "Send a new code" }).waitFor();
 
@@ -187,7 +187,7 @@ test("without a connection the form says so, and works when it is back", async (
   await page.getByLabel("Name").fill("Ada");
   await page.context().setOffline(true);
   await page.getByRole("button", { name: "Sign up" }).click();
-  await says(page, "The server does not answer.");
+  await says(page, "The server is not responding.");
   await audit(page, "offline");
   await page.context().setOffline(false);
   await page.getByRole("button", { name: "Sign up" }).click();
@@ -197,11 +197,11 @@ test("without a connection the form says so, and works when it is back", async (
   // A view that cannot be loaded can be tried again.
   await page.context().setOffline(true);
   await page.evaluate(() => location.assign("#/team/none"));
-  await heading(page, "This did not work");
+  await heading(page, "Something went wrong");
   await audit(page, "offline-view");
   await page.context().setOffline(false);
   await page.getByRole("button", { name: "Try again" }).click();
-  await heading(page, "No such team");
+  await heading(page, "Team not found");
 });
 
 test("a defect of the server is not told, but can be found by its request", async (t) => {

@@ -12,13 +12,13 @@ const SECOND = "another fine staple";
 async function logIn(page, email, password) {
   await page.getByLabel("Email").fill(email);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Sign in" }).click();
 }
 
 test("a new user signs up with a password, proves the address and logs in", async (t) => {
   const email = someone();
   const page = await site.visit(t, { path: "/demo#/signup" });
-  await page.getByRole("link", { name: "Choose a password instead" }).click();
+  await page.getByRole("link", { name: "Use a password instead" }).click();
   await heading(page, "Sign up with a password");
   await page.getByLabel("Email").fill(email);
   await page.getByLabel("First name").fill("Ada");
@@ -30,8 +30,8 @@ test("a new user signs up with a password, proves the address and logs in", asyn
   await page.getByLabel("Password").fill(FIRST);
   await page.getByRole("button", { name: "Sign up" }).click();
   await site.enterCode(page, email, "verify_email");
-  await heading(page, "Log in with a password");
-  await says(page, "Your address is proved.");
+  await heading(page, "Sign in with a password");
+  await says(page, "Your email address is verified.");
   assert.equal(await page.getByLabel("Email").inputValue(), email);
   await logIn(page, email, SECOND);
   await says(page, "The address or the password is not right.");
@@ -53,13 +53,13 @@ test("an address that was not proved can be proved later", async (t) => {
   await site.server.code(email, "verify_email");
   await page.goto(`${site.server.url}/demo#/login/password`);
   await logIn(page, email, FIRST);
-  await says(page, "This address is not proved yet.");
+  await says(page, "Your email address is not verified yet.");
   await audit(page, "dashboard-unproved");
-  await page.getByRole("button", { name: "Mail me a code" }).click();
+  await page.getByRole("button", { name: "Email me a code" }).click();
   await site.enterCode(page, email, "verify_email");
   await heading(page, "Dashboard");
-  await says(page, "Your address is proved.");
-  assert.equal(await page.getByRole("button", { name: "Mail me a code" }).count(), 0);
+  await says(page, "Your email address is verified.");
+  assert.equal(await page.getByRole("button", { name: "Email me a code" }).count(), 0);
 });
 
 test("an account that has none sets a password, and changes it", async (t) => {
@@ -67,14 +67,14 @@ test("an account that has none sets a password, and changes it", async (t) => {
   const card = part(page, "Password");
   await card.getByLabel("New password").fill(FIRST);
   await card.getByRole("button", { name: "Set password" }).click();
-  await says(page, "Your password is saved.");
+  await says(page, "Your password was saved.");
   await card.getByLabel("Current password").fill("not this one");
   await card.getByLabel("New password").fill(SECOND);
   await card.getByRole("button", { name: "Change password" }).click();
   await card.getByRole("textbox", { name: "Current password", description: /not right/ }).waitFor();
   await card.getByLabel("Current password").fill(FIRST);
   await card.getByRole("button", { name: "Change password" }).click();
-  await says(page, "Your password is saved.");
+  await says(page, "Your password was saved.");
   await heading(page, "Dashboard");
 });
 
@@ -86,11 +86,11 @@ test("a forgotten password is replaced by a mailed link, and every session ends"
   await heading(elsewhere, "Forgot your password?");
   await elsewhere.getByLabel("Email").fill("nobody@example.com");
   await elsewhere.getByRole("button", { name: "Send link" }).click();
-  await says(elsewhere, "There is no account with this address.");
+  await says(elsewhere, "There is no account with this email address.");
   await audit(elsewhere, "forgot-password");
   await elsewhere.getByLabel("Email").fill(email);
   await elsewhere.getByRole("button", { name: "Send link" }).click();
-  await says(elsewhere, "the link is in the mailbox");
+  await says(elsewhere, "find the link in the mailbox");
   await audit(elsewhere, "forgot-password-sent");
 
   const link = await site.server.link(email, "password_reset");
@@ -103,20 +103,20 @@ test("a forgotten password is replaced by a mailed link, and every session ends"
   await audit(elsewhere, "reset-password");
   await elsewhere.getByLabel("New password").fill(SECOND);
   await elsewhere.getByRole("button", { name: "Save password" }).click();
-  await heading(elsewhere, "Log in with a password");
-  await says(elsewhere, "Your password is changed");
+  await heading(elsewhere, "Sign in with a password");
+  await says(elsewhere, "Your password was changed");
   await logIn(elsewhere, email, SECOND);
   await heading(elsewhere, "Dashboard");
 
   // The other browser finds out at its next request.
   await page.getByRole("button", { name: "Save profile" }).click();
-  await heading(page, "Log in");
-  await says(page, "Your session has ended. Log in again.");
+  await heading(page, "Sign in");
+  await says(page, "Your session has ended. Sign in again.");
 
   await page.goto(link);
   await page.getByLabel("New password").fill(FIRST);
   await page.getByRole("button", { name: "Save password" }).click();
-  await says(page, "This link was used already");
-  await page.getByRole("link", { name: "Ask for a new link" }).click();
+  await says(page, "This link was already used");
+  await page.getByRole("link", { name: "Request a new link" }).click();
   await heading(page, "Forgot your password?");
 });

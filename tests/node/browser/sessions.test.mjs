@@ -40,7 +40,7 @@ test("when the access token dies, requests at the same time renew it once and go
     await page.evaluate(() => dispatchEvent(new HashChangeEvent("hashchange")));
     await page.waitForResponse((response) => response.request().postData().includes("refreshSession"));
     await page.getByRole("button", { name: "Save profile" }).click();
-    await says(page, "Your profile is saved.");
+    await says(page, "Your profile was saved.");
   });
   assert.equal(refreshes, 1);
 });
@@ -57,7 +57,7 @@ test("two tabs share a session, and its end", async (t) => {
   assert.equal(
     await count(page, "refreshSession", async () => {
       await page.getByRole("button", { name: "Save profile" }).click();
-      await says(page, "Your profile is saved.");
+      await says(page, "Your profile was saved.");
     }),
     0,
   );
@@ -67,12 +67,12 @@ test("two tabs share a session, and its end", async (t) => {
     [page, other].map(async (tab) => {
       await tab.getByLabel("Company").fill("Analytical Engines");
       await tab.getByRole("button", { name: "Save profile" }).click();
-      await says(tab, "Your profile is saved.");
+      await says(tab, "Your profile was saved.");
     }),
   );
-  await other.getByRole("button", { name: "Log out", exact: true }).click();
-  await heading(other, "Log in");
-  await heading(page, "Log in");
+  await other.getByRole("button", { name: "Sign out", exact: true }).click();
+  await heading(other, "Sign in");
+  await heading(page, "Sign in");
 });
 
 test("a profile is edited, and what is wrong with it is shown at its field", async (t) => {
@@ -84,7 +84,7 @@ test("a profile is edited, and what is wrong with it is shown at its field", asy
   await card.getByRole("textbox", { name: "Phone", description: /at most 40 characters/ }).waitFor();
   await card.getByLabel("Phone").fill("+44 20 7946 0000");
   await card.getByRole("button", { name: "Save profile" }).click();
-  await says(page, "Your profile is saved.");
+  await says(page, "Your profile was saved.");
   await audit(page, "dashboard-saved");
   await reachDashboard(page);
   assert.equal(await card.getByLabel("Name").inputValue(), "Countess of Lovelace");
@@ -94,7 +94,7 @@ test("a profile is edited, and what is wrong with it is shown at its field", asy
 test("sessions are listed and ended, one, all others, or everywhere", async (t) => {
   const email = someone();
   const page = await site.signedUp(t, email);
-  await page.getByRole("button", { name: "Log out", exact: true }).click();
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
   const others = [];
   for (let number = 0; number < 3; number += 1) {
     const other = await site.visit(t, { path: "/demo#/login", expected: [/status of 401/] });
@@ -105,26 +105,26 @@ test("sessions are listed and ended, one, all others, or everywhere", async (t) 
   const card = part(page, "Sessions");
   await card.getByText("Chrome on Linux").nth(3).waitFor();
   await audit(page, "dashboard");
-  await card.getByRole("button", { name: /^End the session/ }).first().click();
-  await says(page, "The session has ended.");
-  await card.getByRole("button", { name: "End all others" }).click();
-  await says(page, "2 sessions have ended.");
+  await card.getByRole("button", { name: /^Sign out the session/ }).first().click();
+  await says(page, "The session was signed out.");
+  await card.getByRole("button", { name: "Sign out all others" }).click();
+  await says(page, "2 sessions were signed out.");
   for (const other of others) {
     await other.getByRole("button", { name: "Save profile" }).click();
-    await heading(other, "Log in");
-    await says(other, "Your session has ended. Log in again.");
+    await heading(other, "Sign in");
+    await says(other, "Your session has ended. Sign in again.");
   }
 
   await site.logIn(others[0], email);
-  await card.getByRole("button", { name: "Log out everywhere" }).click();
+  await card.getByRole("button", { name: "Sign out everywhere" }).click();
   const dialog = page.getByRole("dialog");
   await audit(page, "dialog");
   await dialog.getByRole("button", { name: "Cancel" }).click();
   await dialog.waitFor({ state: "detached" });
-  await card.getByRole("button", { name: "Log out everywhere" }).click();
-  await dialog.getByRole("button", { name: "Log out everywhere" }).click();
-  await heading(page, "Log in");
-  await says(page, "You are logged out everywhere.");
+  await card.getByRole("button", { name: "Sign out everywhere" }).click();
+  await dialog.getByRole("button", { name: "Sign out everywhere" }).click();
+  await heading(page, "Sign in");
+  await says(page, "You are signed out everywhere.");
   await others[0].getByRole("button", { name: "Save profile" }).click();
   await says(others[0], "Your session has ended.");
 });
@@ -142,7 +142,7 @@ test("it works without a mouse, and reading begins at the title of each view", a
     }
     assert.fail(`no way to ${text} by Tab`);
   };
-  await heading(page, "Log in");
+  await heading(page, "Sign in");
   await tabTo("Sign up");
   await page.keyboard.press("Enter");
   await heading(page, "Sign up");
@@ -161,10 +161,10 @@ test("it works without a mouse, and reading begins at the title of each view", a
   await heading(page, "Dashboard");
   assert.equal(await focused(), "Dashboard");
   // The dialog keeps the focus and gives it back.
-  await tabTo("Log out everywhere");
+  await tabTo("Sign out everywhere");
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  assert.equal(await focused(), "Log out everywhere");
+  assert.equal(await focused(), "Sign out everywhere");
 });

@@ -9,15 +9,15 @@ const site = useSite({ CODE_TYPE: "alphanumeric", CODE_LENGTH: "8" });
 
 async function createTeam(page, name, purpose = "") {
   const card = part(page, "Teams");
-  await card.getByLabel("Name of a new team").fill(name);
-  await card.getByLabel("What it is for").fill(purpose);
+  await card.getByLabel("Team name").fill(name);
+  await card.getByLabel("Description").fill(purpose);
   await card.getByRole("button", { name: "Create team" }).click();
   await heading(page, name);
 }
 
 async function invite(page, email, role = "Member") {
   const card = part(page, "Invitations");
-  await card.getByLabel("Email to invite").fill(email);
+  await card.getByLabel("Email address to invite").fill(email);
   await card.getByLabel("Role").selectOption(role);
   await card.getByRole("button", { name: "Invite" }).click();
 }
@@ -37,12 +37,12 @@ const agree = (page, button) => page.getByRole("dialog").getByRole("button", { n
 test("a team is made, renamed and deleted", async (t) => {
   const page = await site.signedUp(t, someone());
   await part(page, "Teams").getByRole("button", { name: "Create team" }).click();
-  await page.getByRole("textbox", { name: "Name of a new team", description: /1 to 120 characters/ }).waitFor();
+  await page.getByRole("textbox", { name: "Team name", description: /1 to 120 characters/ }).waitFor();
   await createTeam(page, "Compilers", "From formulas to code");
-  await says(page, "Compilers is created. You are its admin.");
+  await says(page, "Compilers was created. You are its admin.");
   await says(page, "From formulas to code");
   await audit(page, "team-new");
-  const about = part(page, "Name and purpose");
+  const about = part(page, "Name and description");
   await about.getByLabel("Name").fill("Linkers");
   await about.getByRole("button", { name: "Save team" }).click();
   await heading(page, "Linkers");
@@ -52,9 +52,9 @@ test("a team is made, renamed and deleted", async (t) => {
   await page.getByRole("button", { name: "Delete team" }).click();
   await agree(page, "Delete");
   await heading(page, "Dashboard");
-  await says(page, "Linkers is deleted.");
+  await says(page, "Linkers was deleted.");
   await page.goBack();
-  await heading(page, "No such team");
+  await heading(page, "Team not found");
   await audit(page, "team-gone");
 });
 
@@ -62,15 +62,15 @@ test("somebody new joins by the mailed link, by signing up", async (t) => {
   const page = await admin(t, "Newcomers");
   const email = someone("new");
   await invite(page, "nobody@");
-  await page.getByRole("textbox", { name: "Email to invite", description: /not a valid/ }).waitFor();
+  await page.getByRole("textbox", { name: "Email address to invite", description: /not a valid/ }).waitFor();
   await invite(page, email, "Admin");
-  await says(page, `${email} is invited.`);
+  await says(page, `${email} was invited.`);
   await audit(page, "team-invited");
 
   const guest = await site.visit(t);
   await guest.goto(await site.server.link(email, "team_invitation"));
   await heading(guest, "Join Newcomers");
-  await says(guest, "Grace Hopper invites");
+  await says(guest, "Grace Hopper invited");
   await says(guest, "to join as an admin");
   await audit(guest, "invitation");
   await guest.getByRole("button", { name: "Join the team" }).click();
@@ -97,9 +97,9 @@ test("an account that has proved its address is in at once, and roles come and g
   const guest = await site.signedUp(t, email, { name: "Jean Bartik" });
   const page = await admin(t, "Programmers");
   await invite(page, email);
-  await says(page, "has an account, and is in the team now");
+  await says(page, "already has an account and is now a member");
   await invite(page, email);
-  await page.getByRole("textbox", { name: "Email to invite", description: /a member of the team already/ }).waitFor();
+  await page.getByRole("textbox", { name: "Email address to invite", description: /a member of the team already/ }).waitFor();
 
   await guest.reload();
   await part(guest, "Teams").getByRole("link", { name: "Programmers" }).click();
@@ -118,20 +118,20 @@ test("an account that has proved its address is in at once, and roles come and g
   await part(page, "Leave").getByText("The team would be left without an admin.").waitFor();
 
   await page.getByRole("button", { name: "Make admin: Jean Bartik" }).click();
-  await says(page, "Jean Bartik is an admin now.");
+  await says(page, "Jean Bartik is now an admin.");
   await page.getByRole("button", { name: "Make member: Grace Hopper" }).click();
-  await says(page, "You are a member now.");
+  await says(page, "You are now a member.");
   assert.equal(await page.getByRole("button", { name: "Delete team" }).count(), 0);
 
   await guest.reload();
   await guest.getByRole("button", { name: "Remove Grace Hopper" }).click();
   await agree(guest, "Remove");
-  await says(guest, "Grace Hopper is removed.");
+  await says(guest, "Grace Hopper was removed.");
   await page.reload();
-  await heading(page, "No such team");
+  await heading(page, "Team not found");
   await guest.getByRole("button", { name: "Leave team" }).click();
   await agree(guest, "Leave");
-  await says(guest, "You have left Programmers.");
+  await says(guest, "You left Programmers.");
   assert.equal(await part(guest, "Teams").getByRole("link").count(), 0);
 });
 
@@ -146,11 +146,11 @@ test("an account that never proved its address joins by the mailed link, which p
   await heading(guest, "Enter the code");
   const page = await admin(t, "Provers");
   await invite(page, email);
-  await says(page, `${email} is invited.`);
+  await says(page, `${email} was invited.`);
   await guest.goto(await site.server.link(email, "team_invitation"));
   await guest.getByRole("button", { name: "Join the team" }).click();
-  await heading(guest, "Log in");
-  await says(guest, "You are a member of Provers now. Log in to see it.");
+  await heading(guest, "Sign in");
+  await says(guest, "You are now a member of Provers. Sign in to see it.");
   assert.equal(await guest.getByLabel("Email").inputValue(), email);
   await guest.getByRole("button", { name: "Send code" }).click();
   await site.enterCode(guest, email, "login_code");
@@ -165,9 +165,9 @@ test("whoever is signed in as somebody else logs out first", async (t) => {
   const link = await site.server.link(email, "team_invitation");
   await guest.goto(link);
   await guest.getByRole("button", { name: "Join the team" }).click();
-  await says(guest, "You are logged in with another address");
+  await says(guest, "You are signed in with a different email address");
   await audit(guest, "invitation-mismatch");
-  await guest.getByRole("button", { name: "Log out and join" }).click();
+  await guest.getByRole("button", { name: "Sign out and join" }).click();
   await guest.getByRole("heading", { name: "Sign up to join" }).waitFor();
 });
 
@@ -176,20 +176,20 @@ test("an invitation can be declined, and taken back", async (t) => {
   const guest = await site.visit(t);
   const [declining, revoked] = [someone("new"), someone("new")];
   await invite(page, declining);
-  await says(page, `${declining} is invited.`);
+  await says(page, `${declining} was invited.`);
   await guest.goto(await site.server.link(declining, "team_invitation"));
   await guest.getByRole("button", { name: "Decline" }).click();
   await agree(guest, "Decline");
-  await says(guest, "You have declined the invitation.");
+  await says(guest, "You declined the invitation.");
 
   await invite(page, revoked);
-  await says(page, `${revoked} is invited.`);
+  await says(page, `${revoked} was invited.`);
   assert.equal(await part(page, "Invitations").getByText(declining).count(), 0);
   const link = await site.server.link(revoked, "team_invitation");
-  await page.getByRole("button", { name: `Take back the invitation of ${revoked}` }).click();
-  await says(page, "The invitation is taken back.");
+  await page.getByRole("button", { name: `Revoke the invitation for ${revoked}` }).click();
+  await says(page, "The invitation was revoked.");
   await guest.goto(link);
-  await heading(guest, "This invitation is over");
+  await heading(guest, "This invitation is no longer valid");
   await audit(guest, "invitation-over");
 });
 
