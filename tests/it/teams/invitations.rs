@@ -165,7 +165,7 @@ on_both_deployments! {
     /// all answers are those to a token that never was.
     async fn a_dead_token_is_like_one_that_never_was(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let root = crate::team_members::superuser(&deployment, &app, "root@example.com").await;
+        let root = crate::teams::members::superuser(&deployment, &app, "root@example.com").await;
         let mut dead = vec![("empty", String::new()), ("nonsense", "nonsense".to_owned())];
         let mut n = 0;
         let mut next = || { n += 1; n };

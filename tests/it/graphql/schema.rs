@@ -11,7 +11,7 @@ use crate::support::client::{Answer, Client};
 use crate::support::deployment::Deployment;
 
 /// What tools built on graphql-js 16 send, with every option on.
-const INTROSPECTION: &str = include_str!("graphql/introspection.graphql");
+const INTROSPECTION: &str = include_str!("introspection.graphql");
 
 async fn ask(client: &Client, document: &str) -> Answer {
     client.post(document, Value::Null).await
@@ -204,7 +204,7 @@ async fn a_schema_that_is_not_public_is_not_told() {
 #[test]
 fn the_committed_schema_is_fresh() {
     assert!(
-        include_str!("../../schema.graphql") == gatelodge::testing::graphql::sdl(),
+        include_str!("../../../schema.graphql") == gatelodge::testing::graphql::sdl(),
         "run scripts/generate"
     );
 }

@@ -9,7 +9,7 @@ use crate::support::client::Client;
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
 use crate::support::team::NO_LIMITS;
-use crate::team_members::superuser;
+use crate::teams::members::superuser;
 
 const PRIVATE: [&str; 9] = [
     "emailVerified",

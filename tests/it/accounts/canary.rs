@@ -12,7 +12,7 @@ use gatelodge::testing::domain::session::SignedIn;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::privacy::{Secrets, kept, read};
+use super::privacy::{Secrets, kept, read};
 use crate::support::client::{Client, Tokens};
 use crate::support::deployment::Deployment;
 use crate::support::smtp::{ReceivedMail, SmtpOptions, SmtpServer};

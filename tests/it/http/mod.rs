@@ -11,9 +11,13 @@ use crate::support::deployment::Deployment;
 mod answers;
 mod bodies;
 mod compression;
+mod connections;
 mod draft;
 mod failures;
 mod headers;
+mod pages;
+mod proxies;
+mod tls;
 mod tokens;
 
 const JSON: &str = "application/json";

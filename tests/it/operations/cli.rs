@@ -47,17 +47,20 @@ fn the_printed_files_are_those_committed() {
     let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join(".env"), "PORT=nonsense\nbroken").unwrap();
     for (arguments, committed) in [
-        (&["schema"][..], include_str!("../../schema.graphql")),
+        (&["schema"][..], include_str!("../../../schema.graphql")),
         (
             &["schema", "--markdown"],
-            include_str!("../../docs/schema.md"),
+            include_str!("../../../docs/schema.md"),
         ),
-        (&["config", "example"], include_str!("../../.env.example")),
+        (
+            &["config", "example"],
+            include_str!("../../../.env.example"),
+        ),
         (
             &["config", "reference"],
-            include_str!("../../docs/configuration.md"),
+            include_str!("../../../docs/configuration.md"),
         ),
-        (&["events"], include_str!("../../docs/events.md")),
+        (&["events"], include_str!("../../../docs/events.md")),
     ] {
         let output = run(directory.path(), &[], arguments);
         assert!(output.status.success(), "{arguments:?}");

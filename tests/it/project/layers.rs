@@ -101,7 +101,7 @@ fn the_tables_are_sound() {
             assert!(below, "{}: {import} is not a row above it", module.name);
         }
     }
-    let manifest = include_str!("../../Cargo.toml").replace('-', "_");
+    let manifest = include_str!("../../../Cargo.toml").replace('-', "_");
     for (name, modules) in FENCES {
         let key = format!("\n{name} = ");
         assert!(manifest.contains(&key), "{name}: no such dependency");
@@ -121,7 +121,7 @@ fn the_crate_documentation_shows_the_tables() {
     let fences = FENCES
         .iter()
         .map(|(name, modules)| format!("//! | `{name}` | {} |", quoted(modules)));
-    let documentation = include_str!("../../src/lib.rs");
+    let documentation = include_str!("../../../src/lib.rs");
     let rows: Vec<_> = modules.chain(fences).collect();
     let shown: Vec<_> = documentation
         .lines()

@@ -6,6 +6,7 @@ mod database;
 mod guessing;
 mod log_disk;
 mod mail_server;
+mod outages;
 mod processes;
 mod redis;
 mod rolling;

@@ -12,7 +12,7 @@ use async_graphql::{Name, Positioned};
 mod released;
 
 const CONTRACT: &str = include_str!("contract.graphql");
-const SCHEMA: &str = include_str!("../../schema.graphql");
+const SCHEMA: &str = include_str!("../../../schema.graphql");
 
 /// The shape of a type: what a client can rely on.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::deployment::Deployment;
 
-const GUIDE: &str = include_str!("../../docs/templates.md");
+const GUIDE: &str = include_str!("../../../docs/templates.md");
 const EXAMPLES: [&str; 2] = ["seed", "branded"];
 
 /// The templates of a directory, or of none.

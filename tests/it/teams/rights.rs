@@ -15,11 +15,11 @@ use crate::support::client::Client;
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
 use crate::support::team::{NO_LIMITS, Person};
-use crate::team_members::superuser;
+use crate::teams::members::superuser;
 
 mod table;
 
-const SCHEMA: &str = include_str!("../../schema.graphql");
+const SCHEMA: &str = include_str!("../../../schema.graphql");
 const NEVER: &str = "018f0000-0000-7000-8000-000000000000";
 /// Who asks, in the order of the columns.
 const CALLERS: [&str; 5] = ["anonymous", "outsider", "member", "admin", "superuser"];

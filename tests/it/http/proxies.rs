@@ -146,7 +146,7 @@ async fn https_at_the_proxy_is_https() {
 /// write itself: where a client's own contradicts the proxy's, the log has the proxy's address.
 #[test]
 fn the_supplied_proxy_removes_what_clients_make_up() {
-    let caddyfile = include_str!("../../deploy/Caddyfile");
+    let caddyfile = include_str!("../../../deploy/Caddyfile");
     let (_, proxy) = caddyfile.split_once("reverse_proxy {").unwrap();
     for header in ["Forwarded", "X-Real-IP"] {
         let removed = format!("header_up -{header}");

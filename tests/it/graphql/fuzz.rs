@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// Documents that clients and tools send.
 const DOCUMENTS: &[&str] = &[
-    include_str!("graphql/introspection.graphql"),
+    include_str!("introspection.graphql"),
     "query Teams($first: Int = 2, $after: String) { me { ...Me @include(if: true) } teams(first: $first, after: $after) \
      { totalCount pageInfo { hasNextPage endCursor } edges { cursor node { team { members(last: 3) { nodes { user { ...Me } } } } } } } } \
      fragment Me on User { id email name __typename }",
