@@ -20,9 +20,7 @@ pub mod crypto {
 }
 
 pub mod db {
-    pub use crate::db::{
-        Db, DbError, Executor, codes, invitations, leases, outbox, sessions, teams, users,
-    };
+    pub use crate::db::{Db, DbError, codes, invitations, leases, outbox, sessions, teams, users};
 }
 
 pub mod domain {

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::TokensConfig;
 use crate::domain::code::{Code, CodeFormat, VerificationCode};
-use crate::domain::id::{CodeId, IdEntropy, InvitationId, SessionId};
+use crate::domain::id::{CodeId, IdEntropy, InvitationId, Nonce, SessionId};
 use crate::domain::team::Invitation;
 
 mod access_token;
@@ -161,15 +161,15 @@ impl Keys {
     /// The token of an invitation until it is renewed, the same each time.
     pub fn invitation_token(&self, invitation: &Invitation) -> String {
         let key = &self.current.invitation;
-        opaque_token::issue(key, invitation.id.into(), &invitation.nonce)
+        opaque_token::issue(key, invitation.id.into(), &invitation.nonce.0)
     }
 
     /// The invitation and nonce that a token is for; `None` if it is not one of ours.
-    pub fn read_invitation_token(&self, token: &str) -> Option<(InvitationId, [u8; 16])> {
+    pub fn read_invitation_token(&self, token: &str) -> Option<(InvitationId, Nonce)> {
         let (id, nonce) = self
             .all()
             .find_map(|keys| opaque_token::read(&keys.invitation, token))?;
-        Some((id.into(), nonce))
+        Some((id.into(), Nonce(nonce)))
     }
 
     /// The name under which a subject (an address, a network) is counted: a keyed hash, so that
@@ -183,9 +183,9 @@ impl Keys {
 
 fn derive_code(keys: &KeySet, row: &VerificationCode, format: CodeFormat) -> Code {
     let mut context = hmac::Context::with_key(&keys.codes);
-    context.update(row.purpose.name().as_bytes());
+    context.update(row.purpose.into_str().as_bytes());
     context.update(uuid::Uuid::from(row.id).as_bytes());
-    context.update(&row.nonce);
+    context.update(&row.nonce.0);
     let tag = context.sign();
     let mut bits = [0; 16];
     bits.copy_from_slice(&tag.as_ref()[..16]);

@@ -1,12 +1,12 @@
-//! Deleting rows that are over, a bounded number at a time, so that nobody waits long for a lock.
+//! Deleting obsolete rows in batches, so that locks are held only briefly.
 
 use sea_orm::sea_query::{Expr, IntoCondition};
 use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use super::{DbError, Executor};
 
-/// Deletes the `limit` rows that meet a condition and come first by `order`; how many there were.
-/// The condition and the order are to be those of an index.
+/// Deletes the first `limit` rows by `order` that meet a condition, and returns how many. An index
+/// must cover both condition and order.
 pub(super) async fn delete_first<E: EntityTrait>(
     db: &impl Executor,
     id: E::Column,
@@ -21,11 +21,11 @@ pub(super) async fn delete_first<E: EntityTrait>(
         .order_by(order, Order::Asc)
         .limit(limit)
         .into_query();
-    // The condition once more: a row may have come back to life since it was chosen.
+    // Checks the condition again: a row may have changed since it was selected.
     let deleted = E::delete_many()
         .filter(condition)
         .filter(id.in_subquery(first))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(deleted.rows_affected)
 }

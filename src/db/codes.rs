@@ -1,6 +1,5 @@
 //! Queries on verification codes.
 
-use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
@@ -9,86 +8,69 @@ use sea_orm::{
 
 use super::cleanup::delete_first;
 use super::entity::invitations;
-use super::entity::verification_codes::{ActiveModel, Column, Entity, Model};
-use super::{DbError, Executor, Tx, changed, from_column, to_column};
+use super::entity::verification_codes::{ActiveModel, Column, Entity};
+use super::{DbError, Executor, Tx, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{CodeId, UserId};
 
-/// Adds a code in the place of the one that is open for the same purpose and address, if any.
+/// Inserts a code and supersedes the open one for the same purpose and email address.
 pub async fn supersede(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> {
     take_turns(tx, code).await?;
     Entity::update_many()
         .col_expr(Column::SupersededAt, code.created_at.into())
-        .filter(Column::Purpose.eq(code.purpose.name()))
+        .filter(Column::Purpose.eq(code.purpose))
         .filter(Column::Email.eq(code.email.as_str()))
         .filter(Column::UsedAt.is_null())
         .filter(Column::SupersededAt.is_null())
-        .exec(tx.connection())
+        .exec(tx)
         .await?;
-    let row = ActiveModel {
-        id: Set(code.id.into()),
-        purpose: Set(code.purpose.name().to_owned()),
-        email: Set(code.email.as_str().to_owned()),
-        user_id: Set(code.user_id.map(Into::into)),
-        nonce: Set(code.nonce.clone()),
-        pending_profile: Set(code
-            .pending_profile
-            .as_ref()
-            .map(|profile| serde_json::json!(profile))),
-        invitation_id: Set(code.invitation_id.map(Into::into)),
-        attempts: Set(to_column(code.attempts)),
-        expires_at: Set(code.expires_at),
-        used_at: Set(code.used_at),
-        superseded_at: Set(code.superseded_at),
-        created_at: Set(code.created_at),
-    };
-    row.insert(tx.connection()).await?;
+    let row = ActiveModel::from(code.clone());
+    row.insert(tx).await?;
     Ok(())
 }
 
-/// Waits until no other transaction is superseding the same code: of many at once, all but one
-/// would find the place taken each time they try. SQLite's write lock is enough there.
+/// Waits until no other transaction is superseding the same code: otherwise all but one of many
+/// concurrent inserts would violate the unique index. On SQLite the write lock is enough.
 async fn take_turns(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> {
-    let backend = tx.connection().get_database_backend();
+    let backend = tx.get_database_backend();
     if backend == DbBackend::Postgres {
-        let place = format!("{} {}", code.purpose.name(), code.email.as_str());
+        let place = format!("{} {}", code.purpose.into_str(), code.email.as_str());
         let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
         let lock = Statement::from_sql_and_values(backend, lock, [place.into()]);
-        tx.connection().execute_raw(lock).await?;
+        tx.execute_raw(lock).await?;
     }
     Ok(())
 }
 
-/// The code with this identifier.
 pub async fn find(db: &impl Executor, id: CodeId) -> Result<Option<VerificationCode>, DbError> {
-    let row = Entity::find_by_id(id).one(db.connection()).await?;
-    row.map(TryInto::try_into).transpose()
+    let row = Entity::find_by_id(id).one(db).await?;
+    Ok(row.map(VerificationCode::from))
 }
 
-/// The open code for a purpose and address, or else the one that was used last.
+/// The open code for a purpose and email address, or else the last one used.
 ///
-/// A superseded one is never asked for: it is older than another, whatever its time says, which
-/// may be that of another process's clock, or from before a wait for the write lock.
+/// Superseded codes are excluded instead of compared by age: `created_at` may come from another
+/// process's clock, or from before a wait for the write lock.
 pub async fn find_newest(
     db: &impl Executor,
     purpose: Purpose,
     email: &EmailAddress,
 ) -> Result<Option<VerificationCode>, DbError> {
     let row = Entity::find()
-        .filter(Column::Purpose.eq(purpose.name()))
+        .filter(Column::Purpose.eq(purpose))
         .filter(Column::Email.eq(email.as_str()))
         .filter(Column::SupersededAt.is_null())
         .order_by_desc(Column::UsedAt.is_null())
         .order_by_desc(Column::CreatedAt)
         .order_by_desc(Column::Id)
-        .one(db.connection())
+        .one(db)
         .await?;
-    row.map(TryInto::try_into).transpose()
+    Ok(row.map(VerificationCode::from))
 }
 
-/// The newest code for a purpose and account, whatever became of it.
+/// The newest code for a purpose and user, in any state.
 pub async fn find_newest_of_user(
     db: &impl Executor,
     purpose: Purpose,
@@ -96,15 +78,15 @@ pub async fn find_newest_of_user(
 ) -> Result<Option<VerificationCode>, DbError> {
     let row = Entity::find()
         .filter(Column::UserId.eq(user_id))
-        .filter(Column::Purpose.eq(purpose.name()))
+        .filter(Column::Purpose.eq(purpose))
         .order_by_desc(Column::CreatedAt)
         .order_by_desc(Column::Id)
-        .one(db.connection())
+        .one(db)
         .await?;
-    row.map(TryInto::try_into).transpose()
+    Ok(row.map(VerificationCode::from))
 }
 
-/// Makes every open code and reset link of an account worthless.
+/// Invalidates every open code and reset link of a user.
 pub async fn supersede_all_of_user(
     db: &impl Executor,
     user_id: UserId,
@@ -115,45 +97,45 @@ pub async fn supersede_all_of_user(
         .filter(Column::UserId.eq(user_id))
         .filter(Column::UsedAt.is_null())
         .filter(Column::SupersededAt.is_null())
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(())
 }
 
-/// Deletes every code of an account, and those for its address that came before it.
+/// Deletes every code of a user, and those sent to their email address before they signed up.
 pub async fn erase_of_user(
     db: &impl Executor,
     user_id: UserId,
     email: &EmailAddress,
 ) -> Result<(), DbError> {
-    let before_it = Condition::all()
+    let before_sign_up = Condition::all()
         .add(Column::Email.eq(email.as_str()))
         .add(Column::UserId.is_null());
     Entity::delete_many()
         .filter(
             Condition::any()
                 .add(Column::UserId.eq(user_id))
-                .add(before_it),
+                .add(before_sign_up),
         )
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(())
 }
 
-/// Counts an answer before it is compared. `false` if the budget of `max` is spent: then it must
-/// not be compared.
+/// Counts an attempt; call it before comparing. `false` if `max` attempts were already made: then
+/// the answer must not be compared.
 pub async fn count_attempt(db: &impl Executor, id: CodeId, max: u32) -> Result<bool, DbError> {
     let result = Entity::update_many()
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
         .filter(Column::Id.eq(id))
-        .filter(Column::Attempts.lt(to_column(max)))
-        .exec(db.connection())
+        .filter(Column::Attempts.lt(max))
+        .exec(db)
         .await?;
     Ok(changed(&result))
 }
 
-/// Uses a code up. `true` for exactly one caller, however many ask at once, and for none once
-/// the code is superseded or expired.
+/// Marks a code as used. `true` for exactly one of many concurrent callers, and for none if the code
+/// is superseded or expired.
 pub async fn consume(db: &impl Executor, id: CodeId, now: Timestamp) -> Result<bool, DbError> {
     let result = Entity::update_many()
         .col_expr(Column::UsedAt, now.into())
@@ -161,14 +143,14 @@ pub async fn consume(db: &impl Executor, id: CodeId, now: Timestamp) -> Result<b
         .filter(Column::UsedAt.is_null())
         .filter(Column::SupersededAt.is_null())
         .filter(Column::ExpiresAt.gt(now))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(changed(&result))
 }
 
-/// Deletes up to `limit` codes that expired by `end`, whatever became of them; how many there were.
-/// A used or superseded one would have expired within a day. One that an invitation goes along
-/// with is kept as long as the invitation: a new code for the same account takes it over.
+/// Deletes up to `limit` codes that expired by `end`, in any state, and returns how many. A code
+/// with an invitation is kept as long as the invitation, because the next code for the same user
+/// inherits it.
 pub async fn delete_expired(
     db: &impl Executor,
     end: Timestamp,
@@ -187,33 +169,4 @@ pub async fn delete_expired(
         .add(Expr::not_exists(invitation));
     let order = Expr::col(Column::ExpiresAt);
     delete_first::<Entity>(db, Column::Id, is_over, order, limit).await
-}
-
-impl TryFrom<Model> for VerificationCode {
-    type Error = DbError;
-
-    fn try_from(row: Model) -> Result<Self, DbError> {
-        let corrupt = |error: &dyn std::fmt::Display| {
-            DbError::Corrupt(format!("verification code {}: {error}", row.id))
-        };
-        Ok(Self {
-            id: row.id.into(),
-            purpose: row.purpose.parse().map_err(|error| corrupt(&error))?,
-            pending_profile: row
-                .pending_profile
-                .clone()
-                .map(serde_json::from_value)
-                .transpose()
-                .map_err(|error| corrupt(&error))?,
-            email: EmailAddress::from_canonical(row.email),
-            user_id: row.user_id.map(Into::into),
-            nonce: row.nonce,
-            invitation_id: row.invitation_id.map(Into::into),
-            attempts: from_column(row.attempts),
-            expires_at: row.expires_at,
-            used_at: row.used_at,
-            superseded_at: row.superseded_at,
-            created_at: row.created_at,
-        })
-    }
 }

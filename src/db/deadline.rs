@@ -1,7 +1,7 @@
-//! An end to every call of the database.
+//! A deadline for every call to the database.
 //!
-//! PostgreSQL ends its own statements in time, as long as it runs and can be reached. A server
-//! that is stuck, or gone without a word, says nothing at all, and the driver waits for ever.
+//! PostgreSQL enforces its statement timeout only while it runs and can be reached. If the server
+//! hangs or vanishes, the driver waits forever.
 
 use std::future::Future;
 use std::io;
@@ -12,14 +12,14 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Runtim
 use sqlx::Connection;
 use tokio::time::timeout;
 
-/// How long a call may take, the wait for a free connection included: more than either of the
-/// limits that say what is wrong.
+/// The longest a call may take, including the wait for a free connection. Longer than the timeouts
+/// that report a precise cause.
 const DEADLINE: Duration = Duration::from_secs(15);
-/// How long a connection may take to end what it was used for. One whose user has given up waiting
-/// may never be of use again, and would keep its place in the pool for good.
+/// How long a released connection may take to finish its last statement. One that hangs would
+/// otherwise occupy its place in the pool forever.
 const RELEASE: Duration = Duration::from_secs(5);
 
-/// A connection or transaction of which every call ends within 15 s.
+/// A connection or transaction with a deadline of 15 s for every call.
 #[derive(Clone, Debug)]
 pub struct Bounded<C>(pub(super) C);
 
@@ -46,7 +46,6 @@ impl<C: ConnectionTrait> ConnectionTrait for Bounded<C> {
     }
 }
 
-/// Fails if the call does not end in time.
 pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     timeout(DEADLINE, call).await.unwrap_or_else(|_| {
         let seconds = DEADLINE.as_secs();
@@ -55,14 +54,13 @@ pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, DbErr>>) -> 
     })
 }
 
-/// Whether a connection that was given back to the pool can be used again: it answers, and its
-/// transaction is over.
+/// Whether a released connection can be reused: it answers and is not in a transaction.
 ///
-/// If the end of a transaction fails, as it does on SQLite when the disk is full, the driver and the
-/// database no longer agree on whether there is one. The connection would hold the write lock, and
-/// what was written on it later would never be committed.
+/// If ending a transaction fails, as on SQLite when the disk is full, driver and database disagree
+/// about whether one is open. The connection would keep the write lock, and later writes on it would
+/// never be committed.
 pub(super) async fn is_at_rest<C: Connection>(connection: &mut C) -> Result<bool, sqlx::Error> {
-    // The answer comes after the end of what was begun before.
+    // Answered only after earlier statements have finished.
     match timeout(RELEASE, connection.ping()).await {
         Ok(answer) => answer.map(|()| !connection.is_in_transaction()),
         Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),

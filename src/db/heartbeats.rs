@@ -1,4 +1,4 @@
-//! Queries on signs of life of the processes that send mail.
+//! Queries on the heartbeats of mail workers.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
@@ -8,7 +8,6 @@ use super::entity::worker_heartbeats::{ActiveModel, Column, Entity};
 use super::{DbError, Executor};
 use crate::domain::clock::Timestamp;
 
-/// Notes that a process of this name was alive at `now`.
 pub async fn beat(db: &impl Executor, name: &str, now: Timestamp) -> Result<(), DbError> {
     let row = ActiveModel {
         name: Set(name.to_owned()),
@@ -19,28 +18,27 @@ pub async fn beat(db: &impl Executor, name: &str, now: Timestamp) -> Result<(), 
         .to_owned();
     Entity::insert(row)
         .on_conflict(again)
-        .exec_without_returning(db.connection())
+        .exec_without_returning(db)
         .await?;
     Ok(())
 }
 
-/// Forgets processes last seen before `at`.
-pub async fn forget_before(db: &impl Executor, at: Timestamp) -> Result<(), DbError> {
+pub async fn delete_before(db: &impl Executor, at: Timestamp) -> Result<(), DbError> {
     Entity::delete_many()
         .filter(Column::SeenAt.lt(at))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(())
 }
 
-/// When any process was last seen.
+/// The newest heartbeat of any process.
 pub async fn last(db: &impl Executor) -> Result<Option<Timestamp>, DbError> {
     let seen: Option<Timestamp> = Entity::find()
         .select_only()
         .column(Column::SeenAt)
         .order_by_desc(Column::SeenAt)
         .into_tuple()
-        .one(db.connection())
+        .one(db)
         .await?;
     Ok(seen)
 }

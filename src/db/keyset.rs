@@ -1,12 +1,11 @@
-//! Pages by keyset: each begins where the last one ended, however far that is into the list.
+//! Keyset pagination: a page begins after the last row of the previous one, not at an offset.
 
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::domain::team::{Page, PageEnd, Slice};
 
-/// Narrows a query to a page, in the order of the identifiers in `column`. Its rows are for
-/// [`slice`].
+/// Restricts a query to a page ordered by the ids in `column`. Pass its rows to [`slice`].
 pub(super) fn of_page<Q, Id>(mut query: Q, column: impl ColumnTrait, page: Page<Id>) -> Q
 where
     Q: QueryFilter + QueryOrder + QuerySelect,
@@ -22,12 +21,12 @@ where
         PageEnd::First => query.order_by_asc(column),
         PageEnd::Last => query.order_by_desc(column),
     };
-    // One row too many tells that there is more.
+    // One extra row shows whether there are more.
     query.limit(u64::from(page.size) + 1)
 }
 
-/// The page that the rows of a query narrowed by [`of_page`] are. What lies on the other side of a
-/// given place is taken to be there, as the Relay specification allows.
+/// The page made of the rows of [`of_page`]. Rows beyond a given cursor are assumed to exist, as the
+/// Relay specification allows.
 pub(super) fn slice<T, Id>(mut rows: Vec<T>, page: &Page<Id>) -> Slice<T> {
     let size = page.size as usize;
     let has_more = rows.len() > size;

@@ -1,4 +1,4 @@
-//! Queries on leases: which process may do what only one at a time is to do, and until when.
+//! Queries on leases: which process may run a task exclusively, and until when.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
@@ -9,8 +9,7 @@ use super::entity::leases::{ActiveModel, Column, Entity};
 use super::{DbError, Executor};
 use crate::domain::clock::Timestamp;
 
-/// Takes a lease until `until`, or changes how long it is held by who holds it. `false` if another
-/// holds it: of many that ask at once one gets it.
+/// Takes or extends a lease until `until`. `false` if another process holds it.
 pub async fn take(
     db: &impl Executor,
     name: &str,
@@ -33,15 +32,13 @@ pub async fn take(
                 .action_and_where(is_free.or(is_theirs))
                 .to_owned(),
         )
-        .exec_without_returning(db.connection())
+        .exec_without_returning(db)
         .await?;
     Ok(taken > 0)
 }
 
-/// Until when a lease is held; `None` if nobody ever took it.
+/// When a lease expires; `None` if it was never taken.
 pub async fn held_until(db: &impl Executor, name: &str) -> Result<Option<Timestamp>, DbError> {
-    let row = Entity::find_by_id(name.to_owned())
-        .one(db.connection())
-        .await?;
+    let row = Entity::find_by_id(name.to_owned()).one(db).await?;
     Ok(row.map(|row| row.held_until))
 }

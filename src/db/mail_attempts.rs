@@ -19,7 +19,7 @@ pub async fn insert(db: &impl Executor, mail: MailId, attempt: MailAttempt) -> R
         provider: Set(attempt.provider),
         error: Set(attempt.error),
     };
-    row.insert(db.connection()).await?;
+    row.insert(db).await?;
     Ok(())
 }
 
@@ -28,7 +28,7 @@ pub async fn of_mail(db: &impl Executor, mail: MailId) -> Result<Vec<MailAttempt
     let rows = Entity::find()
         .filter(Column::MailId.eq(mail))
         .order_by_asc(Column::Number)
-        .all(db.connection())
+        .all(db)
         .await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }

@@ -23,13 +23,13 @@ pub async fn newest(
     }
     // Identifiers are in the order of time, and the primary key is an index.
     let query = query.order_by_desc(Column::Id).limit(limit);
-    let rows = query.all(db.connection()).await?;
+    let rows = query.all(db).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// One mail.
 pub async fn find(db: &impl Executor, id: MailId) -> Result<Option<MailRecord>, DbError> {
-    let row = Entity::find_by_id(id).one(db.connection()).await?;
+    let row = Entity::find_by_id(id).one(db).await?;
     row.map(TryInto::try_into).transpose()
 }
 
@@ -42,7 +42,7 @@ pub async fn dead(db: &impl Executor) -> Result<Vec<MailId>, DbError> {
         .filter(Column::Recipient.ne(ERASED))
         .order_by_asc(Column::Id)
         .into_tuple()
-        .all(db.connection())
+        .all(db)
         .await?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
@@ -67,7 +67,7 @@ pub async fn retry(db: &impl Executor, id: MailId, now: Timestamp) -> Result<boo
                 .add(Column::State.eq(MailState::Dead.name()))
                 .add(waits),
         )
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(changed(&result))
 }

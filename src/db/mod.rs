@@ -1,7 +1,7 @@
-//! The database. sea-orm stays in here: the rest of the program sees domain types.
+//! The database. Only this module uses sea-orm; the rest of the program sees domain types.
 //!
-//! Each file holds the queries of one noun. A query takes any [`Executor`]: the pool, or a
-//! transaction where it must stand or fall with others.
+//! Each file holds the queries on one kind of row. A query takes any [`Executor`]: the pool or a
+//! transaction.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use self::deadline::{Bounded, bounded, is_at_rest};
 use crate::config::{DatabaseConfig, make_private_folder};
+pub use sea_orm::ConnectionTrait as Executor;
 
 mod check;
 mod cleanup;
@@ -35,36 +36,30 @@ pub mod sessions;
 pub mod teams;
 pub mod users;
 
-/// How long to wait for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a request waits for a free connection of the pool.
+/// The longest wait for a free connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one statement may take on PostgreSQL.
+/// For PostgreSQL.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a transaction may rest on PostgreSQL between two statements, in milliseconds. The server
-/// ends it then: one of a process that is gone without a word would hold its locks for hours.
+/// How long a transaction may be idle on PostgreSQL, in milliseconds. The server then ends it:
+/// otherwise a process that vanished would hold its locks for hours.
 const IDLE_TIMEOUT: &str = "15000";
-/// How long a writer waits for another one on SQLite.
+/// The longest wait for another writer on SQLite.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The advisory lock that whoever migrates PostgreSQL holds; any number that nobody else uses.
+/// The advisory lock for migrations on PostgreSQL; an arbitrary number.
 const MIGRATION_LOCK: i64 = 0x6761_7465_6c6f_6467;
 
-/// A failed query.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// A row breaks a uniqueness rule.
-    #[error("a row like this exists already")]
+    #[error("unique constraint violated")]
     Conflict(#[source] DbErr),
-    /// A row belongs to another one that is not there, or not there any more.
-    #[error("what a row belongs to is gone")]
-    Orphan(#[source] DbErr),
-    /// It took too long.
+    #[error("foreign key constraint violated")]
+    ForeignKeyViolation(#[source] DbErr),
     #[error("the database does not answer")]
-    Silent,
-    /// A row holds what the program cannot have written.
+    Timeout,
+    /// A row has content that the program cannot have written.
     #[error("unreadable row: {0}")]
     Corrupt(String),
-    /// Anything else: the database is away, too slow or does not do as told.
     #[error("the database failed")]
     Failed(#[source] DbErr),
 }
@@ -73,60 +68,27 @@ impl From<DbErr> for DbError {
     fn from(error: DbErr) -> Self {
         match error.sql_err() {
             Some(SqlErr::UniqueConstraintViolation(_)) => Self::Conflict(error),
-            Some(SqlErr::ForeignKeyConstraintViolation(_)) => Self::Orphan(error),
+            Some(SqlErr::ForeignKeyConstraintViolation(_)) => Self::ForeignKeyViolation(error),
             _ => Self::Failed(error),
         }
     }
 }
 
-/// The pool of connections. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Db(Bounded<DatabaseConnection>);
+/// The connection pool. Clones share it.
+pub type Db = Bounded<DatabaseConnection>;
 
-/// An open transaction. What it changes it changes in the order teams, codes, mails, account,
-/// sessions, so that two never wait for each other. Dropped without [`commit`](Self::commit), it
-/// leaves no trace.
-#[derive(Debug)]
-pub struct Tx(Bounded<DatabaseTransaction>);
+/// An open transaction; rolled back if dropped without [`commit`](Self::commit). Lock order: teams,
+/// codes, mails, users, sessions.
+pub type Tx = Bounded<DatabaseTransaction>;
 
-/// Where a query can run.
-pub trait Executor: Sync {
-    /// What sea-orm runs it on.
-    #[doc(hidden)]
-    type Connection: ConnectionTrait;
-
-    #[doc(hidden)]
-    fn connection(&self) -> &Self::Connection;
-}
-
-impl Executor for Db {
-    type Connection = Bounded<DatabaseConnection>;
-
-    fn connection(&self) -> &Self::Connection {
-        &self.0
-    }
-}
-
-impl Executor for Tx {
-    type Connection = Bounded<DatabaseTransaction>;
-
-    fn connection(&self) -> &Self::Connection {
-        &self.0
-    }
-}
-
-/// A migration and whether it was applied.
 #[derive(Debug)]
 pub struct MigrationState {
-    /// Its file's name.
     pub name: String,
-    /// Whether the database has it.
     pub applied: bool,
 }
 
 impl Db {
-    /// Opens the pool and makes sure that the database answers. The folder of a SQLite file is
-    /// made if it is missing.
+    /// Opens the pool and checks that the database answers. Creates the folder of a SQLite file.
     pub async fn connect(config: &DatabaseConfig) -> Result<Self, DbError> {
         let url = config.url.expose_secret();
         let file = config.sqlite_file();
@@ -138,7 +100,7 @@ impl Db {
         }
         let mut options = ConnectOptions::new(url);
         options
-            // Each connection to `:memory:` would open a database of its own.
+            // Each connection to `:memory:` opens a separate database.
             .max_connections(if in_memory { 1 } else { config.max_connections })
             .connect_timeout(CONNECT_TIMEOUT)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -162,7 +124,7 @@ impl Db {
                 pool.after_release(|connection, _| Box::pin(is_at_rest(connection)))
             });
         match Database::connect(options).await {
-            Ok(connection) => Ok(Self(Bounded(connection))),
+            Ok(connection) => Ok(Bounded(connection)),
             Err(error) => {
                 Self::try_out(config).await?;
                 Err(error.into())
@@ -170,58 +132,56 @@ impl Db {
         }
     }
 
-    /// Begins a transaction. On SQLite it holds the write lock from the start: one that turned
-    /// from reading to writing could fail at once, however long the busy timeout is.
+    /// Begins a transaction. On SQLite it takes the write lock at once: upgrading a read
+    /// transaction can fail immediately, whatever the busy timeout.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let begun = bounded(self.0.0.begin_with_options(options));
-        Ok(Tx(Bounded(begun.await?)))
+        let begun = bounded(self.0.begin_with_options(options));
+        Ok(Bounded(begun.await?))
     }
 
-    /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), DbError> {
-        // It is larger than what others want to hold.
-        Ok(bounded(Box::pin(self.0.0.ping())).await?)
+        // Boxed because the future is large.
+        Ok(bounded(Box::pin(self.0.ping())).await?)
     }
 
-    /// Connections open, of which idle, and at most.
+    /// The number of open connections, of idle ones among them, and the maximum.
     pub fn pool(&self) -> [u32; 3] {
         fn figures<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> [u32; 3] {
             let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
             [pool.size(), idle, pool.options().get_max_connections()]
         }
         if self.is_sqlite() {
-            figures(self.0.0.get_sqlite_connection_pool())
+            figures(self.0.get_sqlite_connection_pool())
         } else {
-            figures(self.0.0.get_postgres_connection_pool())
+            figures(self.0.get_postgres_connection_pool())
         }
     }
 
-    /// Whether the database is one file on this machine.
     pub fn is_sqlite(&self) -> bool {
-        self.0.get_database_backend() == DatabaseBackend::Sqlite
+        self.get_database_backend() == DatabaseBackend::Sqlite
     }
 
-    /// Brings the schema up to date, one process at a time: all of it or nothing.
+    /// Applies all pending migrations in one transaction, one process at a time.
     pub async fn migrate_up(&self) -> Result<(), DbError> {
         let tx = self.begin_migration().await?;
-        Migrator::up(&tx.0.0, None).await?;
+        Migrator::up(&tx.0, None).await?;
         tx.commit().await
     }
 
-    /// Takes the last `steps` migrations back, and the data of their tables with them.
+    /// Reverts the last `steps` migrations and deletes the data of their tables.
     pub async fn migrate_down(&self, steps: u32) -> Result<(), DbError> {
         let tx = self.begin_migration().await?;
-        Migrator::down(&tx.0.0, Some(steps)).await?;
+        Migrator::down(&tx.0, Some(steps)).await?;
         tx.commit().await
     }
 
-    /// Every migration, oldest first, and whether it was applied.
+    /// Oldest first.
     pub async fn migration_status(&self) -> Result<Vec<MigrationState>, DbError> {
-        let migrations = Migrator::get_migration_with_status_read_only(&self.0.0).await?;
+        let migrations = Migrator::get_migration_with_status_read_only(&self.0).await?;
         let state = |migration: &migration::Migration| MigrationState {
             name: migration.name().to_owned(),
             applied: migration.status() == migration::MigrationStatus::Applied,
@@ -229,41 +189,36 @@ impl Db {
         Ok(migrations.iter().map(state).collect())
     }
 
-    /// A transaction that no other migrating process holds at the same time. SQLite's write lock
-    /// is enough there.
+    /// A transaction that only one process can hold. On SQLite the write lock is enough.
     async fn begin_migration(&self) -> Result<Tx, DbError> {
         let tx = self.begin().await?;
         if !self.is_sqlite() {
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
-            tx.0.execute_unprepared(&lock).await?;
+            tx.execute_unprepared(&lock).await?;
         }
         Ok(tx)
     }
 
-    /// Closes the pool after what runs has finished.
+    /// Closes the pool after running queries have finished.
     pub async fn close(self) -> Result<(), DbError> {
-        Ok(bounded(self.0.0.close()).await?)
+        Ok(bounded(self.0.close()).await?)
     }
 }
 
 impl Tx {
-    /// Makes everything done in it last.
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(bounded(self.0.0.commit()).await?)
+        Ok(bounded(self.0.commit()).await?)
     }
 }
 
-/// A count or generation as the database keeps it.
 fn to_column(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// A count or generation as the program sees it.
 fn from_column(number: i32) -> u32 {
     u32::try_from(number).unwrap_or_default()
 }
 
-/// Whether an update met its condition.
 fn changed(result: &sea_orm::UpdateResult) -> bool {
     result.rows_affected > 0
 }

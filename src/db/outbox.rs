@@ -40,7 +40,7 @@ pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<(), DbError
         retried_at: Set(mail.retried_at),
         attempts_before: Set(to_column(mail.attempts_before)),
     };
-    row.insert(db.connection()).await?;
+    row.insert(db).await?;
     Ok(())
 }
 
@@ -57,12 +57,12 @@ pub async fn lease(
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
         .filter(Column::Id.eq(id))
         .filter(is_due(now))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     if !changed(&result) {
         return Ok(None);
     }
-    let row = Entity::find_by_id(id).one(db.connection()).await?;
+    let row = Entity::find_by_id(id).one(db).await?;
     row.map(TryInto::try_into).transpose()
 }
 
@@ -75,7 +75,7 @@ pub async fn due(db: &impl Executor, now: Timestamp, limit: u64) -> Result<Vec<M
         .order_by_asc(Column::NextAttemptAt)
         .limit(limit)
         .into_tuple()
-        .all(db.connection())
+        .all(db)
         .await?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
@@ -88,7 +88,7 @@ pub async fn oldest_due(db: &impl Executor, now: Timestamp) -> Result<Option<Tim
         .filter(is_due(now))
         .order_by_asc(Column::NextAttemptAt)
         .into_tuple()
-        .one(db.connection())
+        .one(db)
         .await?)
 }
 
@@ -113,7 +113,7 @@ pub async fn backlog(db: &impl Executor, now: Timestamp) -> Result<Backlog, DbEr
             .select_only()
             .column_as(Column::Id.count(), "mails")
             .filter(condition);
-        let count: Option<i64> = query.into_tuple().one(db.connection()).await?;
+        let count: Option<i64> = query.into_tuple().one(db).await?;
         Ok::<_, DbError>(u64::try_from(count.unwrap_or_default()).unwrap_or_default())
     };
     let held = in_state(MailState::Pending).add(Column::LeasedUntil.gt(now));
@@ -215,7 +215,7 @@ pub async fn finish(
         .filter(Column::Id.eq(attempt.mail))
         .filter(Column::State.eq(MailState::Pending.name()))
         .filter(Column::Attempts.eq(to_column(attempt.number)))
-        .exec(tx.connection())
+        .exec(tx)
         .await?;
     if changed(&result) {
         mail_attempts::insert(tx, attempt.mail, attempt.ended(now, outcome)).await?;
@@ -265,7 +265,7 @@ pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Re
             cancelled.finally(Expr::col(Column::State)).into(),
         )
         .filter(theirs.clone())
-        .exec(tx.connection())
+        .exec(tx)
         .await?;
     let ids = Entity::find()
         .select_only()
@@ -275,7 +275,7 @@ pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Re
     Attempts::update_many()
         .col_expr(AttemptColumn::Error, Option::<String>::None.into())
         .filter(AttemptColumn::MailId.in_subquery(ids))
-        .exec(tx.connection())
+        .exec(tx)
         .await?;
     Entity::update_many()
         .col_expr(Column::Recipient, ERASED.into())
@@ -283,7 +283,7 @@ pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Re
         .col_expr(Column::Params, serde_json::json!({}).into())
         .col_expr(Column::UserId, Option::<Uuid>::None.into())
         .filter(theirs)
-        .exec(tx.connection())
+        .exec(tx)
         .await?;
     Ok(())
 }

@@ -1,54 +1,38 @@
 //! Queries on sessions.
 
-use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use uuid::Uuid;
 
 use super::cleanup::delete_first;
-use super::entity::sessions::{ActiveModel, Column, Entity, Model};
+use super::entity::sessions::{ActiveModel, Column, Entity};
 use super::entity::users;
-use super::{DbError, Executor, changed, from_column, to_column};
+use super::{DbError, Executor, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{RevokeReason, Session};
 use crate::domain::user::User;
 
-/// Adds a session.
 pub async fn insert(db: &impl Executor, session: &Session) -> Result<(), DbError> {
-    let row = ActiveModel {
-        id: Set(session.id.into()),
-        user_id: Set(session.user_id.into()),
-        generation: Set(to_column(session.generation)),
-        rotated_at: Set(session.rotated_at),
-        created_at: Set(session.created_at),
-        last_used_at: Set(session.last_used_at),
-        expires_at: Set(session.expires_at),
-        revoked_at: Set(session.revoked_at),
-        revoke_reason: Set(None),
-        user_agent: Set(session.user_agent.clone()),
-        ip_address: Set(session.ip_address.clone()),
-    };
-    row.insert(db.connection()).await?;
+    let row = ActiveModel::from(session.clone());
+    row.insert(db).await?;
     Ok(())
 }
 
-/// A session and whose it is.
 pub async fn find_with_user(
     db: &impl Executor,
     id: SessionId,
 ) -> Result<Option<(Session, User)>, DbError> {
     let found = Entity::find_by_id(id)
         .find_also_related(users::Entity)
-        .one(db.connection())
+        .one(db)
         .await?;
     Ok(found.and_then(|(session, user)| Some((session.into(), user?.into()))))
 }
 
-/// Advances the refresh token from `generation` to the next. `true` for exactly one caller,
-/// however many present the same token at once.
+/// Advances the refresh token from `generation` to the next. `true` for exactly one of many
+/// concurrent callers.
 pub async fn rotate(
     db: &impl Executor,
     id: SessionId,
@@ -62,24 +46,24 @@ pub async fn rotate(
         .col_expr(Column::LastUsedAt, now.into())
         .col_expr(Column::ExpiresAt, expires_at.into())
         .filter(Column::Id.eq(id))
-        .filter(Column::Generation.eq(to_column(generation)))
+        .filter(Column::Generation.eq(generation))
         .filter(Column::RevokedAt.is_null())
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(changed(&result))
 }
 
-/// Notes that a session was seen.
+/// Records that a session was used.
 pub async fn touch(db: &impl Executor, id: SessionId, now: Timestamp) -> Result<(), DbError> {
     Entity::update_many()
         .col_expr(Column::LastUsedAt, now.into())
         .filter(Column::Id.eq(id))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(())
 }
 
-/// The live sessions of an account, the newest first.
+/// The live sessions of a user, newest first.
 pub async fn live_of_user(
     db: &impl Executor,
     user_id: UserId,
@@ -91,12 +75,12 @@ pub async fn live_of_user(
         .filter(Column::ExpiresAt.gt(now))
         .order_by_desc(Column::CreatedAt)
         .order_by_desc(Column::Id)
-        .all(db.connection())
+        .all(db)
         .await?;
     Ok(rows.into_iter().map(Session::from).collect())
 }
 
-/// Ends every live session of an account but `kept`; the ones that were ended.
+/// Revokes every live session of a user except `kept`. Returns the revoked ones.
 pub async fn revoke_all_of_user(
     db: &impl Executor,
     user_id: UserId,
@@ -109,23 +93,23 @@ pub async fn revoke_all_of_user(
         .add(Column::RevokedAt.is_null())
         .add(Column::ExpiresAt.gt(now))
         .add_option(kept.map(|kept| Column::Id.ne(kept)));
-    let ended: Vec<Uuid> = Entity::find()
+    let revoked: Vec<SessionId> = Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(others.clone())
         .into_tuple()
-        .all(db.connection())
+        .all(db)
         .await?;
     Entity::update_many()
         .col_expr(Column::RevokedAt, now.into())
-        .col_expr(Column::RevokeReason, reason.name().into())
+        .col_expr(Column::RevokeReason, reason.into())
         .filter(others)
-        .exec(db.connection())
+        .exec(db)
         .await?;
-    Ok(ended.into_iter().map(Into::into).collect())
+    Ok(revoked)
 }
 
-/// Ends a session. `false` if it had ended before.
+/// `false` if the session was already revoked.
 pub async fn revoke(
     db: &impl Executor,
     id: SessionId,
@@ -134,16 +118,16 @@ pub async fn revoke(
 ) -> Result<bool, DbError> {
     let result = Entity::update_many()
         .col_expr(Column::RevokedAt, now.into())
-        .col_expr(Column::RevokeReason, reason.name().into())
+        .col_expr(Column::RevokeReason, reason.into())
         .filter(Column::Id.eq(id))
         .filter(Column::RevokedAt.is_null())
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(changed(&result))
 }
 
-/// Deletes up to `limit` sessions that were ended by `end`, and as many that expired by then; how
-/// many there were.
+/// Deletes up to `limit` sessions revoked by `end` and up to `limit` that expired by then. Returns
+/// how many were deleted.
 pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64, DbError> {
     let mut deleted = 0;
     for column in [Column::RevokedAt, Column::ExpiresAt] {
@@ -152,21 +136,4 @@ pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Res
             delete_first::<Entity>(db, Column::Id, is_over, Expr::col(column), limit).await?;
     }
     Ok(deleted)
-}
-
-impl From<Model> for Session {
-    fn from(row: Model) -> Self {
-        Self {
-            id: row.id.into(),
-            user_id: row.user_id.into(),
-            generation: from_column(row.generation),
-            rotated_at: row.rotated_at,
-            created_at: row.created_at,
-            last_used_at: row.last_used_at,
-            expires_at: row.expires_at,
-            revoked_at: row.revoked_at,
-            user_agent: row.user_agent,
-            ip_address: row.ip_address,
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Queries on teams and who is in them.
+//! Queries on teams and their members.
 
 use std::collections::HashSet;
 
@@ -10,39 +10,30 @@ use sea_orm::{
 
 use super::entity::{team_members as members, teams, users};
 use super::{DbError, Executor, Tx, keyset};
-use crate::domain::clock::Timestamp;
 use crate::domain::id::{MembershipId, TeamId, UserId};
-use crate::domain::team::{Member, Membership, Page, Role, Slice, Team, TeamInfo};
+use crate::domain::team::{Member, Membership, Page, Role, Slice, Team};
 
-/// Adds a team.
 pub async fn insert(db: &impl Executor, team: &Team) -> Result<(), DbError> {
-    let row = teams::ActiveModel {
-        id: Set(team.id.into()),
-        name: Set(team.about.name.clone()),
-        description: Set(team.about.description.clone()),
-        created_at: Set(team.created_at),
-        updated_at: Set(team.updated_at),
-    };
-    row.insert(db.connection()).await?;
+    let row = teams::ActiveModel::from(team.clone());
+    row.insert(db).await?;
     Ok(())
 }
 
-/// The team with this identifier.
 pub async fn find(db: &impl Executor, id: TeamId) -> Result<Option<Team>, DbError> {
-    let row = teams::Entity::find_by_id(id).one(db.connection()).await?;
+    let row = teams::Entity::find_by_id(id).one(db).await?;
     Ok(row.map(Team::from))
 }
 
-/// A team, held against other changes of its members until the transaction ends.
+/// Locks a team, and so the list of its members, until the transaction ends.
 pub async fn lock(tx: &Tx, id: TeamId) -> Result<Option<Team>, DbError> {
     let row = teams::Entity::find_by_id(id)
         .lock_exclusive()
-        .one(tx.connection())
+        .one(tx)
         .await?;
     Ok(row.map(Team::from))
 }
 
-/// All teams of an account, held likewise, one after the other in the order of their identifiers.
+/// Locks all teams of a user, in the order of their ids.
 pub async fn lock_all_of_user(tx: &Tx, user: UserId) -> Result<HashSet<TeamId>, DbError> {
     let of_user = members::Entity::find()
         .select_only()
@@ -52,54 +43,40 @@ pub async fn lock_all_of_user(tx: &Tx, user: UserId) -> Result<HashSet<TeamId>, 
         .filter(teams::Column::Id.in_subquery(of_user.into_query()))
         .order_by_asc(teams::Column::Id)
         .lock_exclusive()
-        .all(tx.connection())
+        .all(tx)
         .await?;
-    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Sets what a team is called and what it is for.
-pub async fn set_about(
-    db: &impl Executor,
-    id: TeamId,
-    about: &TeamInfo,
-    now: Timestamp,
-) -> Result<(), DbError> {
+/// Stores the name and description of a team.
+pub async fn update(db: &impl Executor, team: &Team) -> Result<(), DbError> {
     let change = teams::ActiveModel {
-        name: Set(about.name.clone()),
-        description: Set(about.description.clone()),
-        updated_at: Set(now),
+        name: Set(team.name.clone()),
+        description: Set(team.description.clone()),
+        updated_at: Set(team.updated_at),
         ..Default::default()
     };
     teams::Entity::update_many()
         .set(change)
-        .filter(teams::Column::Id.eq(id))
-        .exec(db.connection())
+        .filter(teams::Column::Id.eq(team.id))
+        .exec(db)
         .await?;
     Ok(())
 }
 
-/// Deletes a team, with its memberships and invitations.
+/// Deletes a team with its memberships and invitations.
 pub async fn delete(db: &impl Executor, id: TeamId) -> Result<(), DbError> {
-    teams::Entity::delete_by_id(id)
-        .exec(db.connection())
-        .await?;
+    teams::Entity::delete_by_id(id).exec(db).await?;
     Ok(())
 }
 
-/// Adds a member. [`DbError::Conflict`] if the account is one already.
+/// [`DbError::Conflict`] if the user is a member already.
 pub async fn add_member(db: &impl Executor, membership: &Membership) -> Result<(), DbError> {
-    let row = members::ActiveModel {
-        id: Set(membership.id.into()),
-        team_id: Set(membership.team_id.into()),
-        user_id: Set(membership.user_id.into()),
-        role: Set(membership.role.name().to_owned()),
-        joined_at: Set(membership.joined_at),
-    };
-    row.insert(db.connection()).await?;
+    let row = members::ActiveModel::from(*membership);
+    row.insert(db).await?;
     Ok(())
 }
 
-/// The membership of an account in a team.
 pub async fn membership(
     db: &impl Executor,
     team: TeamId,
@@ -108,12 +85,11 @@ pub async fn membership(
     let row = members::Entity::find()
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::UserId.eq(user))
-        .one(db.connection())
+        .one(db)
         .await?;
-    row.map(TryInto::try_into).transpose()
+    Ok(row.map(Membership::from))
 }
 
-/// A member of a team, with the account.
 pub async fn member(
     db: &impl Executor,
     team: TeamId,
@@ -123,14 +99,12 @@ pub async fn member(
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::UserId.eq(user))
         .find_also_related(users::Entity)
-        .one(db.connection())
+        .one(db)
         .await?;
-    found
-        .and_then(|(row, user)| Some(to_member(row, user?)))
-        .transpose()
+    Ok(found.and_then(to_member))
 }
 
-/// A page of a team's members, in the order of joining.
+/// In the order of joining.
 pub async fn members(
     db: &impl Executor,
     team: TeamId,
@@ -140,25 +114,24 @@ pub async fn members(
         .filter(members::Column::TeamId.eq(team))
         .find_also_related(users::Entity);
     let query = keyset::of_page(query, members::Column::Id, page);
-    let rows = query.all(db.connection()).await?;
-    keyset::slice(rows, &page).try_map(|(row, user)| to_member(row, belonging(user)?))
+    let rows = query.all(db).await?;
+    let rows = rows.into_iter().filter_map(to_member).collect();
+    Ok(keyset::slice(rows, &page))
 }
 
-/// How many members a team has.
 pub async fn count_members(db: &impl Executor, team: TeamId) -> Result<u64, DbError> {
     let query = members::Entity::find().filter(members::Column::TeamId.eq(team));
-    Ok(query.count(db.connection()).await?)
+    Ok(query.count(db).await?)
 }
 
-/// How many admins a team has.
 pub async fn count_admins(db: &impl Executor, team: TeamId) -> Result<u64, DbError> {
     let query = members::Entity::find()
         .filter(members::Column::TeamId.eq(team))
-        .filter(members::Column::Role.eq(Role::Admin.name()));
-    Ok(query.count(db.connection()).await?)
+        .filter(members::Column::Role.eq(Role::Admin));
+    Ok(query.count(db).await?)
 }
 
-/// A page of the teams an account is in, in the order of joining.
+/// A page of the teams of a user, in the order of joining.
 pub async fn of_user(
     db: &impl Executor,
     user: UserId,
@@ -168,17 +141,20 @@ pub async fn of_user(
         .filter(members::Column::UserId.eq(user))
         .find_also_related(teams::Entity);
     let query = keyset::of_page(query, members::Column::Id, page);
-    let rows = query.all(db.connection()).await?;
-    keyset::slice(rows, &page).try_map(|(row, team)| Ok((row.try_into()?, belonging(team)?.into())))
+    let rows = query.all(db).await?;
+    let to_membership = |(row, team): (members::Model, Option<teams::Model>)| {
+        Some((Membership::from(row), Team::from(team?)))
+    };
+    let rows = rows.into_iter().filter_map(to_membership).collect();
+    Ok(keyset::slice(rows, &page))
 }
 
-/// How many teams an account is in.
 pub async fn count_of_user(db: &impl Executor, user: UserId) -> Result<u64, DbError> {
     let query = members::Entity::find().filter(members::Column::UserId.eq(user));
-    Ok(query.count(db.connection()).await?)
+    Ok(query.count(db).await?)
 }
 
-/// The first memberships of an account, in the order of joining.
+/// The first memberships of a user, in the order of joining.
 pub async fn memberships_of_user(
     db: &impl Executor,
     user: UserId,
@@ -188,21 +164,20 @@ pub async fn memberships_of_user(
         .filter(members::Column::UserId.eq(user))
         .order_by_asc(members::Column::Id)
         .limit(limit)
-        .all(db.connection())
+        .all(db)
         .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    Ok(rows.into_iter().map(Membership::from).collect())
 }
 
-/// All memberships of an account, in no promised order.
+/// In no particular order.
 pub async fn all_of_user(db: &impl Executor, user: UserId) -> Result<Vec<Membership>, DbError> {
     let rows = members::Entity::find()
         .filter(members::Column::UserId.eq(user))
-        .all(db.connection())
+        .all(db)
         .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    Ok(rows.into_iter().map(Membership::from).collect())
 }
 
-/// Sets what a member may do.
 pub async fn set_role(
     db: &impl Executor,
     team: TeamId,
@@ -210,61 +185,27 @@ pub async fn set_role(
     role: Role,
 ) -> Result<(), DbError> {
     members::Entity::update_many()
-        .col_expr(members::Column::Role, role.name().into())
+        .col_expr(members::Column::Role, role.into())
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::UserId.eq(user))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(())
 }
 
-/// Takes a member out of a team.
 pub async fn remove_member(db: &impl Executor, team: TeamId, user: UserId) -> Result<(), DbError> {
     members::Entity::delete_many()
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::UserId.eq(user))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(())
 }
 
-fn to_member(row: members::Model, user: users::Model) -> Result<Member, DbError> {
-    Ok(Member {
-        membership: row.try_into()?,
-        user: user.into(),
+/// The foreign key guarantees that the user exists.
+fn to_member((row, user): (members::Model, Option<users::Model>)) -> Option<Member> {
+    Some(Member {
+        membership: row.into(),
+        user: user?.into(),
     })
-}
-
-/// What a membership belongs to: the foreign keys see to it that it is there.
-fn belonging<T>(row: Option<T>) -> Result<T, DbError> {
-    row.ok_or_else(|| DbError::Corrupt("a membership that belongs to nothing".to_owned()))
-}
-
-impl From<teams::Model> for Team {
-    fn from(row: teams::Model) -> Self {
-        Self {
-            id: row.id.into(),
-            about: TeamInfo {
-                name: row.name,
-                description: row.description,
-            },
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
-}
-
-impl TryFrom<members::Model> for Membership {
-    type Error = DbError;
-
-    fn try_from(row: members::Model) -> Result<Self, DbError> {
-        let corrupt = |error| DbError::Corrupt(format!("membership {}: {error}", row.id));
-        Ok(Self {
-            id: row.id.into(),
-            team_id: row.team_id.into(),
-            user_id: row.user_id.into(),
-            role: row.role.parse().map_err(corrupt)?,
-            joined_at: row.joined_at,
-        })
-    }
 }

@@ -1,104 +1,96 @@
-//! Queries on accounts.
+//! Queries on users.
 
-use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::sea_query::LockType;
-use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::entity::users::{ActiveModel, Column, Entity, Model};
+use super::entity::users::{ActiveModel, Column, Entity};
 use super::{DbError, Executor, Tx, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
-use crate::domain::user::{Profile, ProfileChanges, User};
+use crate::domain::user::User;
 
-/// Adds an account, with the hash of its password if it has one. [`DbError::Conflict`] if its
-/// address has an account already.
+pub use super::entity::users::Column as Field;
+
+/// [`DbError::Conflict`] if another user has the email address.
 pub async fn insert(
     db: &impl Executor,
     user: &User,
     password_hash: Option<String>,
 ) -> Result<(), DbError> {
-    let Profile {
-        name,
-        first_name,
-        last_name,
-        phone,
-        company,
-    } = user.profile.clone();
-    let row = ActiveModel {
-        id: Set(user.id.into()),
-        email: Set(user.email.as_str().to_owned()),
-        password_hash: Set(password_hash),
-        name: Set(name),
-        first_name: Set(first_name),
-        last_name: Set(last_name),
-        phone: Set(phone),
-        company: Set(company),
-        is_active: Set(user.is_active),
-        is_superuser: Set(user.is_superuser),
-        email_verified_at: Set(user.email_verified_at),
-        last_login_at: Set(user.last_login_at),
-        created_at: Set(user.created_at),
-        updated_at: Set(user.updated_at),
-    };
-    row.insert(db.connection()).await?;
+    let mut row = ActiveModel::from(user.clone());
+    row.password_hash = sea_orm::Set(password_hash);
+    row.insert(db).await?;
     Ok(())
 }
 
-/// The account with this identifier.
 pub async fn find(db: &impl Executor, id: UserId) -> Result<Option<User>, DbError> {
-    let row = Entity::find_by_id(id).one(db.connection()).await?;
+    let row = Entity::find_by_id(id).one(db).await?;
     Ok(row.map(User::from))
 }
 
-/// The accounts with these identifiers, in no promised order.
+/// In no particular order.
 pub async fn find_all(db: &impl Executor, ids: &[UserId]) -> Result<Vec<User>, DbError> {
     let rows = Entity::find()
         .filter(Column::Id.is_in(ids.iter().copied()))
-        .all(db.connection())
+        .all(db)
         .await?;
     Ok(rows.into_iter().map(User::from).collect())
 }
 
-/// The account with this address.
 pub async fn find_by_email(
     db: &impl Executor,
     email: &EmailAddress,
 ) -> Result<Option<User>, DbError> {
     let row = Entity::find()
         .filter(Column::Email.eq(email.as_str()))
-        .one(db.connection())
+        .one(db)
         .await?;
     Ok(row.map(User::from))
 }
 
-/// The account with this address, held against being erased until the transaction ends.
-pub async fn hold_by_email(tx: &Tx, email: &EmailAddress) -> Result<Option<User>, DbError> {
+/// Finds a user who cannot be deleted until the transaction ends.
+pub async fn find_by_email_for_key_share(
+    tx: &Tx,
+    email: &EmailAddress,
+) -> Result<Option<User>, DbError> {
     let row = Entity::find()
         .filter(Column::Email.eq(email.as_str()))
         .lock(LockType::KeyShare)
-        .one(tx.connection())
+        .one(tx)
         .await?;
     Ok(row.map(User::from))
 }
 
-/// Holds an account against everything else until the transaction ends.
+/// Locks a user against all changes until the transaction ends.
 pub async fn lock(tx: &Tx, id: UserId) -> Result<(), DbError> {
-    Entity::find_by_id(id)
-        .lock_exclusive()
-        .one(tx.connection())
-        .await?;
+    Entity::find_by_id(id).lock_exclusive().one(tx).await?;
     Ok(())
 }
 
-/// Notes a sign-in that proved the account's address. Answers with the account as it is then.
+/// Stores the given fields of a user and `updated_at`, and leaves the others as they are in the
+/// database, so that concurrent changes do not undo each other. [`DbError::Conflict`] if another
+/// user has the email address.
+pub async fn update(db: &impl Executor, user: &User, fields: &[Field]) -> Result<(), DbError> {
+    let row = ActiveModel::from(user.clone());
+    let mut query = Entity::update_many().filter(Column::Id.eq(user.id));
+    for field in fields.iter().copied().chain([Field::UpdatedAt]) {
+        if let Some(value) = row.get(field).into_value() {
+            query = query.col_expr(field, Expr::value(value));
+        }
+    }
+    query.exec(db).await?;
+    Ok(())
+}
+
+/// Records a sign-in that verified the email address. Returns the changed user.
 pub async fn record_login(db: &impl Executor, user: User, now: Timestamp) -> Result<User, DbError> {
     let email_verified_at = user.email_verified_at.or(Some(now));
     Entity::update_many()
         .col_expr(Column::LastLoginAt, now.into())
         .col_expr(Column::EmailVerifiedAt, email_verified_at.into())
         .filter(Column::Id.eq(user.id))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(User {
         last_login_at: Some(now),
@@ -120,7 +112,7 @@ pub async fn record_password_login(
         .filter(Column::Id.eq(user.id))
         .filter(Column::PasswordHash.eq(hash))
         .filter(Column::IsActive.eq(true))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(changed(&result).then_some(User {
         last_login_at: Some(now),
@@ -135,7 +127,7 @@ pub async fn find_with_password(
 ) -> Result<Option<(User, Option<String>)>, DbError> {
     let row = Entity::find()
         .filter(Column::Email.eq(email.as_str()))
-        .one(db.connection())
+        .one(db)
         .await?;
     Ok(row.map(|row| {
         let hash = row.password_hash.clone();
@@ -145,22 +137,24 @@ pub async fn find_with_password(
 
 /// The hash of an account's password, if it has one.
 pub async fn password_hash(db: &impl Executor, id: UserId) -> Result<Option<String>, DbError> {
-    let row = Entity::find_by_id(id).one(db.connection()).await?;
+    let row = Entity::find_by_id(id).one(db).await?;
     Ok(row.and_then(|row| row.password_hash))
 }
 
-/// Sets the password of an account, or drops it.
+/// Sets or removes a user's password.
 pub async fn set_password(
     db: &impl Executor,
     id: UserId,
     hash: Option<String>,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let change = ActiveModel {
-        password_hash: Set(hash),
-        ..Default::default()
-    };
-    update(db, id, change, now).await
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, hash.into())
+        .col_expr(Column::UpdatedAt, now.into())
+        .filter(Column::Id.eq(id))
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 /// Sets another password in the place of the one that `old` is of. `false` if the account has
@@ -181,7 +175,7 @@ pub async fn replace_password(
         .col_expr(Column::UpdatedAt, now.into())
         .filter(Column::Id.eq(id))
         .filter(is_old)
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(changed(&result))
 }
@@ -197,138 +191,13 @@ pub async fn renew_password_hash(
         .col_expr(Column::PasswordHash, new.into())
         .filter(Column::Id.eq(id))
         .filter(Column::PasswordHash.eq(old))
-        .exec(db.connection())
+        .exec(db)
         .await?;
     Ok(())
 }
 
-/// Notes that the address of an account was proved.
-pub async fn set_email_verified(
-    db: &impl Executor,
-    id: UserId,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let change = ActiveModel {
-        email_verified_at: Set(Some(now)),
-        ..Default::default()
-    };
-    update(db, id, change, now).await
-}
-
-/// Gives an account another, proved address. [`DbError::Conflict`] if that has an account already.
-pub async fn set_email(
-    db: &impl Executor,
-    id: UserId,
-    email: &EmailAddress,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let change = ActiveModel {
-        email: Set(email.as_str().to_owned()),
-        email_verified_at: Set(Some(now)),
-        ..Default::default()
-    };
-    update(db, id, change, now).await
-}
-
-/// Sets what an account says about itself, as far as it was `asked` to be changed: two changes at
-/// once do not undo each other.
-pub async fn set_profile(
-    db: &impl Executor,
-    id: UserId,
-    profile: &Profile,
-    asked: &ProfileChanges,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let Profile {
-        name,
-        first_name,
-        last_name,
-        phone,
-        company,
-    } = profile.clone();
-    let change = ActiveModel {
-        name: set_if(asked.name.is_some(), name),
-        first_name: set_if(asked.first_name.is_some(), first_name),
-        last_name: set_if(asked.last_name.is_some(), last_name),
-        phone: set_if(asked.phone.is_some(), phone),
-        company: set_if(asked.company.is_some(), company),
-        ..Default::default()
-    };
-    update(db, id, change, now).await
-}
-
-/// Lets an account be used, or not.
-pub async fn set_active(
-    db: &impl Executor,
-    id: UserId,
-    is_active: bool,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let change = ActiveModel {
-        is_active: Set(is_active),
-        ..Default::default()
-    };
-    update(db, id, change, now).await
-}
-
-/// Makes an account a superuser, or an ordinary one again.
-pub async fn set_superuser(
-    db: &impl Executor,
-    id: UserId,
-    is_superuser: bool,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let change = ActiveModel {
-        is_superuser: Set(is_superuser),
-        ..Default::default()
-    };
-    update(db, id, change, now).await
-}
-
-/// Erases an account, its codes and its sessions.
+/// Deletes a user with their codes, sessions and memberships.
 pub async fn delete(db: &impl Executor, id: UserId) -> Result<(), DbError> {
-    Entity::delete_by_id(id).exec(db.connection()).await?;
+    Entity::delete_by_id(id).exec(db).await?;
     Ok(())
-}
-
-fn set_if<T: Into<sea_orm::Value>>(asked: bool, value: T) -> ActiveValue<T> {
-    if asked { Set(value) } else { NotSet }
-}
-
-async fn update(
-    db: &impl Executor,
-    id: UserId,
-    mut change: ActiveModel,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    change.updated_at = Set(now);
-    Entity::update_many()
-        .set(change)
-        .filter(Column::Id.eq(id))
-        .exec(db.connection())
-        .await?;
-    Ok(())
-}
-
-impl From<Model> for User {
-    fn from(row: Model) -> Self {
-        Self {
-            id: row.id.into(),
-            email: EmailAddress::from_canonical(row.email),
-            profile: Profile {
-                name: row.name,
-                first_name: row.first_name,
-                last_name: row.last_name,
-                phone: row.phone,
-                company: row.company,
-            },
-            has_password: row.password_hash.is_some(),
-            is_active: row.is_active,
-            is_superuser: row.is_superuser,
-            email_verified_at: row.email_verified_at,
-            last_login_at: row.last_login_at,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
 }

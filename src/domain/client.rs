@@ -1,21 +1,17 @@
-//! Who is on the other end of a request, as far as the connection tells.
+//! The client of a request, as known from its connection.
 
 use std::net::IpAddr;
 
-/// The longest user agent that is kept, in characters.
 const USER_AGENT_MAX_CHARS: usize = 256;
 
-/// What is known of a caller before any token is looked at.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// The peer's address.
     pub ip: IpAddr,
-    /// The `User-Agent` header, shortened to 256 characters.
+    /// The `User-Agent` header, cut to 256 characters.
     pub user_agent: Option<String>,
 }
 
 impl Client {
-    /// A client at `ip` that called itself `user_agent`.
     pub fn new(ip: IpAddr, user_agent: Option<&str>) -> Self {
         Self {
             ip: ip.to_canonical(),
@@ -23,8 +19,8 @@ impl Client {
         }
     }
 
-    /// The part of the address that limits count by: a whole IPv4 address, or the /64 that one
-    /// IPv6 subscriber usually holds.
+    /// The network that limits count by: an IPv4 address, or the /64 that an IPv6 subscriber
+    /// usually has.
     pub fn network(&self) -> IpAddr {
         match self.ip {
             IpAddr::V4(_) => self.ip,
@@ -41,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_ipv6_subscriber_counts_as_one() {
+    fn an_ipv6_subscriber_counts_once() {
         let network = |ip: &str| Client::new(ip.parse().unwrap(), None).network();
         assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));

@@ -1,11 +1,11 @@
-//! Time as an input: the one place that reads the system clock.
+//! The only place that reads the system clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
-/// A moment in UTC, in whole microseconds (what PostgreSQL keeps).
+/// UTC, in whole microseconds (the precision of PostgreSQL).
 pub type Timestamp = DateTime<Utc>;
 
 /// The system clock plus an offset that tests can move. Clones share the offset.
@@ -15,10 +15,9 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The current moment.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one reader of the system clock"
+        reason = "the only reader of the system clock"
     )]
     pub fn now(&self) -> Timestamp {
         let offset = Duration::milliseconds(self.offset_ms.load(Ordering::Relaxed));

@@ -1,81 +1,45 @@
-//! Short codes that prove an address: their format, their life, and what an answer to one means.
+//! Short codes that verify an email address.
 
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::Duration;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use strum::{EnumString, IntoStaticStr};
 
 use super::clock::Timestamp;
 use super::email::EmailAddress;
-use super::id::{CodeId, InvitationId, UserId};
-use super::named::{self, UnknownName};
+use super::id::{CodeId, InvitationId, Nonce, UserId};
 use super::user::Profile;
 
-/// The alphabet of alphanumeric codes: no 0, 1, I, L, O or U, which are easily taken for another
-/// or make words.
+/// Without 0, 1, I, L, O and U, which are easily confused or form words.
 const ALPHANUMERIC: &[u8] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
 const DIGITS: &[u8] = b"0123456789";
 
-/// What a code proves. A code of one purpose is worth nothing for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What a code is for. It is not accepted for any other purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Purpose {
-    /// A new account's address.
     Signup,
-    /// The right to sign in.
     Login,
-    /// The address of an account that was registered with a password.
+    /// Verifies the email address of a user who registered with a password.
     VerifyEmail,
-    /// The address that an account is to change to.
+    /// Verifies the email address that a user changes to.
     ChangeEmail,
-    /// The right to choose a new password; mailed as a link.
+    /// Mailed as a link.
     PasswordReset,
 }
 
-impl Purpose {
-    const ALL: [Self; 5] = [
-        Self::Signup,
-        Self::Login,
-        Self::VerifyEmail,
-        Self::ChangeEmail,
-        Self::PasswordReset,
-    ];
-
-    /// The name used in the database, in logs and to separate keys.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Signup => "signup",
-            Self::Login => "login",
-            Self::VerifyEmail => "verify_email",
-            Self::ChangeEmail => "change_email",
-            Self::PasswordReset => "password_reset",
-        }
-    }
-}
-
-impl FromStr for Purpose {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        named::find("code purpose", &Self::ALL, Self::name, name)
-    }
-}
-
-/// Which characters a code is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeType {
-    /// Digits only.
     Numeric,
-    /// Digits and capital letters that are not mistaken for each other; case does not matter.
+    /// Digits and capital letters that are hard to confuse; case is ignored.
     Alphanumeric,
 }
 
-/// How codes look and how long they live.
 #[derive(Clone, Copy, Debug)]
 pub struct CodeFormat {
-    /// Characters, 4 to 8.
+    /// 4 to 8 characters.
     pub length: usize,
-    /// Which characters.
     pub code_type: CodeType,
 }
 
@@ -87,15 +51,15 @@ impl CodeFormat {
         }
     }
 
-    /// How many codes there are, which is what a guess has against it.
+    /// The number of possible codes.
     pub fn possible(self) -> f64 {
         let length = i32::try_from(self.length).unwrap_or(i32::MAX);
         let characters = u32::try_from(self.alphabet().len()).unwrap_or(u32::MAX);
         f64::from(characters).powi(length)
     }
 
-    /// Maps 128 bits of a MAC onto the alphabet. Eight characters of thirty need 40 bits, so the
-    /// bias towards any one code is below 2⁻⁸⁸.
+    /// Encodes 128 bits of a MAC. Eight of 30 characters use 40 bits, so the bias towards any one
+    /// code is below 2⁻⁸⁸.
     pub fn encode(self, mac: [u8; 16]) -> Code {
         let alphabet = self.alphabet();
         let base = alphabet.len() as u128;
@@ -109,8 +73,8 @@ impl CodeFormat {
         Code(text)
     }
 
-    /// Reads what a person typed or pasted: white space and hyphens do not matter, nor does case.
-    /// `None` if no code of this format looks like that.
+    /// Parses a typed or pasted code, ignoring whitespace, hyphens and case. `None` if it cannot be
+    /// a code of this format.
     pub fn parse(self, text: &str) -> Option<Code> {
         let code: String = text
             .chars()
@@ -124,12 +88,12 @@ impl CodeFormat {
     }
 }
 
-/// A code in the clear. `Debug` hides it; templates may serialise it.
-#[derive(Clone, PartialEq, Eq)]
+/// A code in plain text. `Debug` hides it; templates may serialize it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Code(String);
 
 impl Code {
-    /// The code itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -141,48 +105,34 @@ impl fmt::Debug for Code {
     }
 }
 
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-/// A row that a code is computed from; the code itself is stored nowhere.
+/// The row from which a code is computed; the code itself is never stored.
 #[derive(Clone, Debug)]
 pub struct VerificationCode {
-    /// The row.
     pub id: CodeId,
-    /// What it proves.
     pub purpose: Purpose,
-    /// The address it was sent to.
     pub email: EmailAddress,
-    /// The account it belongs to; none while signing up.
+    /// The user it belongs to; `None` during sign-up.
     pub user_id: Option<UserId>,
-    /// Randomness that goes into the code.
-    pub nonce: Vec<u8>,
-    /// The profile of an account still to be made; sign-up only.
+    pub nonce: Nonce,
+    /// The profile of the user to create; sign-up only.
     pub pending_profile: Option<Profile>,
-    /// The team to be joined once the address is proved.
+    /// The invitation to accept once the email address is verified.
     pub invitation_id: Option<InvitationId>,
-    /// How many answers were counted, right or wrong.
+    /// Answers so far, right or wrong.
     pub attempts: u32,
-    /// From then on it is worth nothing.
     pub expires_at: Timestamp,
-    /// When it was answered rightly.
     pub used_at: Option<Timestamp>,
-    /// When a newer one took its place.
+    /// When a newer code replaced it.
     pub superseded_at: Option<Timestamp>,
-    /// When it was asked for.
     pub created_at: Timestamp,
 }
 
 impl VerificationCode {
-    /// Whether a right answer would be accepted at `now`, the budget of answers left aside.
+    /// Whether a right answer would be accepted, unless all attempts are used.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.used_at.is_none() && self.superseded_at.is_none() && now < self.expires_at
     }
 
-    /// The life it was given.
     pub fn lifetime(&self) -> Duration {
         self.expires_at - self.created_at
     }

@@ -1,31 +1,25 @@
-//! E-mail addresses in one canonical form.
+//! Email addresses in canonical form.
 
 use std::fmt;
 
 use email_address::{EmailAddress as Syntax, Options};
 use unicode_normalization::UnicodeNormalization;
 
-/// The longest address SMTP can carry (RFC 5321, 4.5.3.1.3, less the angle brackets).
+/// The longest address SMTP allows (RFC 5321, 4.5.3.1.3, without the angle brackets).
 const MAX_BYTES: usize = 254;
 
-/// An address in canonical form: trimmed, composed (NFC), lower-case, the domain in its ASCII form
-/// (IDNA).
-///
-/// Formatting it with `Debug` hides most of the local part; call [`as_str`](Self::as_str) where
-/// the address itself is meant.
+/// An email address in canonical form: trimmed, composed (NFC), lower case, with an ASCII domain
+/// (IDNA). `Debug` masks it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EmailAddress(String);
 
-/// The text is not an address that mail could be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid e-mail address")]
 pub struct InvalidEmail;
 
 impl EmailAddress {
-    /// Reads what a person typed.
-    ///
-    /// Refused are quoted local parts, address literals (`user@[192.0.2.1]`), control
-    /// characters, domains without a dot, and anything over 254 bytes.
+    /// Refuses quoted local parts, address literals (`user@[192.0.2.1]`), control characters, domains
+    /// without a dot, and anything over 254 bytes.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let (local, domain) = text.trim().rsplit_once('@').ok_or(InvalidEmail)?;
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| InvalidEmail)?;
@@ -44,33 +38,30 @@ impl EmailAddress {
         valid.then_some(Self(canonical)).ok_or(InvalidEmail)
     }
 
-    /// An address read back from where only canonical ones are written.
+    /// An address from the database, where all are canonical.
     pub(crate) fn from_canonical(address: String) -> Self {
         Self(address)
     }
 
-    /// The address itself.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The part before the `@`.
     pub fn local_part(&self) -> &str {
         self.0.split_once('@').map_or("", |(local, _)| local)
     }
 
-    /// The part after the `@`, in its ASCII form.
     pub fn domain(&self) -> &str {
         self.0.split_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// The address with most of its local part hidden: `a***@example.com`.
+    /// `a***@example.com`.
     pub fn masked(&self) -> String {
         mask(&self.0)
     }
 }
 
-/// Hides most of the local part of an address; text that is no address is hidden entirely.
+/// Masks most of the local part of an address. Text that is not an address is masked entirely.
 pub fn mask(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => {
@@ -94,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_person_has_one_spelling() {
+    fn equivalent_spellings_are_equal() {
         for text in ["Ada@Example.COM", " ada@example.com ", "ADA@EXAMPLE.COM"] {
             assert_eq!(
                 EmailAddress::parse(text).unwrap().as_str(),
@@ -112,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_mail_can_reach_is_refused() {
+    fn undeliverable_addresses_are_refused() {
         let long = format!("{}@example.com", "a".repeat(250));
         for text in [
             "",
@@ -138,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn formatting_hides_the_person() {
+    fn debug_masks_the_local_part() {
         let email = EmailAddress::parse("ada.lovelace@example.com").unwrap();
         assert_eq!(format!("{email:?}"), "a***@example.com");
     }

@@ -1,4 +1,4 @@
-//! Typed identifiers: UUIDv7, so that primary keys are ordered by time.
+//! Typed ids: UUIDv7, so that primary keys are ordered by time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,15 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 
-/// Randomness that one identifier needs.
+/// The random part of an identifier.
 pub type IdEntropy = [u8; 10];
 
+/// Randomness in a row that a code or token is derived from. A new one invalidates the old code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonce(pub [u8; 16]);
+
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
-        $(#[$doc])*
+    ($($name:ident),+ $(,)?) => {$(
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(Uuid);
@@ -54,22 +57,13 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An account.
     UserId,
-    /// A verification code.
     CodeId,
-    /// A signed-in device or browser.
     SessionId,
-    /// A team.
     TeamId,
-    /// That an account is in a team.
     MembershipId,
-    /// That an address is asked to join a team.
     InvitationId,
-    /// A mail in the outbox.
     MailId,
-    /// A request that came without a name of its own.
     RequestUuid,
-    /// An access token, its `jti`.
     TokenId,
 }

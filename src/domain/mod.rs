@@ -1,10 +1,9 @@
-//! The rules of accounts, as plain types and functions: no I/O, no async, no framework.
+//! The rules about users, teams and mail, as plain types and functions: no I/O, no async.
 
 pub mod client;
 pub mod clock;
 pub mod code;
 pub mod email;
-pub mod export;
 pub mod id;
 pub mod mail;
 pub mod mailbox;

@@ -1,4 +1,4 @@
-//! Passwords: what is good enough, and the one form in which they are hashed.
+//! Passwords: the rules for new ones and their normal form.
 
 use std::fmt;
 
@@ -6,25 +6,23 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::email::EmailAddress;
 
-/// The longest password, in characters: long enough for any sentence, short enough to hash.
 const MAX_CHARS: usize = 256;
-/// Passwords that are tried first by whoever guesses, in lower case, one a line.
+/// The most common passwords in lower case, one per line.
 const COMMON: &str = include_str!("common_passwords.txt");
-/// Names shorter than this may be part of a password by chance.
-const TELLING_CHARS: usize = 4;
+/// Shorter names may equal a password by chance.
+const PERSONAL_MIN_CHARS: usize = 4;
 
-/// A password in Unicode's composed form (NFC), so that it is the same from every keyboard.
-/// `Debug` hides it.
+/// A password in Unicode's composed form (NFC), so that it is the same from every keyboard. `Debug`
+/// hides it.
 #[derive(Clone)]
 pub struct Password(String);
 
 impl Password {
-    /// A password as typed, by whatever rule; for comparing.
+    /// Without checking the rules for new passwords.
     pub fn new(text: &str) -> Self {
         Self(text.nfc().collect())
     }
 
-    /// The password itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -36,27 +34,19 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Why a password is not good enough. `Display` is the text shown to people.
+/// Why a password is too weak. `Display` is shown to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
-    /// Too few characters.
     #[error("A password has at least {min_chars} characters.")]
-    TooShort {
-        /// How many it has at least.
-        min_chars: usize,
-    },
-    /// Too many characters.
+    TooShort { min_chars: usize },
     #[error("A password has at most {MAX_CHARS} characters.")]
     TooLong,
-    /// One of those that are tried first.
     #[error("This password is one of the most common ones.")]
     TooCommon,
-    /// It says whose it is.
     #[error("A password must not be your address or your name.")]
     TooPersonal,
 }
 
-/// What a new password must be like.
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordRule {
     /// `PASSWORD_MIN_LENGTH`, in characters.
@@ -64,7 +54,7 @@ pub struct PasswordRule {
 }
 
 impl PasswordRule {
-    /// Takes a new password for the account of `email`, known under `names`.
+    /// Checks a new password of the user with this email address and these names.
     pub fn parse<'a>(
         self,
         text: &str,
@@ -89,7 +79,7 @@ impl PasswordRule {
         let is_personal = |fact: &str| {
             let fact = fact.to_lowercase();
             let fact: String = fact.split_whitespace().collect();
-            fact.chars().count() >= TELLING_CHARS && (lower == fact || bare == fact)
+            fact.chars().count() >= PERSONAL_MIN_CHARS && (lower == fact || bare == fact)
         };
         let facts = [email.as_str(), email.local_part()];
         if facts.into_iter().chain(names).any(is_personal) {
@@ -99,17 +89,17 @@ impl PasswordRule {
     }
 }
 
-/// Whether a password is on the list, also with digits and signs around it, or is one character or
-/// one run over and over.
+/// Whether a password is on the list, possibly with digits and symbols around it, repeats a few
+/// characters, or is a sequence.
 fn is_common(lower: &str) -> bool {
     let bare = without_decoration(lower);
     let listed = COMMON
         .lines()
         .any(|common| common == lower || common == bare);
-    listed || is_repetition(lower) || is_run(lower)
+    listed || is_repetition(lower) || is_sequence(lower)
 }
 
-/// The letters of a password without the digits and signs at its ends and without its spaces.
+/// A password without digits and symbols at its ends, and without spaces.
 fn without_decoration(lower: &str) -> String {
     lower
         .trim_matches(|c: char| !c.is_alphabetic())
@@ -126,7 +116,7 @@ fn is_repetition(text: &str) -> bool {
 }
 
 /// `12345678`, `hgfedcba`.
-fn is_run(text: &str) -> bool {
+fn is_sequence(text: &str) -> bool {
     let steps = |step: i64| {
         let codes: Vec<i64> = text.chars().map(|c| i64::from(u32::from(c))).collect();
         codes.windows(2).all(|pair| pair[1] - pair[0] == step)
@@ -146,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_guesses_first_is_good() {
+    fn uncommon_passwords_are_accepted() {
         for text in [
             "violet kettle under seven stairs",
             "zX9-quilt",
@@ -159,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_guessed_first_is_refused() {
+    fn common_passwords_are_refused() {
         for text in [
             "password",
             "Password1",
@@ -178,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_whose_it_is_is_refused() {
+    fn personal_passwords_are_refused() {
         for text in [
             "ada.lovelace@example.com",
             "Ada.Lovelace",
@@ -200,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn one_password_has_one_form() {
+    fn passwords_are_normalized() {
         assert_eq!(
             Password::new("e\u{301}").expose(),
             Password::new("é").expose()
@@ -209,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_as_it_is_searched() {
+    fn the_list_is_in_lower_case() {
         for line in COMMON.lines() {
             assert_eq!(line, line.trim().to_lowercase());
         }

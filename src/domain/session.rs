@@ -1,6 +1,7 @@
-//! Sessions: one per signed-in device, kept alive by refresh tokens of rising generation.
+//! Sessions: one per signed-in device, extended by refresh tokens whose generation counts up.
 
 use chrono::Duration;
+use strum::{EnumString, IntoStaticStr};
 
 use super::clock::Timestamp;
 use super::id::{SessionId, UserId};
@@ -9,82 +10,62 @@ use super::user::User;
 /// A signed-in device or browser.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Its identifier, the `sid` of its access tokens.
+    /// The `sid` of its access tokens.
     pub id: SessionId,
-    /// Whose it is.
     pub user_id: UserId,
-    /// The generation of the refresh token that is current, from 1.
+    /// The generation of the current refresh token, from 1.
     pub generation: u32,
-    /// When that generation began.
+    /// When the current generation began.
     pub rotated_at: Timestamp,
-    /// When it began.
     pub created_at: Timestamp,
-    /// When it was last seen, to about a minute.
+    /// Accurate to about a minute.
     pub last_used_at: Timestamp,
-    /// When it ends, unless it is refreshed before.
+    /// When it ends unless it is refreshed first.
     pub expires_at: Timestamp,
-    /// When it was ended, if it was.
     pub revoked_at: Option<Timestamp>,
-    /// What the client called itself at sign-in.
+    pub revoke_reason: Option<RevokeReason>,
+    /// The `User-Agent` at sign-in.
     pub user_agent: Option<String>,
-    /// The address it signed in from.
+    /// The IP address at sign-in.
     pub ip_address: Option<String>,
 }
 
-/// Why a session was ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a session was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum RevokeReason {
-    /// Its owner logged out.
     Logout,
-    /// Its owner ended it from another session.
+    /// From another session of the same user.
     Revoked,
-    /// Its owner changed the password.
     PasswordChanged,
-    /// The password was reset by mail.
     PasswordReset,
-    /// The address was proved by somebody else than who began the session.
-    AddressProved,
-    /// An operator disabled the account.
+    /// The email address was verified by someone other than the person who opened the session.
+    #[strum(serialize = "address_proved")]
+    EmailVerified,
     AccountDisabled,
-    /// A refresh token older than the one before the current was presented: somebody copied it.
+    /// A refresh token older than the previous one was presented, so it must have been copied.
     RefreshTokenReuse,
 }
 
-impl RevokeReason {
-    /// The name used in the database and in logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Logout => "logout",
-            Self::Revoked => "revoked",
-            Self::PasswordChanged => "password_changed",
-            Self::PasswordReset => "password_reset",
-            Self::AddressProved => "address_proved",
-            Self::AccountDisabled => "account_disabled",
-            Self::RefreshTokenReuse => "refresh_token_reuse",
-        }
-    }
-}
-
-/// What presenting a refresh token of some generation leads to.
+/// How to answer a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshDecision {
-    /// It is the current one: advance.
+    /// It is the current token: issue the next one.
     Rotate,
-    /// It is the one just before, still within the grace: give the current one again.
+    /// It is the previous token within the grace period: return the current one again.
     Repeat,
-    /// It is older, or the grace is over: end the session.
+    /// It is an older token: revoke the session.
     Reuse,
-    /// The session has ended, or the generation never was.
+    /// The session has ended, or this generation was never issued.
     Dead,
 }
 
 impl Session {
-    /// Whether it has neither ended nor expired at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && now < self.expires_at
     }
 
-    /// Judges a refresh token whose MAC was right.
+    /// Decides about a refresh token with a valid MAC.
     pub fn judge_refresh(
         &self,
         generation: u32,
@@ -103,28 +84,22 @@ impl Session {
     }
 }
 
-/// A caller whose access token was checked and whose session and account are alive.
+/// The authenticated caller: the access token is valid, the session live and the user active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// The account.
     pub user_id: UserId,
-    /// The session the token belongs to.
     pub session_id: SessionId,
-    /// Whether the account counts as an admin of every team.
+    /// Counts as an admin of every team.
     pub is_superuser: bool,
 }
 
-/// What a client keeps after signing in. The tokens are secrets; there is no `Debug`.
+/// The result of a sign-in or refresh. It holds secrets, so there is no `Debug`.
 pub struct SignedIn {
     /// A JWT.
     pub access_token: String,
-    /// When it expires.
     pub access_token_expires_at: Timestamp,
-    /// The token that the next refresh takes.
     pub refresh_token: String,
-    /// When the session ends without a refresh.
     pub refresh_token_expires_at: Timestamp,
-    /// The account.
     pub user: User,
 }
 
@@ -145,6 +120,7 @@ mod tests {
             last_used_at: now,
             expires_at: now + Duration::days(1),
             revoked_at: None,
+            revoke_reason: None,
             user_agent: None,
             ip_address: None,
         };

@@ -1,4 +1,4 @@
-//! Accounts and what people say about themselves.
+//! Users and their profiles.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,38 +6,27 @@ use super::clock::Timestamp;
 use super::email::EmailAddress;
 use super::id::UserId;
 
-/// The longest name or company, in characters.
 const NAME_MAX_CHARS: usize = 120;
-/// The longest phone number, in characters, spaces included.
 const PHONE_MAX_CHARS: usize = 40;
 
-/// An account.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Its identifier, the `sub` of its access tokens.
+    /// The `sub` of its access tokens.
     pub id: UserId,
-    /// Its address, unique.
     pub email: EmailAddress,
-    /// What it says about itself.
     pub profile: Profile,
-    /// Whether it can log in with a password.
     pub has_password: bool,
-    /// Whether it may be used.
     pub is_active: bool,
-    /// Whether it counts as an admin of every team.
+    /// Counts as an admin of every team.
     pub is_superuser: bool,
-    /// When its address was proved, if ever.
     pub email_verified_at: Option<Timestamp>,
-    /// When it last signed in.
     pub last_login_at: Option<Timestamp>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
 impl User {
-    /// An account made at `now` that has proved nothing yet and has no password.
+    /// A user without a verified email address or password.
     pub fn new(id: UserId, email: EmailAddress, profile: Profile, now: Timestamp) -> Self {
         Self {
             id,
@@ -54,61 +43,38 @@ impl User {
     }
 }
 
-/// What a person says about themselves. Made by [`ProfileInput::parse`] only.
+/// A valid profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// The display name.
     pub name: String,
-    /// The given name.
-    #[serde(default)]
     pub first_name: Option<String>,
-    /// The family name.
-    #[serde(default)]
     pub last_name: Option<String>,
-    /// A telephone number, as typed.
-    #[serde(default)]
     pub phone: Option<String>,
-    /// The company.
-    #[serde(default)]
     pub company: Option<String>,
 }
 
-/// A profile as typed, before any rule was applied.
+/// A profile before validation.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileInput {
-    /// The display name; required.
     pub name: String,
-    /// The given name.
     pub first_name: Option<String>,
-    /// The family name.
     pub last_name: Option<String>,
-    /// A telephone number.
     pub phone: Option<String>,
-    /// The company.
     pub company: Option<String>,
 }
 
-/// Changes to a profile: `None` leaves a field as it is, an inner `None` empties it.
+/// Changes to a profile: `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Clone, Debug, Default)]
-#[expect(
-    clippy::option_option,
-    reason = "GraphQL tells an absent field from null"
-)]
 pub struct ProfileChanges {
-    /// The display name; cannot be emptied.
     pub name: Option<String>,
-    /// The given name.
     pub first_name: Option<Option<String>>,
-    /// The family name.
     pub last_name: Option<Option<String>>,
-    /// A telephone number.
     pub phone: Option<Option<String>>,
-    /// The company.
     pub company: Option<Option<String>>,
 }
 
 impl Profile {
-    /// The profile with changes applied, by the rules of [`ProfileInput::parse`].
     pub fn changed(self, changes: ProfileChanges) -> Result<Self, Vec<InvalidField>> {
         ProfileInput {
             name: changes.name.unwrap_or(self.name),
@@ -121,18 +87,15 @@ impl Profile {
     }
 }
 
-/// A field of a profile that breaks a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidField {
-    /// The field, as the contract spells it.
+    /// The name of the field in the GraphQL schema.
     pub field: &'static str,
-    /// The longest it may be, in characters.
     pub max_chars: usize,
 }
 
 impl ProfileInput {
-    /// Of somebody who gave two names. Together they make the display name, cut where it would be
-    /// too long.
+    /// Composes the display name of two names, cut to the maximum length.
     pub fn of_names(first_name: String, last_name: String) -> Self {
         let name = squeeze(&format!("{first_name} {last_name}"));
         Self {
@@ -143,11 +106,10 @@ impl ProfileInput {
         }
     }
 
-    /// Applies the rules of every field and answers with all that are broken.
+    /// Validates every field and returns all that are invalid.
     ///
-    /// Text is trimmed and runs of white space become one space, so that no line break can enter
-    /// a name; other control characters are refused. An optional field of nothing but white
-    /// space counts as left out.
+    /// Text is trimmed and each run of whitespace becomes one space, so a name has no line breaks;
+    /// other control characters are invalid. A blank optional field counts as missing.
     pub fn parse(self) -> Result<Profile, Vec<InvalidField>> {
         let mut invalid = Vec::new();
         let mut optional = |field, text: Option<String>, max_chars| {
@@ -166,8 +128,8 @@ impl ProfileInput {
         let company = optional("company", self.company, NAME_MAX_CHARS);
         let name = match parse_name(&self.name) {
             Ok(name) => name,
-            Err(broken) => {
-                invalid.insert(0, broken);
+            Err(invalid_name) => {
+                invalid.insert(0, invalid_name);
                 String::new()
             }
         };
@@ -185,7 +147,7 @@ impl ProfileInput {
     }
 }
 
-/// Applies the rules of a display name: 1 to 120 characters after trimming.
+/// A display name has 1 to 120 characters after trimming.
 pub fn parse_name(text: &str) -> Result<String, InvalidField> {
     let name = squeeze(text);
     if !name.is_empty() && fits(&name, NAME_MAX_CHARS) {
@@ -206,8 +168,8 @@ pub(super) fn fits(text: &str, max_chars: usize) -> bool {
     text.chars().count() <= max_chars && !text.chars().any(|c| c.is_control() || is_deceptive(c))
 }
 
-/// Characters that show nothing or turn the text around them: two names could look the same. The
-/// joiners that some scripts and emoji need are none of them.
+/// Invisible characters and those that change the text direction, which can make two different names
+/// look alike. Joiners that some scripts and emoji need are allowed.
 fn is_deceptive(c: char) -> bool {
     matches!(c,
         '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
@@ -231,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_field_is_named() {
+    fn every_invalid_field_is_named() {
         let input = ProfileInput {
             name: "Ada\u{202e}ecila".to_owned(),
             first_name: Some("x".repeat(121)),

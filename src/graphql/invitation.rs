@@ -159,7 +159,7 @@ pub(super) struct InvitationPreview {
 impl From<service::InvitationPreview> for InvitationPreview {
     fn from(preview: service::InvitationPreview) -> Self {
         Self {
-            team_name: preview.team.about.name,
+            team_name: preview.team.name,
             inviter_name: Some(preview.inviter.profile.name),
             email: preview.invitation.email.as_str().to_owned(),
             role: preview.invitation.role.into(),

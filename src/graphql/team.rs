@@ -34,12 +34,12 @@ impl Team {
 
     /// What it is called.
     async fn name(&self) -> &str {
-        &self.0.team().about.name
+        &self.0.team().name
     }
 
     /// What it is for.
     async fn description(&self) -> Option<&str> {
-        self.0.team().about.description.as_deref()
+        self.0.team().description.as_deref()
     }
 
     /// When it was made.

@@ -3,7 +3,8 @@
 use futures::future::join_all;
 
 use super::{Failure, Reason, Services};
-use crate::db::{DbError, sessions, users};
+use crate::db::users::{self, Field};
+use crate::db::{DbError, sessions};
 use crate::domain::email::EmailAddress;
 use crate::domain::session::RevokeReason;
 use crate::domain::user::{ProfileInput, User};
@@ -36,31 +37,29 @@ impl Services {
     /// Makes an account that has proved its address a superuser, or an ordinary one again. Its
     /// sessions end, since they know what it was.
     pub async fn set_superuser(&self, email: &str, is_superuser: bool) -> Result<User, Failure> {
-        let user = self.account_at(email).await?;
+        let mut user = self.account_at(email).await?;
         if is_superuser && user.email_verified_at.is_none() {
             // Whoever registered it may not be who the operator means.
             return Err(Reason::EmailNotVerified.at("email").into());
         }
-        let now = self.now();
-        users::set_superuser(&self.0.db, user.id, is_superuser, now).await?;
+        user.is_superuser = is_superuser;
+        user.updated_at = self.now();
+        users::update(&self.0.db, &user, &[Field::IsSuperuser]).await?;
         self.end_all_sessions(&user, RevokeReason::Revoked).await?;
         let reason = Some(if is_superuser { "promoted" } else { "demoted" });
         Event::AccountPromoted.emit(Facts {
             reason,
             ..of(&user)
         });
-        Ok(User {
-            is_superuser,
-            updated_at: now,
-            ..user
-        })
+        Ok(user)
     }
 
     /// Disables an account, whose sessions end at once, or enables it again.
     pub async fn set_active(&self, email: &str, is_active: bool) -> Result<User, Failure> {
-        let user = self.account_at(email).await?;
-        let now = self.now();
-        users::set_active(&self.0.db, user.id, is_active, now).await?;
+        let mut user = self.account_at(email).await?;
+        user.is_active = is_active;
+        user.updated_at = self.now();
+        users::update(&self.0.db, &user, &[Field::IsActive]).await?;
         if is_active {
             Event::AccountEnabled.emit(of(&user));
         } else {
@@ -68,11 +67,7 @@ impl Services {
                 .await?;
             Event::AccountDisabled.emit(of(&user));
         }
-        Ok(User {
-            is_active,
-            updated_at: now,
-            ..user
-        })
+        Ok(user)
     }
 
     async fn end_all_sessions(&self, user: &User, reason: RevokeReason) -> Result<(), Failure> {

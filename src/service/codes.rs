@@ -11,7 +11,7 @@ use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{InvitationId, MailId, UserId};
+use crate::domain::id::{InvitationId, MailId, Nonce, UserId};
 use crate::domain::mail::{Carries, MailKind, MailParams, OutboxMail};
 use crate::domain::user::{Profile, User};
 use crate::telemetry::{Event, Facts};
@@ -102,7 +102,7 @@ impl Services {
             purpose: new.purpose,
             email: new.email.clone(),
             user_id: new.user_id,
-            nonce: crypto::random::<16>().to_vec(),
+            nonce: Nonce(crypto::random()),
             pending_profile: new.pending_profile,
             invitation_id: new.invitation_id,
             attempts: 0,
@@ -264,7 +264,7 @@ impl Answered<'_> {
     /// What the log says: how many answers were tried, and how many may be.
     fn facts(&self, tried: Option<(u32, u32)>) -> Facts<'_> {
         Facts {
-            purpose: Some(self.purpose.name()),
+            purpose: Some(self.purpose.into()),
             attempt: tried.map(|(attempts, _)| attempts),
             limit: tried.map(|(_, max)| max),
             ..facts(self.email, self.client)

@@ -3,7 +3,8 @@
 use super::codes::{Answered, NewCode, facts, lost_race};
 use super::limits::Subject;
 use super::{CodeChallenge, Failure, Reason, Services};
-use crate::db::{DbError, codes, outbox, users};
+use crate::db::users::{self, Field};
+use crate::db::{DbError, codes, outbox};
 use crate::domain::client::Client;
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
@@ -56,19 +57,17 @@ impl Services {
         let now = self.now();
         let tx = self.0.db.begin().await?;
         self.hold_invited_team(&tx, code.invitation_id).await?;
-        let user = self.consume_of_account(&tx, &code).await?;
-        users::set_email_verified(&tx, user.id, now).await?;
+        let mut user = self.consume_of_account(&tx, &code).await?;
+        user.email_verified_at = Some(now);
+        user.updated_at = now;
+        users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
         self.join_by_signup(&tx, code.invitation_id, &user).await?;
         tx.commit().await?;
         Event::EmailVerified.emit(Facts {
             user_id: Some(user.id),
             ..facts(&email, client)
         });
-        Ok(User {
-            email_verified_at: Some(now),
-            updated_at: now,
-            ..user
-        })
+        Ok(user)
     }
 
     /// Mails a code to the address that the signed-in account is to have, and tells the old one.
@@ -160,7 +159,13 @@ impl Services {
         }
         // A code on its way to the old address opens the account no more.
         codes::supersede_all_of_user(&tx, user.id, now).await?;
-        match users::set_email(&tx, user.id, &email, now).await {
+        let user = User {
+            email,
+            email_verified_at: Some(now),
+            updated_at: now,
+            ..user
+        };
+        match users::update(&tx, &user, &[Field::Email, Field::EmailVerifiedAt]).await {
             Err(DbError::Conflict(_)) => return Err(Reason::EmailTaken.into()),
             changed => changed?,
         }
@@ -169,14 +174,9 @@ impl Services {
         self.ring(notice.id).await;
         Event::EmailChanged.emit(Facts {
             user_id: Some(user.id),
-            ..facts(&email, client)
+            ..facts(&user.email, client)
         });
-        Ok(User {
-            email,
-            email_verified_at: Some(now),
-            updated_at: now,
-            ..user
-        })
+        Ok(user)
     }
 }
 

@@ -1,9 +1,8 @@
 //! What is held about a person, for that person.
 
 use super::{Failure, Reason, Services};
-use crate::db::export;
+use crate::db::export::{self, Export};
 use crate::domain::email::EmailAddress;
-use crate::domain::export::Export;
 
 impl Services {
     /// Everything that is held about an address and its account: no secrets, no hashes.

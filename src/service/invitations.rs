@@ -6,12 +6,13 @@ use super::passwords::Cleared;
 use super::teams::{TeamAdmin, TeamView, facts};
 use super::{Failure, Reason, ServiceError, Services};
 use crate::crypto;
-use crate::db::invitations::Closing;
-use crate::db::{Executor, Tx, invitations, outbox, teams, users};
+use crate::db::invitations::InvitationOutcome;
+use crate::db::users::{self, Field};
+use crate::db::{Executor, Tx, invitations, outbox, teams};
 use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{InvitationId, UserId};
+use crate::domain::id::{InvitationId, Nonce, UserId};
 use crate::domain::mail::{MailKind, MailParams};
 use crate::domain::session::Actor;
 use crate::domain::team::{Invitation, Member, Membership, Role, Team};
@@ -61,18 +62,18 @@ impl TeamAdmin {
             .count_invitation(self.actor_id(), team.id, &email, client)
             .await?;
         let params = MailParams {
-            team_name: Some(team.about.name.clone()),
+            team_name: Some(team.name.clone()),
             inviter_name: inviter.map(|inviter| inviter.profile.name),
             ..MailParams::default()
         };
         let (tx, _) = self.begin().await?;
-        let user = users::hold_by_email(&tx, &email).await?;
+        let user = users::find_by_email_for_key_share(&tx, &email).await?;
         if let Some(user) = &user
             && teams::membership(&tx, team.id, user.id).await?.is_some()
         {
             return Err(Reason::AlreadyMember.at("email").into());
         }
-        let open = invitations::find_unclosed(&tx, team.id, &email).await?;
+        let open = invitations::find_pending(&tx, team.id, &email).await?;
         if let Some(open) = &open {
             invitations::cancel_mails_of(&tx, open.id).await?;
         }
@@ -82,7 +83,7 @@ impl TeamAdmin {
             user.filter(|user| hints && user.email_verified_at.is_some() && user.is_active);
         if let Some(user) = proved {
             if let Some(open) = &open {
-                invitations::close(&tx, open, Closing::Accepted, now).await?;
+                invitations::close(&tx, open, InvitationOutcome::Accepted, now).await?;
             }
             let membership = services.new_membership(team.id, user.id, role);
             teams::add_member(&tx, &membership).await?;
@@ -95,7 +96,7 @@ impl TeamAdmin {
             tx.commit().await?;
             services.ring(mail.id).await;
             Event::TeamMemberAdded.emit(Facts {
-                reason: Some(role.name()),
+                reason: Some(role.into()),
                 ..facts(team.id, user.id, client)
             });
             let view = self.view();
@@ -112,10 +113,12 @@ impl TeamAdmin {
             email: email.clone(),
             role,
             invited_by: Some(self.actor_id()),
-            nonce: crypto::random(),
+            nonce: Nonce(crypto::random()),
             created_at: now,
             expires_at: now + services.0.invitation_lifetime,
-            is_closed: false,
+            accepted_at: None,
+            declined_at: None,
+            revoked_at: None,
         };
         if open.is_none() {
             invitations::insert(&tx, &invitation).await?;
@@ -162,7 +165,7 @@ impl Services {
         let InvitationPreview {
             team, invitation, ..
         } = self.require_invitation(&tx, token, client).await?;
-        let user = users::hold_by_email(&tx, &invitation.email).await?;
+        let user = users::find_by_email_for_key_share(&tx, &invitation.email).await?;
         if let Some(actor) = actor
             && user.as_ref().is_none_or(|user| user.id != actor.user_id)
         {
@@ -180,10 +183,10 @@ impl Services {
         };
         let mut user = user;
         if user.email_verified_at.is_none() {
-            users::set_email_verified(&tx, user.id, now).await?;
             user.has_password &= actor.is_some();
             user.email_verified_at = Some(now);
             user.updated_at = now;
+            users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
         }
         let membership = self.join(&tx, &invitation, user.id, now).await?;
         let membership =
@@ -203,7 +206,7 @@ impl Services {
         let InvitationPreview { invitation, .. } =
             self.require_invitation(&self.0.db, token, client).await?;
         let (db, now) = (&self.0.db, self.now());
-        if !invitations::close(db, &invitation, Closing::Declined, now).await? {
+        if !invitations::close(db, &invitation, InvitationOutcome::Declined, now).await? {
             return Err(Reason::InvalidToken.at("token").into());
         }
         Event::TeamInvitationDeclined.emit(Facts {
@@ -234,7 +237,7 @@ impl Services {
             .ok_or_else(|| Failure::from(Reason::NotTeamAdmin))?;
         let (tx, _) = admin.begin().await?;
         let now = self.now();
-        if !invitations::close(&tx, &invitation, Closing::Revoked, now).await? {
+        if !invitations::close(&tx, &invitation, InvitationOutcome::Revoked, now).await? {
             return Err(not_found());
         }
         invitations::cancel_mails_of(&tx, id).await?;
@@ -323,7 +326,7 @@ impl Services {
         user: UserId,
         now: Timestamp,
     ) -> Result<Option<Membership>, ServiceError> {
-        if !invitations::close(tx, invitation, Closing::Accepted, now).await? {
+        if !invitations::close(tx, invitation, InvitationOutcome::Accepted, now).await? {
             return Ok(None);
         }
         if let Some(membership) = teams::membership(tx, invitation.team_id, user).await? {

@@ -82,7 +82,7 @@ impl TeamAdmin {
         teams::set_role(&tx, id, member.user.id, role).await?;
         tx.commit().await?;
         Event::TeamRoleChanged.emit(Facts {
-            reason: Some(role.name()),
+            reason: Some(role.into()),
             ..facts(id, member.user.id, client)
         });
         member.membership.role = role;

@@ -5,7 +5,8 @@ use super::limits::Subject;
 use super::suspicion::Sign;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto::Comparison;
-use crate::db::{Tx, codes, outbox, sessions, users};
+use crate::db::users::{self, Field};
+use crate::db::{Tx, codes, outbox, sessions};
 use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
@@ -149,7 +150,7 @@ impl Services {
         new_password: &str,
         client: &Client,
     ) -> Result<(), Failure> {
-        let (code, user) = self.read_reset_token(token, client).await?;
+        let (code, mut user) = self.read_reset_token(token, client).await?;
         let names = Some(user.profile.name.as_str());
         let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
         let hash = self.0.hasher.hash(&password).await?;
@@ -160,7 +161,9 @@ impl Services {
         }
         codes::supersede_all_of_user(&tx, user.id, now).await?;
         users::set_password(&tx, user.id, Some(hash), now).await?;
-        users::set_email_verified(&tx, user.id, now).await?;
+        user.email_verified_at = Some(now);
+        user.updated_at = now;
+        users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
         let (reason, happened) = (RevokeReason::PasswordReset, Happened::Changed);
         let cleared = self
             .password_changed(&tx, &user, None, reason, happened)
@@ -243,7 +246,7 @@ impl Services {
         }
         codes::supersede_all_of_user(tx, user.id, now).await?;
         users::set_password(tx, user.id, None, now).await?;
-        let (reason, happened) = (RevokeReason::AddressProved, Happened::Dropped);
+        let (reason, happened) = (RevokeReason::EmailVerified, Happened::Dropped);
         self.password_changed(tx, user, None, reason, happened)
             .await
     }

@@ -3,7 +3,8 @@
 use super::codes::facts;
 use super::passwords::Cleared;
 use super::{Failure, Reason, ServiceError, Services};
-use crate::db::{invitations, outbox, sessions, users};
+use crate::db::users::{self, Field};
+use crate::db::{invitations, outbox, sessions};
 use crate::domain::client::Client;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
@@ -19,15 +20,21 @@ impl Services {
 
     /// Changes what the signed-in account says about itself.
     pub async fn update_me(&self, actor: Actor, changes: ProfileChanges) -> Result<User, Failure> {
-        let user = self.account_of(actor).await?;
-        let profile = user.profile.changed(changes.clone())?;
-        let now = self.now();
-        users::set_profile(&self.0.db, user.id, &profile, &changes, now).await?;
-        Ok(User {
-            profile,
-            updated_at: now,
-            ..user
-        })
+        let mut user = self.account_of(actor).await?;
+        let fields: Vec<_> = [
+            (changes.name.is_some(), Field::Name),
+            (changes.first_name.is_some(), Field::FirstName),
+            (changes.last_name.is_some(), Field::LastName),
+            (changes.phone.is_some(), Field::Phone),
+            (changes.company.is_some(), Field::Company),
+        ]
+        .into_iter()
+        .filter_map(|(is_changed, field)| is_changed.then_some(field))
+        .collect();
+        user.profile = user.profile.changed(changes)?;
+        user.updated_at = self.now();
+        users::update(&self.0.db, &user, &fields).await?;
+        Ok(user)
     }
 
     /// Erases the signed-in account. `confirm_email` is its address, typed again.
@@ -46,7 +53,7 @@ impl Services {
         let tx = self.begin_erasure(&user).await?;
         let ended = sessions::live_of_user(&tx, user.id, now).await?;
         outbox::erase_of_user(&tx, user.id, &user.email).await?;
-        invitations::erase_closed_of(&tx, &user.email).await?;
+        invitations::delete_ended_of(&tx, &user.email).await?;
         users::delete(&tx, user.id).await?;
         tx.commit().await?;
         let sessions = ended.into_iter().map(|session| session.id).collect();

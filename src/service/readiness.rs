@@ -155,7 +155,7 @@ impl Services {
     pub async fn worker_is_alive(&self, name: &str) -> Result<(), ServiceError> {
         let now = self.now();
         heartbeats::beat(&self.0.db, name, now).await?;
-        Ok(heartbeats::forget_before(&self.0.db, now - FORGET_AFTER).await?)
+        Ok(heartbeats::delete_before(&self.0.db, now - FORGET_AFTER).await?)
     }
 
     /// Tells the log once when the database goes away, and once when it is back. Never ends.
@@ -166,7 +166,7 @@ impl Services {
             let problem = match answer {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error),
-                Err(_) => Some(DbError::Silent),
+                Err(_) => Some(DbError::Timeout),
             };
             match (problem, since) {
                 (Some(error), None) => {

@@ -107,7 +107,7 @@ impl Services {
     async fn clean_batch(&self, end: Timestamp) -> Result<Cleaned, ServiceError> {
         let db = &self.0.db;
         Ok(Cleaned {
-            invitations: invitations::delete_closed(db, end, BATCH).await?,
+            invitations: invitations::delete_ended(db, end, BATCH).await?,
             codes: codes::delete_expired(db, end, BATCH).await?,
             sessions: sessions::delete_ended(db, end, BATCH).await?,
             mails: outbox::delete_ended(db, end, BATCH).await?,

@@ -7,7 +7,7 @@ use crate::db::{teams, users};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
-use crate::domain::team::{Page, PageEnd, Role, Team, TeamInfo};
+use crate::domain::team::{Page, PageEnd, Role, Team};
 use crate::domain::user::{ProfileInput, User};
 
 /// Published here, and therefore worth nothing.
@@ -106,13 +106,14 @@ impl Services {
             before: None,
         };
         let there = teams::of_user(&self.0.db, *admin, page).await?;
-        if there.items.iter().any(|(_, team)| team.about.name == name) {
+        if there.items.iter().any(|(_, team)| team.name == name) {
             return Ok(());
         }
         let now = self.now();
         let team = Team {
             id: self.new_id(),
-            about: TeamInfo::parse(name, None)?,
+            name: name.to_owned(),
+            description: None,
             created_at: now,
             updated_at: now,
         };

@@ -90,7 +90,7 @@ impl Services {
         };
         self.end_session(session.id, RevokeReason::Revoked).await?;
         Event::SessionRevoked.emit(Facts {
-            reason: Some(RevokeReason::Revoked.name()),
+            reason: Some(RevokeReason::Revoked.into()),
             ..session_facts(&session, client)
         });
         Ok(session.id)
@@ -116,7 +116,7 @@ impl Services {
                 ip_address: Some(client.ip),
                 user_id: Some(user_id),
                 session_id: Some(*id),
-                reason: Some(reason.name()),
+                reason: Some(reason.into()),
                 ..Facts::default()
             });
         }
@@ -131,7 +131,7 @@ impl Services {
             ip_address: Some(client.ip),
             user_id: Some(actor.user_id),
             session_id: Some(actor.session_id),
-            reason: Some(RevokeReason::Logout.name()),
+            reason: Some(RevokeReason::Logout.into()),
             ..Facts::default()
         });
         Ok(actor.session_id)
@@ -167,6 +167,7 @@ impl Services {
             last_used_at: now,
             expires_at: now + self.0.tokens.refresh_lifetime,
             revoked_at: None,
+            revoke_reason: None,
             user_agent: client.user_agent.clone(),
             ip_address: Some(client.ip.to_string()),
         };
@@ -241,7 +242,7 @@ impl Services {
 fn team_claim(membership: Membership) -> TeamClaim {
     TeamClaim {
         id: membership.team_id,
-        role: membership.role.name().to_uppercase(),
+        role: membership.role.into_str().to_uppercase(),
     }
 }
 

@@ -90,11 +90,12 @@ impl Services {
         description: Option<&str>,
         client: &Client,
     ) -> Result<TeamView, Failure> {
-        let about = TeamInfo::parse(name, description)?;
+        let TeamInfo { name, description } = TeamInfo::parse(name, description)?;
         let now = self.now();
         let team = Team {
             id: self.new_id(),
-            about,
+            name,
+            description,
             created_at: now,
             updated_at: now,
         };
@@ -103,7 +104,7 @@ impl Services {
         teams::insert(&tx, &team).await?;
         match teams::add_member(&tx, &membership).await {
             // The account was erased in this moment.
-            Err(DbError::Orphan(_)) => return Err(Reason::AccountNotFound.into()),
+            Err(DbError::ForeignKeyViolation(_)) => return Err(Reason::AccountNotFound.into()),
             added => added?,
         }
         tx.commit().await?;
@@ -248,23 +249,19 @@ impl TeamAdmin {
         client: &Client,
     ) -> Result<TeamView, Failure> {
         let (tx, team) = self.begin().await?;
-        let TeamInfo {
-            name: old_name,
-            description: old_description,
-        } = &team.about;
-        let about = TeamInfo::parse(
-            name.unwrap_or(old_name),
-            description.or(old_description.as_deref()),
+        let TeamInfo { name, description } = TeamInfo::parse(
+            name.unwrap_or(&team.name),
+            description.or(team.description.as_deref()),
         )?;
-        let now = self.services().now();
-        teams::set_about(&tx, self.team().id, &about, now).await?;
-        tx.commit().await?;
-        Event::TeamUpdated.emit(facts(self.team().id, self.actor_id(), client));
         let team = Team {
-            about,
-            updated_at: now,
+            name,
+            description,
+            updated_at: self.services().now(),
             ..team
         };
+        teams::update(&tx, &team).await?;
+        tx.commit().await?;
+        Event::TeamUpdated.emit(facts(self.team().id, self.actor_id(), client));
         Ok(TeamView { team, ..self.view })
     }
 

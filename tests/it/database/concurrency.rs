@@ -4,7 +4,7 @@ use std::process::Output;
 
 use futures::future::join_all;
 use gatelodge::testing::config::Variables;
-use gatelodge::testing::db::{Db, Executor};
+use gatelodge::testing::db::Db;
 use gatelodge::testing::domain::mail::MailKind;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
@@ -142,9 +142,8 @@ on_both_deployments! {
         } else {
             orphan.replace("nonce", "id")
         };
-        assert!(db.connection().execute_unprepared(&orphan).await.is_err());
-        db.connection()
-            .execute_unprepared("DELETE FROM users")
+        assert!(db.execute_unprepared(&orphan).await.is_err());
+        db.execute_unprepared("DELETE FROM users")
             .await
             .unwrap();
         assert_eq!(deployment.count("sessions").await, 0);
@@ -175,10 +174,9 @@ async fn sqlite_is_set_up_for_many_writers() {
 
     let db = Db::connect(&deployment.config(&[]).database).await.unwrap();
     let pragma = async |name: &str| {
-        let connection = db.connection();
         let statement = format!("PRAGMA {name}");
-        let statement = Statement::from_string(connection.get_database_backend(), statement);
-        let row = connection.query_one_raw(statement).await.unwrap().unwrap();
+        let statement = Statement::from_string(db.get_database_backend(), statement);
+        let row = db.query_one_raw(statement).await.unwrap().unwrap();
         row.try_get_by_index::<i64>(0).unwrap()
     };
     for _ in 0..3 {
@@ -194,10 +192,8 @@ async fn sqlite_is_set_up_for_many_writers() {
 async fn postgres_ends_a_statement_that_takes_too_long() {
     let deployment = Deployment::clustered().await;
     let db = Db::connect(&deployment.config(&[]).database).await.unwrap();
-    let connection = db.connection();
-    let statement =
-        Statement::from_string(connection.get_database_backend(), "SHOW statement_timeout");
-    let row = connection.query_one_raw(statement).await.unwrap().unwrap();
+    let statement = Statement::from_string(db.get_database_backend(), "SHOW statement_timeout");
+    let row = db.query_one_raw(statement).await.unwrap().unwrap();
     assert_eq!(row.try_get_by_index::<String>(0).unwrap(), "10s");
     db.close().await.unwrap();
 }

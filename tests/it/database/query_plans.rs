@@ -4,9 +4,7 @@
 
 use chrono::Duration;
 use gatelodge::testing::crypto;
-use gatelodge::testing::db::{
-    DbError, Executor, codes, invitations, outbox, sessions, teams, users,
-};
+use gatelodge::testing::db::{DbError, codes, invitations, outbox, sessions, teams, users};
 use gatelodge::testing::domain::clock::Timestamp;
 use gatelodge::testing::domain::code::Purpose;
 use gatelodge::testing::domain::email::EmailAddress;
@@ -92,7 +90,7 @@ on_both_deployments! {
         let expired = ["verification_codes_expires_at", "sessions_", "invitations_", "outbox_mails_ended_at"];
         db.uses(codes::delete_expired(&db, end, 1_000), &expired[..1]).await;
         db.uses(sessions::delete_ended(&db, end, 1_000), &expired[1..2]).await;
-        db.uses(invitations::delete_closed(&db, end, 1_000), &expired[2..3]).await;
+        db.uses(invitations::delete_ended(&db, end, 1_000), &expired[2..3]).await;
         db.uses(outbox::delete_ended(&db, end, 1_000), &expired[3..]).await;
     }
 
@@ -125,7 +123,7 @@ on_both_deployments! {
         db.uses(teams::count_admins(&db, team.into()), &[by_team]).await;
         db.uses(teams::count_of_user(&db, user.into()), &[of_user]).await;
         db.uses(teams::memberships_of_user(&db, user.into(), 51), &[of_user]).await;
-        db.uses(invitations::find_unclosed(&db, team.into(), &email), &["invitations_one_open"])
+        db.uses(invitations::find_pending(&db, team.into(), &email), &["invitations_one_open"])
             .await;
         db.uses(invitations::count_open(&db, team.into(), now), &["invitations"]).await;
         let ids = [user.into(), place.into()];
@@ -152,11 +150,6 @@ async fn a_query_without_an_index_is_noticed() {
     let deployment = Deployment::embedded().await;
     let db = Recording::of(&deployment).await;
     let by_name = Statement::from_string(DbBackend::Sqlite, "SELECT id FROM users WHERE name = ''");
-    let query = async {
-        db.connection()
-            .query_all_raw(by_name)
-            .await
-            .map_err(DbError::from)
-    };
+    let query = async { db.query_all_raw(by_name).await.map_err(DbError::from) };
     db.uses(query, &[]).await;
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use gatelodge::testing::db::{Db, DbError, Executor};
+use gatelodge::testing::db::{Db, DbError};
 use sea_orm::prelude::{Uuid, async_trait::async_trait};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
@@ -40,20 +40,20 @@ const FILL: &str = "
         now(), now() + interval '1 hour' FROM users LIMIT 500;
     ANALYZE";
 
-/// A connection that keeps what it is asked.
-pub(crate) struct Recorder {
+/// A connection that records its statements.
+pub(crate) struct Recording {
     connection: DatabaseConnection,
     statements: Mutex<Vec<Statement>>,
 }
 
-impl Recorder {
+impl Recording {
     fn keep(&self, statement: &Statement) {
         self.statements.lock().unwrap().push(statement.clone());
     }
 }
 
 #[async_trait]
-impl ConnectionTrait for Recorder {
+impl ConnectionTrait for Recording {
     fn get_database_backend(&self) -> DbBackend {
         self.connection.get_database_backend()
     }
@@ -78,16 +78,6 @@ impl ConnectionTrait for Recorder {
     }
 }
 
-pub(crate) struct Recording(Recorder);
-
-impl Executor for Recording {
-    type Connection = Recorder;
-
-    fn connection(&self) -> &Recorder {
-        &self.0
-    }
-}
-
 impl Recording {
     /// Records what is asked of a deployment's database, which has all tables then.
     pub(crate) async fn of(deployment: &Deployment) -> Self {
@@ -97,10 +87,10 @@ impl Recording {
         if connection.get_database_backend() == DbBackend::Postgres {
             connection.execute_unprepared(FILL).await.unwrap();
         }
-        Self(Recorder {
+        Self {
             connection,
             statements: Mutex::default(),
-        })
+        }
     }
 
     /// The team with the most members, and the account with the most teams, where there are any.
@@ -108,8 +98,8 @@ impl Recording {
         let mut ids = Vec::new();
         for table in ["teams", "users"] {
             let sql = format!("SELECT id FROM {table} ORDER BY id LIMIT 1");
-            let statement = Statement::from_string(self.0.get_database_backend(), sql);
-            let row = self.0.connection.query_one_raw(statement).await.unwrap();
+            let statement = Statement::from_string(self.get_database_backend(), sql);
+            let row = self.connection.query_one_raw(statement).await.unwrap();
             ids.push(row.map_or(Uuid::nil(), |row| row.try_get_by_index(0).unwrap()));
         }
         (ids[0], ids[1])
@@ -121,9 +111,9 @@ impl Recording {
         query: impl Future<Output = Result<T, DbError>>,
         indexes: &[&str],
     ) {
-        self.0.statements.lock().unwrap().clear();
+        self.statements.lock().unwrap().clear();
         query.await.unwrap();
-        let statements = std::mem::take(&mut *self.0.statements.lock().unwrap());
+        let statements = std::mem::take(&mut *self.statements.lock().unwrap());
         assert!(!statements.is_empty());
         for statement in statements {
             let plan = self.plan(&statement).await;
@@ -139,7 +129,7 @@ impl Recording {
     }
 
     async fn plan(&self, statement: &Statement) -> String {
-        let backend = self.0.get_database_backend();
+        let backend = self.get_database_backend();
         let (explain, column) = match backend {
             DbBackend::Postgres => ("EXPLAIN", 0),
             _ => ("EXPLAIN QUERY PLAN", 3),
@@ -151,7 +141,7 @@ impl Recording {
             .unwrap_or_default();
         let sql = format!("{explain} {}", statement.sql);
         let explained = Statement::from_sql_and_values(backend, sql, values);
-        let rows = self.0.connection.query_all_raw(explained).await.unwrap();
+        let rows = self.connection.query_all_raw(explained).await.unwrap();
         let lines = rows
             .iter()
             .map(|row| row.try_get_by_index::<String>(column).unwrap());
@@ -161,7 +151,7 @@ impl Recording {
 
 /// How each database calls the index of a primary key or of `UNIQUE`.
 pub(crate) fn key_of(recording: &Recording, table: &str, column: &str) -> String {
-    match (recording.0.get_database_backend(), column) {
+    match (recording.get_database_backend(), column) {
         (DbBackend::Postgres, "id") => format!("{table}_pkey"),
         (DbBackend::Postgres, column) => format!("{table}_{column}_key"),
         (_, column) => format!(
