@@ -66,6 +66,10 @@ pub struct ProfileInput {
 
 /// Changes to a profile: `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::option_option,
+    reason = "keeping, clearing and setting a field are different"
+)]
 pub struct ProfileChanges {
     pub name: Option<String>,
     pub first_name: Option<Option<String>>,
