@@ -43,15 +43,18 @@ pub enum AccountAction {
 pub async fn account(config: Config, action: AccountAction) -> Result<(), CommandError> {
     let core = assemble(&config, Clock::default()).await?;
     let services = &core.services;
+    let ctx = services.operator_context();
     let done = told_of_waiting(async {
         match action {
-            AccountAction::Create { email, name } => services.create_account(&email, &name).await,
+            AccountAction::Create { email, name } => {
+                services.create_account(&ctx, &email, &name).await
+            }
             AccountAction::SetSuperuser {
                 email,
                 is_superuser,
-            } => services.set_superuser(&email, is_superuser).await,
+            } => services.set_superuser(&ctx, &email, is_superuser).await,
             AccountAction::SetActive { email, is_active } => {
-                services.set_active(&email, is_active).await
+                services.set_active(&ctx, &email, is_active).await
             }
         }
     })
@@ -76,7 +79,10 @@ pub async fn export(
     output: Option<&Path>,
 ) -> Result<(), CommandError> {
     let core = assemble(&config, Clock::default()).await?;
-    let exported = core.services.export(email).await;
+    let exported = core
+        .services
+        .export(&core.services.operator_context(), email)
+        .await;
     core.db.close().await?;
     let mut text = serde_json::to_vec_pretty(&exported?).map_err(io::Error::other)?;
     text.push(b'\n');

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::StartError;
 use crate::config::{self, Config, Loaded, Problems};
 use crate::db::{Db, DbError};
+use crate::domain::operation::NotSignedIn;
 use crate::graphql;
 use crate::service::{Failure, ServiceError};
 use crate::telemetry;
@@ -45,11 +46,12 @@ impl CommandError {
     }
 }
 
-/// What the operator can mend, in words.
+/// The errors that the administrator can correct, as text.
 impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Internal(error) => error.into(),
+            Failure::NotSignedIn => Self::refused(NotSignedIn.to_string()),
             Failure::Refused(errors) => {
                 let texts = errors.iter().map(|error| error.reason.to_string());
                 Self::Refused(texts.collect::<Vec<_>>().join(" "))

@@ -19,7 +19,7 @@ use crate::limits::{Limiter, LimiterError};
 use crate::mail::templates::{TemplateErrors, Templates};
 use crate::mail::{Mailer, MailerError};
 use crate::queue::{Queue, QueueError};
-use crate::service::{Outages, Parts, Services};
+use crate::service::{Dependencies, Outages, Services};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, Event, Facts};
 use crate::worker::Worker;
@@ -253,7 +253,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
         Some(url) => (Cache::redis(url)?, Limiter::redis(url)?, Queue::redis(url)?),
         None => (Cache::None, Limiter::memory(), Queue::memory()),
     };
-    let services = Services::new(Parts {
+    let services = Services::new(Dependencies {
         db: db.clone(),
         cache,
         limiter,

@@ -13,7 +13,7 @@ pub async fn seed(config: &Config, json: bool) -> Result<(), CommandError> {
         return Err(CommandError::refused(text));
     }
     let core = assemble(config, Clock::default()).await?;
-    let seeded = core.services.seed().await;
+    let seeded = core.services.seed(&core.services.operator_context()).await;
     core.db.close().await?;
     let seeded = seeded?;
     let mut out = io::stdout().lock();

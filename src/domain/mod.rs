@@ -1,6 +1,5 @@
 //! The rules about users, teams and mail, as plain types and functions: no I/O, no async.
 
-pub mod client;
 pub mod clock;
 pub mod code;
 pub mod email;
@@ -8,6 +7,7 @@ pub mod id;
 pub mod mail;
 pub mod mailbox;
 pub mod named;
+pub mod operation;
 pub mod password;
 pub mod session;
 pub mod team;

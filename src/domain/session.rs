@@ -84,15 +84,6 @@ impl Session {
     }
 }
 
-/// The authenticated caller: the access token is valid, the session live and the user active.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Actor {
-    pub user_id: UserId,
-    pub session_id: SessionId,
-    /// Counts as an admin of every team.
-    pub is_superuser: bool,
-}
-
 /// The result of a sign-in or refresh. It holds secrets, so there is no `Debug`.
 pub struct SignedIn {
     /// A JWT.

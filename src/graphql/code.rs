@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::caller::ContextExt;
+use super::context::ContextExt;
 use super::error::ApiError;
 use super::payload::payloads;
 use super::session::AuthSession;
@@ -123,7 +123,7 @@ impl CodeMutation {
         let invitation = input.invitation_token.as_deref();
         let challenge = ctx
             .services()
-            .request_signup_code(&input.email, profile, invitation, ctx.client())
+            .request_signup_code(ctx.operation(), &input.email, profile, invitation)
             .await;
         RequestSignupCodePayload::of(challenge)
     }
@@ -137,7 +137,7 @@ impl CodeMutation {
         let VerifySignupCodeInput { email, code, name } = input;
         let signed_in = ctx
             .services()
-            .verify_signup_code(&email, &code, name.as_deref(), ctx.client())
+            .verify_signup_code(ctx.operation(), &email, &code, name.as_deref())
             .await;
         VerifySignupCodePayload::of(signed_in)
     }
@@ -151,7 +151,7 @@ impl CodeMutation {
     ) -> Result<RequestLoginCodePayload, ApiError> {
         let challenge = ctx
             .services()
-            .request_login_code(&input.email, ctx.client())
+            .request_login_code(ctx.operation(), &input.email)
             .await;
         RequestLoginCodePayload::of(challenge)
     }
@@ -165,7 +165,7 @@ impl CodeMutation {
         let VerifyLoginCodeInput { email, code } = input;
         let signed_in = ctx
             .services()
-            .verify_login_code(&email, &code, ctx.client())
+            .verify_login_code(ctx.operation(), &email, &code)
             .await;
         VerifyLoginCodePayload::of(signed_in)
     }

@@ -51,7 +51,9 @@ impl PageArguments {
     pub(super) fn page<Id: From<Uuid>>(self) -> Result<Page<Id>, ApiError> {
         let (size, end) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
-                return Err(ApiError::BadUserInput("Give first or last, not both."));
+                return Err(ApiError::BadUserInput(
+                    "Give first or last, not both.".into(),
+                ));
             }
             (None, None) => (PAGE_DEFAULT, PageEnd::First),
             (Some(size), None) => (page_size(size)?, PageEnd::First),
@@ -78,7 +80,7 @@ fn page_size(size: i32) -> Result<u32, ApiError> {
     u32::try_from(size)
         .ok()
         .filter(|size| *size <= PAGE_MAX)
-        .ok_or(ApiError::BadUserInput("A page has 0 to 100 items."))
+        .ok_or(ApiError::BadUserInput("A page has 0 to 100 items.".into()))
 }
 
 /// The place of an item in its list, opaque to clients.
@@ -89,8 +91,9 @@ pub(super) fn cursor(id: Uuid) -> String {
 fn read_cursor<Id: From<Uuid>>(cursor: &str) -> Result<Id, ApiError> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
     let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    id.map(Id::from)
-        .ok_or(ApiError::BadUserInput("This cursor is not one of ours."))
+    id.map(Id::from).ok_or(ApiError::BadUserInput(
+        "This cursor is not one of ours.".into(),
+    ))
 }
 
 /// An opaque identifier as clients see it.

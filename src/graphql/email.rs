@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, InputObject, Object};
 
-use super::caller::ContextExt;
 use super::code::CodeChallenge;
+use super::context::ContextExt;
 use super::error::ApiError;
 use super::payload::payloads;
 use super::user::User;
@@ -67,7 +67,7 @@ impl EmailMutation {
     ) -> Result<RequestEmailVerificationPayload, ApiError> {
         let requested = ctx
             .services()
-            .request_email_verification(ctx.actor()?, ctx.client())
+            .request_email_verification(ctx.operation())
             .await;
         RequestEmailVerificationPayload::of(requested)
     }
@@ -81,7 +81,7 @@ impl EmailMutation {
         let VerifyEmailInput { email, code } = input;
         let verified = ctx
             .services()
-            .verify_email(&email, &code, ctx.client())
+            .verify_email(ctx.operation(), &email, &code)
             .await;
         VerifyEmailPayload::of(verified.map(User::own))
     }
@@ -92,9 +92,9 @@ impl EmailMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which address the account is to have.")] input: RequestEmailChangeInput,
     ) -> Result<RequestEmailChangePayload, ApiError> {
-        let (services, actor) = (ctx.services(), ctx.actor()?);
+        let services = ctx.services();
         let requested = services
-            .request_email_change(actor, &input.new_email, ctx.client())
+            .request_email_change(ctx.operation(), &input.new_email)
             .await;
         RequestEmailChangePayload::of(requested)
     }
@@ -106,9 +106,9 @@ impl EmailMutation {
         #[graphql(desc = "The answer to the code at the new address.")]
         input: ConfirmEmailChangeInput,
     ) -> Result<ConfirmEmailChangePayload, ApiError> {
-        let (services, actor) = (ctx.services(), ctx.actor()?);
+        let services = ctx.services();
         let confirmed = services
-            .confirm_email_change(actor, &input.code, ctx.client())
+            .confirm_email_change(ctx.operation(), &input.code)
             .await;
         ConfirmEmailChangePayload::of(confirmed.map(User::own))
     }

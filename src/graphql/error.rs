@@ -1,14 +1,15 @@
 //! Errors as clients see them: those in payloads, and those at the top of an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_graphql::{
     Enum, ErrorExtensionValues, InputType, Interface, Response, ServerError, SimpleObject, Value,
 };
 
-use super::caller::RequestId;
 use super::guard;
-use crate::service::{Reason, Rejection, ServiceError, UserError};
+use crate::domain::operation::NotSignedIn;
+use crate::service::{Failure, Reason, Rejection, ServiceError, UserError};
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 
 mod codes;
@@ -221,7 +222,7 @@ pub(super) enum ApiError {
     #[error("{}", .0.message())]
     Unauthenticated(Unauthenticated),
     #[error("{0}")]
-    BadUserInput(&'static str),
+    BadUserInput(Cow<'static, str>),
     /// What is asked about was deleted in this moment.
     #[error("This is not there any more.")]
     Gone,
@@ -232,6 +233,25 @@ pub(super) enum ApiError {
 impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
         Self::Internal(Arc::new(error))
+    }
+}
+
+impl From<NotSignedIn> for ApiError {
+    fn from(_: NotSignedIn) -> Self {
+        Self::Unauthenticated(Unauthenticated::Missing)
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Internal(error) => error.into(),
+            Failure::NotSignedIn => NotSignedIn.into(),
+            Failure::Refused(errors) => {
+                let reasons: Vec<_> = errors.iter().map(|e| e.reason.to_string()).collect();
+                Self::BadUserInput(reasons.join(" ").into())
+            }
+        }
     }
 }
 
@@ -319,11 +339,11 @@ pub(super) fn with_code(mut error: ServerError, code: &str) -> ServerError {
 }
 
 /// Names the request in every error of its answer.
-pub fn set_request_id(response: &mut Response, request_id: &RequestId) {
+pub fn set_request_id(response: &mut Response, request_id: &str) {
     for error in &mut response.errors {
         let extensions = error
             .extensions
             .get_or_insert_with(ErrorExtensionValues::default);
-        extensions.set("requestId", request_id.0.as_str());
+        extensions.set("requestId", request_id);
     }
 }

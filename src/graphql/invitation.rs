@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::accounts::Accounts;
 use super::connection::{PageInfo, TeamRole, cursor, to_id};
+use super::context::ContextExt;
 use super::error::ApiError;
 use super::user::User;
 use crate::domain::team::{Invitation, Slice};
@@ -136,8 +137,8 @@ impl TeamInvitationConnection {
     }
 
     /// How many there are in the whole list; counted only when asked for.
-    async fn total_count(&self) -> Result<u64, ApiError> {
-        Ok(self.admin.count_invitations().await?)
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, ApiError> {
+        Ok(self.admin.count_invitations(ctx.operation()).await?)
     }
 }
 

@@ -7,10 +7,10 @@ use crate::config::GraphqlConfig;
 use crate::service::Services;
 
 mod accounts;
-mod caller;
 mod code;
 mod conformance;
 mod connection;
+mod context;
 mod document;
 mod email;
 mod error;
@@ -30,7 +30,6 @@ mod team;
 mod team_mutation;
 mod user;
 
-pub use caller::{Caller, RequestId};
 pub use document::{Document, Documents};
 pub use error::{RequestError, Unauthenticated, set_request_id};
 pub use query::AppInfo;

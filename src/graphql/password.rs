@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
-use super::caller::ContextExt;
 use super::code::CodeChallenge;
+use super::context::ContextExt;
 use super::error::{ApiError, PayloadError};
 use super::payload::payloads;
 use super::session::AuthSession;
@@ -87,7 +87,7 @@ impl RegisterPayload {
                 challenge: None,
                 errors: errors.into_iter().map(PayloadError::from).collect(),
             }),
-            Err(Failure::Internal(error)) => Err(error.into()),
+            Err(failure) => Err(failure.into()),
         }
     }
 }
@@ -134,7 +134,7 @@ impl PasswordMutation {
             last_name: input.last_name,
             invitation_token: input.invitation_token.as_deref(),
         };
-        RegisterPayload::of(ctx.services().register(registration, ctx.client()).await)
+        RegisterPayload::of(ctx.services().register(ctx.operation(), registration).await)
     }
 
     /// Signs an account in with its password.
@@ -144,7 +144,11 @@ impl PasswordMutation {
         #[graphql(desc = "An address and its password.")] input: LoginInput,
     ) -> Result<LoginPayload, ApiError> {
         let LoginInput { email, password } = input;
-        LoginPayload::of(ctx.services().login(&email, &password, ctx.client()).await)
+        LoginPayload::of(
+            ctx.services()
+                .login(ctx.operation(), &email, &password)
+                .await,
+        )
     }
 
     /// Mails a link to choose a new password. A new link takes the place of an older one.
@@ -155,7 +159,7 @@ impl PasswordMutation {
     ) -> Result<RequestPasswordResetPayload, ApiError> {
         let requested = ctx
             .services()
-            .request_password_reset(&input.email, ctx.client())
+            .request_password_reset(ctx.operation(), &input.email)
             .await;
         RequestPasswordResetPayload::of(
             requested.map(|()| "A link to choose a new password is on its way.".to_owned()),
@@ -174,7 +178,7 @@ impl PasswordMutation {
         } = input;
         let reset = ctx
             .services()
-            .reset_password(&token, &new_password, ctx.client())
+            .reset_password(ctx.operation(), &token, &new_password)
             .await;
         ResetPasswordPayload::of(
             reset.map(|()| "The new password is set. Log in with it.".to_owned()),
@@ -191,10 +195,10 @@ impl PasswordMutation {
             current_password,
             new_password,
         } = input;
-        let (actor, current) = (ctx.actor()?, current_password.as_deref());
+        let current = current_password.as_deref();
         let changed = ctx
             .services()
-            .change_password(actor, current, &new_password, ctx.client())
+            .change_password(ctx.operation(), current, &new_password)
             .await;
         ChangePasswordPayload::of(changed.map(User::own))
     }

@@ -23,7 +23,7 @@ macro_rules! payloads {
                         $field: None,
                         errors: errors.into_iter().map(Into::into).collect(),
                     }),
-                    Err($crate::service::Failure::Internal(error)) => Err(error.into()),
+                    Err(failure) => Err(failure.into()),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 
-use super::caller::ContextExt;
+use super::context::ContextExt;
 use super::error::ApiError;
 use super::payload::payloads;
 use super::user::User;
@@ -74,7 +74,10 @@ impl ProfileMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Changes to what the account says about itself.")] input: UpdateMeInput,
     ) -> Result<UpdateMePayload, ApiError> {
-        let updated = ctx.services().update_me(ctx.actor()?, input.into()).await;
+        let updated = ctx
+            .services()
+            .update_me(ctx.operation(), input.into())
+            .await;
         UpdateMePayload::of(updated.map(User::own))
     }
 
@@ -84,9 +87,9 @@ impl ProfileMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "That the account is really to be erased.")] input: DeleteMeInput,
     ) -> Result<DeleteMePayload, ApiError> {
-        let (services, actor) = (ctx.services(), ctx.actor()?);
+        let services = ctx.services();
         let deleted = services
-            .delete_me(actor, &input.confirm_email, ctx.client())
+            .delete_me(ctx.operation(), &input.confirm_email)
             .await;
         DeleteMePayload::of(deleted.map(|id: UserId| ID::from(id.to_string())))
     }

@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::caller::ContextExt;
 use super::connection::{PageArguments, page_complexity};
+use super::context::ContextExt;
 use super::error::ApiError;
 use super::invitation::InvitationPreview;
 use super::server_info::ServerInfo;
@@ -30,10 +30,7 @@ pub struct Query;
 impl Query {
     /// The signed-in user; null for a caller without a token.
     async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
-        let Some(actor) = ctx.caller().actor else {
-            return Ok(None);
-        };
-        Ok(ctx.services().me(actor).await?.map(User::own))
+        Ok(ctx.services().me(ctx.operation()).await?.map(User::own))
     }
 
     /// Teams of the signed-in user, with their role in each, in order of joining; pages have 20
@@ -53,7 +50,7 @@ impl Query {
             last,
             before,
         };
-        TeamMembershipConnection::of_viewer(ctx.services(), ctx.actor()?, arguments).await
+        TeamMembershipConnection::of_viewer(ctx.services(), ctx.operation(), arguments).await
     }
 
     /// A team the signed-in user belongs to; null otherwise.
@@ -62,7 +59,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The team's identifier.")] id: ID,
     ) -> Result<Option<Team>, ApiError> {
-        let team = ctx.services().team(ctx.actor()?, &id).await?;
+        let team = ctx.services().team(ctx.operation(), &id).await?;
         Ok(team.map(Team::from))
     }
 
@@ -73,17 +70,17 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The token in the mailed link.")] token: String,
     ) -> Result<Option<InvitationPreview>, ApiError> {
-        let preview = ctx.services().invitation(&token).await?;
+        let preview = ctx.services().invitation(ctx.operation(), &token).await?;
         Ok(preview.map(InvitationPreview::from))
     }
 
     /// Live sessions of the signed-in user, the current one marked, the newest first.
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>, ApiError> {
-        let actor = ctx.actor()?;
-        let sessions = ctx.services().sessions(actor).await?;
+        let current = ctx.operation().user()?.session_id;
+        let sessions = ctx.services().sessions(ctx.operation()).await?;
         Ok(sessions
             .into_iter()
-            .map(|s| Session::new(s, actor.session_id))
+            .map(|s| Session::new(s, current))
             .collect())
     }
 

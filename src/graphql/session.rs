@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::caller::ContextExt;
+use super::context::ContextExt;
 use super::error::ApiError;
 use super::payload::payloads;
 use super::user::User;
@@ -143,15 +143,15 @@ impl SessionMutation {
     ) -> Result<RefreshSessionPayload, ApiError> {
         let refreshed = ctx
             .services()
-            .refresh_session(&input.refresh_token, ctx.client())
+            .refresh_session(ctx.operation(), &input.refresh_token)
             .await;
         RefreshSessionPayload::of(refreshed)
     }
 
     /// Ends the current session. Its access and refresh tokens are worthless at once.
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
-        let ended = ctx.services().logout(ctx.actor()?, ctx.client()).await;
-        LogoutPayload::of(ended.map(session_id).map_err(Into::into))
+        let ended = ctx.services().logout(ctx.operation()).await;
+        LogoutPayload::of(ended.map(session_id))
     }
 
     /// Ends one session of the signed-in account.
@@ -160,9 +160,9 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The session to be ended.")] input: RevokeSessionInput,
     ) -> Result<RevokeSessionPayload, ApiError> {
-        let (services, actor) = (ctx.services(), ctx.actor()?);
+        let services = ctx.services();
         let ended = services
-            .revoke_session(actor, &input.session_id, ctx.client())
+            .revoke_session(ctx.operation(), &input.session_id)
             .await;
         RevokeSessionPayload::of(ended.map(session_id))
     }
@@ -172,12 +172,9 @@ impl SessionMutation {
         &self,
         ctx: &Context<'_>,
     ) -> Result<RevokeOtherSessionsPayload, ApiError> {
-        let ended = ctx
-            .services()
-            .revoke_other_sessions(ctx.actor()?, ctx.client())
-            .await;
+        let ended = ctx.services().revoke_other_sessions(ctx.operation()).await;
         let ids = |ended: Vec<SessionId>| ended.into_iter().map(session_id).collect::<Vec<_>>();
-        RevokeOtherSessionsPayload::of(ended.map(ids).map_err(Into::into))
+        RevokeOtherSessionsPayload::of(ended.map(ids))
     }
 }
 

@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::accounts::Accounts;
 use super::connection::{PageArguments, PageInfo, TeamRole, cursor, page_complexity, to_id};
+use super::context::ContextExt;
 use super::error::ApiError;
 use super::invitation::TeamInvitationConnection;
 use super::user::User;
 use crate::domain::id::UserId;
-use crate::domain::session::Actor;
+use crate::domain::operation::{OperationContext, UserSession};
 use crate::domain::team::{Member, Membership, Slice};
 use crate::service::{Services, TeamView};
 
@@ -81,6 +82,7 @@ impl Team {
     #[graphql(complexity = "page_complexity(first, last, child_complexity)")]
     async fn invitations(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "So many from the beginning, or after `after`.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
@@ -96,7 +98,7 @@ impl Team {
         let Some(admin) = self.0.admin() else {
             return Ok(None);
         };
-        let slice = admin.invitations(page).await?;
+        let slice = admin.invitations(ctx.operation(), page).await?;
         Ok(Some(TeamInvitationConnection::new(slice, admin)))
     }
 }
@@ -212,19 +214,20 @@ impl TeamMembershipConnection {
     /// A page of the teams of the signed-in account.
     pub(super) async fn of_viewer(
         services: &Services,
-        actor: Actor,
+        ctx: &OperationContext,
         arguments: PageArguments,
     ) -> Result<Self, ApiError> {
-        let slice = services.teams(actor, arguments.page()?).await?;
-        let user = MemberUser::Viewer(actor.user_id, Accounts::of([actor.user_id]));
-        Ok(Self::of_account(actor.user_id, &user, slice))
+        let user_id = ctx.user()?.user_id;
+        let slice = services.teams(ctx, arguments.page()?).await?;
+        let user = MemberUser::Viewer(user_id, Accounts::of([user_id]));
+        Ok(Self::of_account(user_id, &user, slice))
     }
 
     /// A page of the teams of a known account, for its own eyes or a superuser's.
     pub(super) async fn of_user(
         services: &Services,
         (id, user): (UserId, User),
-        viewer: Option<Actor>,
+        viewer: Option<UserSession>,
         arguments: PageArguments,
     ) -> Result<Self, ApiError> {
         let slice = services.teams_of(id, viewer, arguments.page()?).await?;

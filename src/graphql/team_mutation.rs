@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use super::caller::ContextExt;
 use super::connection::{TeamRole, to_id};
+use super::context::ContextExt;
 use super::error::{ApiError, PayloadError};
 use super::invitation::TeamInvitation;
 use super::payload::payloads;
@@ -119,7 +119,7 @@ impl InviteToTeamPayload {
                 None,
                 errors.into_iter().map(PayloadError::from).collect(),
             ),
-            Err(Failure::Internal(error)) => return Err(error.into()),
+            Err(failure) => return Err(failure.into()),
         };
         Ok(Self {
             membership,
@@ -190,9 +190,9 @@ impl TeamMutation {
         #[graphql(desc = "A team to be made.")] input: CreateTeamInput,
     ) -> Result<CreateTeamPayload, ApiError> {
         let CreateTeamInput { name, description } = input;
-        let (services, actor) = (ctx.services(), ctx.actor()?);
+        let services = ctx.services();
         let created = services
-            .create_team(actor, &name, description.as_deref(), ctx.client())
+            .create_team(ctx.operation(), &name, description.as_deref())
             .await;
         CreateTeamPayload::of(created)
     }
@@ -208,9 +208,13 @@ impl TeamMutation {
             name,
             description,
         } = input;
-        let updated = match ctx.services().team_as_admin(ctx.actor()?, &team_id).await {
+        let updated = match ctx
+            .services()
+            .team_as_admin(ctx.operation(), &team_id)
+            .await
+        {
             Ok(team) => {
-                team.update(name.as_deref(), description.as_deref(), ctx.client())
+                team.update(ctx.operation(), name.as_deref(), description.as_deref())
                     .await
             }
             Err(refused) => Err(refused),
@@ -226,10 +230,10 @@ impl TeamMutation {
     ) -> Result<DeleteTeamPayload, ApiError> {
         let deleted = match ctx
             .services()
-            .team_as_admin(ctx.actor()?, &input.team_id)
+            .team_as_admin(ctx.operation(), &input.team_id)
             .await
         {
-            Ok(team) => team.delete(ctx.client()).await,
+            Ok(team) => team.delete(ctx.operation()).await,
             Err(refused) => Err(refused),
         };
         DeleteTeamPayload::of(deleted.map(to_id))
@@ -247,8 +251,12 @@ impl TeamMutation {
             email,
             role,
         } = input;
-        let invited = match ctx.services().team_as_admin(ctx.actor()?, &team_id).await {
-            Ok(team) => team.invite(&email, role.into(), ctx.client()).await,
+        let invited = match ctx
+            .services()
+            .team_as_admin(ctx.operation(), &team_id)
+            .await
+        {
+            Ok(team) => team.invite(ctx.operation(), &email, role.into()).await,
             Err(refused) => Err(refused),
         };
         InviteToTeamPayload::of(invited)
@@ -263,9 +271,9 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "An invitation to be accepted.")] input: AcceptInvitationInput,
     ) -> Result<AcceptInvitationPayload, ApiError> {
-        let (services, caller) = (ctx.services(), ctx.caller());
+        let services = ctx.services();
         let accepted = services
-            .accept_invitation(&input.token, caller.actor, &caller.client)
+            .accept_invitation(ctx.operation(), &input.token)
             .await;
         AcceptInvitationPayload::of(
             accepted.map(|(member, view)| TeamMembership::new(member, view)),
@@ -280,7 +288,7 @@ impl TeamMutation {
     ) -> Result<DeclineInvitationPayload, ApiError> {
         let declined = ctx
             .services()
-            .decline_invitation(&input.token, ctx.client())
+            .decline_invitation(ctx.operation(), &input.token)
             .await;
         DeclineInvitationPayload::of(declined.map(|()| "The invitation is declined.".to_owned()))
     }
@@ -291,9 +299,9 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "An invitation to be taken back.")] input: RevokeInvitationInput,
     ) -> Result<RevokeInvitationPayload, ApiError> {
-        let (services, actor) = (ctx.services(), ctx.actor()?);
+        let services = ctx.services();
         let revoked = services
-            .revoke_invitation(actor, &input.invitation_id, ctx.client())
+            .revoke_invitation(ctx.operation(), &input.invitation_id)
             .await;
         RevokeInvitationPayload::of(revoked)
     }
@@ -309,8 +317,15 @@ impl TeamMutation {
             user_id,
             role,
         } = input;
-        let changed = match ctx.services().team_as_admin(ctx.actor()?, &team_id).await {
-            Ok(team) => team.change_role(&user_id, role.into(), ctx.client()).await,
+        let changed = match ctx
+            .services()
+            .team_as_admin(ctx.operation(), &team_id)
+            .await
+        {
+            Ok(team) => {
+                team.change_role(ctx.operation(), &user_id, role.into())
+                    .await
+            }
             Err(refused) => Err(refused),
         };
         ChangeMemberRolePayload::of(changed.map(|(member, view)| TeamMembership::new(member, view)))
@@ -323,8 +338,12 @@ impl TeamMutation {
         #[graphql(desc = "A member to be taken out of a team.")] input: RemoveMemberInput,
     ) -> Result<RemoveMemberPayload, ApiError> {
         let RemoveMemberInput { team_id, user_id } = input;
-        let removed = match ctx.services().team_as_admin(ctx.actor()?, &team_id).await {
-            Ok(team) => team.remove_member(&user_id, ctx.client()).await,
+        let removed = match ctx
+            .services()
+            .team_as_admin(ctx.operation(), &team_id)
+            .await
+        {
+            Ok(team) => team.remove_member(ctx.operation(), &user_id).await,
             Err(refused) => Err(refused),
         };
         RemoveMemberPayload::of(removed.map(to_id))
@@ -337,10 +356,8 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "A team to be left.")] input: LeaveTeamInput,
     ) -> Result<LeaveTeamPayload, ApiError> {
-        let (services, actor) = (ctx.services(), ctx.actor()?);
-        let left = services
-            .leave_team(actor, &input.team_id, ctx.client())
-            .await;
+        let services = ctx.services();
+        let left = services.leave_team(ctx.operation(), &input.team_id).await;
         LeaveTeamPayload::of(left.map(to_id))
     }
 }

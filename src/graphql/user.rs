@@ -3,11 +3,11 @@
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
-use super::caller::ContextExt;
 use super::connection::{PageArguments, page_complexity};
+use super::context::ContextExt;
 use super::error::ApiError;
 use super::team::TeamMembershipConnection;
-use crate::domain::session::Actor;
+use crate::domain::operation::UserSession;
 use crate::domain::user::User as Account;
 
 /// An account.
@@ -39,8 +39,8 @@ impl User {
     fn private<T>(&self, ctx: &Context<'_>, fact: Option<T>) -> Option<T> {
         let allowed = self.is_own
             || ctx
-                .caller()
-                .actor
+                .operation()
+                .session()
                 .is_some_and(|actor| actor.user_id == self.account.id || actor.is_superuser);
         fact.filter(|_| allowed)
     }
@@ -132,8 +132,8 @@ impl User {
         }
         let id = self.account.id;
         // Whoever has just proved to own the account need not be signed in to it yet.
-        let may_see = |actor: &Actor| actor.user_id == id || actor.is_superuser;
-        let viewer = ctx.caller().actor.filter(may_see);
+        let may_see = |actor: &UserSession| actor.user_id == id || actor.is_superuser;
+        let viewer = ctx.operation().session().filter(may_see);
         let arguments = PageArguments {
             first,
             after,

@@ -21,12 +21,9 @@ use tracing::Instrument;
 use self::persisted::Asked;
 use super::accept::{prefers, quality};
 use super::{Edge, pages};
-use crate::domain::client::Client;
-use crate::domain::session::Actor;
+use crate::domain::operation::{Actor, OperationContext};
 use crate::graphql::operation::{operation_type, root_field_names};
-use crate::graphql::{
-    Caller, PUBLIC_FIELDS, RequestError, RequestId, Unauthenticated, set_request_id,
-};
+use crate::graphql::{PUBLIC_FIELDS, RequestError, Unauthenticated, set_request_id};
 use crate::service::AuthenticationError;
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 use crate::telemetry::{self, Event, Facts};
@@ -97,16 +94,18 @@ pub(super) fn endpoint(edge: Arc<Edge>) -> impl Endpoint {
     make(move |request| {
         let edge = Arc::clone(&edge);
         async move {
-            let request_id = request.data::<RequestId>().cloned();
-            let request_id = request_id.unwrap_or(RequestId(String::new()));
-            let answer = answer(&edge, request, &request_id);
-            Ok::<_, poem::Error>(or_internal(answer, &request_id).await)
+            let Some(ctx) = request.data::<OperationContext>().cloned() else {
+                return Err(poem::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR));
+            };
+            let request_id = ctx.request_id.clone().unwrap_or_default();
+            let answer = answer(&edge, ctx, request, &request_id);
+            Ok(or_internal(answer, &request_id).await)
         }
     })
 }
 
 /// The answer, or INTERNAL if the code gives up; the panic itself is logged where it happens.
-async fn or_internal(answer: impl Future<Output = Response>, request_id: &RequestId) -> Response {
+async fn or_internal(answer: impl Future<Output = Response>, request_id: &str) -> Response {
     let answered = AssertUnwindSafe(answer).catch_unwind().await;
     answered.unwrap_or_else(|_| {
         let error = vec![RequestError::Internal.into()];
@@ -116,7 +115,12 @@ async fn or_internal(answer: impl Future<Output = Response>, request_id: &Reques
     })
 }
 
-async fn answer(edge: &Edge, mut request: Request, request_id: &RequestId) -> Response {
+async fn answer(
+    edge: &Edge,
+    ctx: OperationContext,
+    mut request: Request,
+    request_id: &str,
+) -> Response {
     let accept = accept(&request);
     let accept = accept.as_deref();
     if edge.http.graphiql && request.method() == Method::GET && prefers(accept, "text/html", JSON) {
@@ -124,7 +128,7 @@ async fn answer(edge: &Edge, mut request: Request, request_id: &RequestId) -> Re
     }
     let media_type = media_type(accept);
     let outcome = if media_type.is_some() {
-        run(edge, &mut request, request_id).await
+        run(edge, ctx, &mut request).await
     } else {
         Err(Refusal::not_acceptable())
     };
@@ -174,8 +178,8 @@ fn media_type(accept: Option<&str>) -> Option<&'static str> {
 
 async fn run(
     edge: &Edge,
+    mut ctx: OperationContext,
     request: &mut Request,
-    request_id: &RequestId,
 ) -> Result<async_graphql::Response, Refusal> {
     let mut parameters = match *request.method() {
         Method::GET => parameters::from_url(request)?,
@@ -196,14 +200,9 @@ async fn run(
 
     let fields = root_field_names(&document, operation_name);
     let is_public = !fields.is_empty() && fields.iter().all(|field| PUBLIC_FIELDS.contains(field));
-    let client = client(request);
-    let actor = actor(edge, request, &client, is_public).await?;
+    ctx.actor = actor(edge, &ctx, request, is_public).await?;
 
-    let mut operation = operation.data(Caller {
-        client,
-        actor,
-        request_id: request_id.clone(),
-    });
+    let mut operation = operation.data(ctx);
     operation.operation_name = parameters.operation_name;
     let begun = Instant::now();
     let known = |field: &&str| edge.root_fields.contains(*field);
@@ -245,24 +244,17 @@ fn ran(response: &async_graphql::Response) -> bool {
     response.errors.iter().all(|error| !error.path.is_empty()) || response.data != Value::Null
 }
 
-fn client(request: &Request) -> Client {
-    request
-        .data::<Client>()
-        .cloned()
-        .unwrap_or_else(|| Client::new(std::net::Ipv4Addr::UNSPECIFIED.into(), None))
-}
-
 /// Who presents the token in the request. A dead token is refused here, unless the operation needs
 /// none: somebody who holds one must still be able to refresh it or log in.
 async fn actor(
     edge: &Edge,
+    ctx: &OperationContext,
     request: &Request,
-    client: &Client,
     is_public: bool,
-) -> Result<Option<Actor>, Refusal> {
+) -> Result<Actor, Refusal> {
     let mut given = request.headers().get_all(header::AUTHORIZATION).iter();
     let Some(authorization) = given.next() else {
-        return Ok(None);
+        return Ok(Actor::Anonymous);
     };
     // Of two, a proxy may have looked at the other one.
     let token = Some(authorization)
@@ -271,9 +263,9 @@ async fn actor(
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
         .map_or("", |(_, token)| token.trim());
-    match edge.services.authenticate(token, client).await {
-        Ok(actor) => Ok(Some(actor)),
-        Err(AuthenticationError::Rejected(_)) if is_public => Ok(None),
+    match edge.services.authenticate(ctx, token).await {
+        Ok(session) => Ok(Actor::User(session)),
+        Err(AuthenticationError::Rejected(_)) if is_public => Ok(Actor::Anonymous),
         Err(AuthenticationError::Rejected(rejection)) => {
             let error = RequestError::Unauthenticated(Unauthenticated::Rejected(rejection));
             Err(Refusal {
@@ -298,7 +290,7 @@ async fn actor(
 /// made for GraphQL a status that says so.
 fn encode(
     mut response: async_graphql::Response,
-    request_id: &RequestId,
+    request_id: &str,
     media_type: &'static str,
     status: Option<StatusCode>,
 ) -> Response {
@@ -345,8 +337,7 @@ mod tests {
     /// A defect of ours is told as one, with the id to find it in the log by.
     #[tokio::test]
     async fn a_panic_is_answered_with_internal() {
-        let request_id = RequestId("an-id".to_owned());
-        let response = or_internal(async { panic!("a secret") }, &request_id).await;
+        let response = or_internal(async { panic!("a secret") }, "an-id").await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let text = response.into_body().into_string().await.unwrap();
         let body: serde_json::Value = serde_json::from_str(&text).unwrap();

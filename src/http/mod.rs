@@ -14,9 +14,9 @@ use tracing::Instrument;
 
 use self::graphql::RefusalCode;
 use crate::config::{AppConfig, Environment, HttpConfig};
-use crate::domain::client::Client;
 use crate::domain::mailbox::Mailbox;
-use crate::graphql::{Documents, RequestId, Schema};
+use crate::domain::operation::Client;
+use crate::graphql::{Documents, Schema};
 use crate::service::Services;
 use crate::telemetry::{self, Event, Facts};
 
@@ -112,10 +112,9 @@ async fn observe<E: Endpoint>(
 ) -> poem::Result<Response> {
     let given = request.header(REQUEST_ID).filter(|id| is_request_id(id));
     let id = given.map_or_else(|| services.new_request_id(), str::to_owned);
-    let client = client(&request, &trusted);
+    let ctx = services.request_context(client(&request, &trusted), id.clone());
     let is_secure = is_secure(&request, &trusted);
-    request.set_data(RequestId(id.clone()));
-    request.set_data(client.clone());
+    request.set_data(ctx.clone());
     let (begun, route) = (Instant::now(), metrics::route(request.uri().path()));
     let detail = format!("{} {}", request.method(), request.uri().path());
     let span = telemetry::request_span(&id);
@@ -142,7 +141,7 @@ async fn observe<E: Endpoint>(
             Event::RequestServed
         };
         event.emit(Facts {
-            ip_address: Some(client.ip),
+            ip_address: ctx.ip_address(),
             status: Some(status.as_u16()),
             reason: refusal,
             detail: Some(&detail),

@@ -6,20 +6,26 @@ use super::{Failure, Reason, Services};
 use crate::db::users::{self, Field};
 use crate::db::{DbError, sessions};
 use crate::domain::email::EmailAddress;
+use crate::domain::operation::OperationContext;
 use crate::domain::session::RevokeReason;
 use crate::domain::user::{ProfileInput, User};
 use crate::telemetry::{Event, Facts};
 
 impl Services {
     /// Makes an account whose address the operator vouches for.
-    pub async fn create_account(&self, email: &str, name: &str) -> Result<User, Failure> {
+    pub async fn create_account(
+        &self,
+        ctx: &OperationContext,
+        email: &str,
+        name: &str,
+    ) -> Result<User, Failure> {
         let email = EmailAddress::parse(email)?;
         let profile = ProfileInput {
             name: name.to_owned(),
             ..ProfileInput::default()
         }
         .parse()?;
-        let now = self.now();
+        let now = ctx.now();
         let user = User {
             email_verified_at: Some(now),
             ..User::new(self.new_id(), email, profile, now)
@@ -36,16 +42,22 @@ impl Services {
 
     /// Makes an account that has proved its address a superuser, or an ordinary one again. Its
     /// sessions end, since they know what it was.
-    pub async fn set_superuser(&self, email: &str, is_superuser: bool) -> Result<User, Failure> {
+    pub async fn set_superuser(
+        &self,
+        ctx: &OperationContext,
+        email: &str,
+        is_superuser: bool,
+    ) -> Result<User, Failure> {
         let mut user = self.account_at(email).await?;
         if is_superuser && user.email_verified_at.is_none() {
             // Whoever registered it may not be who the operator means.
             return Err(Reason::EmailNotVerified.at("email").into());
         }
         user.is_superuser = is_superuser;
-        user.updated_at = self.now();
+        user.updated_at = ctx.now();
         users::update(&self.0.db, &user, &[Field::IsSuperuser]).await?;
-        self.end_all_sessions(&user, RevokeReason::Revoked).await?;
+        self.end_all_sessions(ctx, &user, RevokeReason::Revoked)
+            .await?;
         let reason = Some(if is_superuser { "promoted" } else { "demoted" });
         Event::AccountPromoted.emit(Facts {
             reason,
@@ -55,25 +67,40 @@ impl Services {
     }
 
     /// Disables an account, whose sessions end at once, or enables it again.
-    pub async fn set_active(&self, email: &str, is_active: bool) -> Result<User, Failure> {
+    pub async fn set_active(
+        &self,
+        ctx: &OperationContext,
+        email: &str,
+        is_active: bool,
+    ) -> Result<User, Failure> {
         let mut user = self.account_at(email).await?;
         user.is_active = is_active;
-        user.updated_at = self.now();
+        user.updated_at = ctx.now();
         users::update(&self.0.db, &user, &[Field::IsActive]).await?;
         if is_active {
             Event::AccountEnabled.emit(of(&user));
         } else {
-            self.end_all_sessions(&user, RevokeReason::AccountDisabled)
+            self.end_all_sessions(ctx, &user, RevokeReason::AccountDisabled)
                 .await?;
             Event::AccountDisabled.emit(of(&user));
         }
         Ok(user)
     }
 
-    async fn end_all_sessions(&self, user: &User, reason: RevokeReason) -> Result<(), Failure> {
-        let (id, now) = (user.id, self.now());
+    async fn end_all_sessions(
+        &self,
+        ctx: &OperationContext,
+        user: &User,
+        reason: RevokeReason,
+    ) -> Result<(), Failure> {
+        let (id, now) = (user.id, ctx.now());
         let ended = sessions::revoke_all_of_user(&self.0.db, id, None, now, reason).await?;
-        join_all(ended.into_iter().map(|id| self.bury_for_good(id))).await;
+        join_all(
+            ended
+                .into_iter()
+                .map(|id| self.mark_revoked_in_foreground(id)),
+        )
+        .await;
         Ok(())
     }
 

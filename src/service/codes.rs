@@ -2,17 +2,17 @@
 
 use uuid::Uuid;
 
-use super::limits::Subject;
-use super::suspicion::Sign;
+use super::limits::RateLimitKey;
+use super::suspicion::Signal;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto;
 use crate::db::{Tx, codes, outbox, users};
-use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, MailId, Nonce, UserId};
 use crate::domain::mail::{Carries, MailKind, MailParams, OutboxMail};
+use crate::domain::operation::OperationContext;
 use crate::domain::user::{Profile, User};
 use crate::telemetry::{Event, Facts};
 
@@ -45,21 +45,17 @@ impl Services {
     /// is over its limit cannot use up the address's.
     pub(super) async fn count_code_request(
         &self,
+        ctx: &OperationContext,
         email: &EmailAddress,
-        client: &Client,
     ) -> Result<(), UserError> {
-        self.hit(
-            self.code_requests_per_network(),
-            Subject::Network(client),
-            client,
-        )
-        .await?;
+        self.acquire(ctx, self.code_requests_per_network(), RateLimitKey::Network)
+            .await?;
         // Only now: each address is remembered, and a network has no end of them.
-        self.notice(Sign::CodeRequest, email, client);
-        self.hit(
+        self.record_signal(ctx, Signal::CodeRequest, email);
+        self.acquire(
+            ctx,
             self.code_requests_per_address(),
-            Subject::Email(email),
-            client,
+            RateLimitKey::Email(email),
         )
         .await?;
         Ok(())
@@ -68,11 +64,12 @@ impl Services {
     /// Puts a code in the place of the open one and its mail into the outbox, with `also`.
     pub(super) async fn send_code(
         &self,
+        ctx: &OperationContext,
         new: NewCode<'_>,
         also: Option<OutboxMail>,
     ) -> Result<CodeChallenge, ServiceError> {
         let tx = self.0.db.begin().await?;
-        let (challenge, mail) = self.write_code(&tx, new).await?;
+        let (challenge, mail) = self.write_code(ctx, &tx, new).await?;
         if let Some(also) = &also {
             outbox::insert(&tx, also).await?;
         }
@@ -87,10 +84,11 @@ impl Services {
     /// rung for once the transaction is committed.
     pub(super) async fn write_code(
         &self,
+        ctx: &OperationContext,
         tx: &Tx,
         new: NewCode<'_>,
     ) -> Result<(CodeChallenge, MailId), ServiceError> {
-        let now = self.now();
+        let now = ctx.now();
         let lifetime = match new.purpose {
             Purpose::PasswordReset => self.0.passwords.reset_lifetime,
             Purpose::Signup | Purpose::Login | Purpose::VerifyEmail | Purpose::ChangeEmail => {
@@ -127,36 +125,37 @@ impl Services {
     /// Judges an answer to the newest code for an address and leaves the code to be consumed.
     pub(super) async fn answer_code(
         &self,
+        ctx: &OperationContext,
         purpose: Purpose,
         email: &EmailAddress,
         answer: &str,
-        client: &Client,
     ) -> Result<VerificationCode, Failure> {
-        self.count_answer(client).await?;
+        self.count_answer(ctx).await?;
         let code = codes::find_newest(&self.0.db, purpose, email).await?;
         self.judge_answer(
-            Answered {
+            ctx,
+            CodeSubmission {
                 purpose,
                 email,
                 answer,
-                client,
             },
             code,
         )
         .await
     }
 
-    /// Uses up a code that was answered rightly; the account it is for.
+    /// Uses up a code that was submission rightly; the account it is for.
     ///
     /// Refused if somebody else used it up first. So is a code for an address that has no account,
     /// which was never mailed and can only have been guessed, and one for the address that the
     /// account had before.
     pub(super) async fn consume_of_account(
         &self,
+        ctx: &OperationContext,
         tx: &Tx,
         code: &VerificationCode,
     ) -> Result<User, Failure> {
-        if !codes::consume(tx, code.id, self.now()).await? {
+        if !codes::consume(tx, code.id, ctx.now()).await? {
             return Err(lost_race());
         }
         let user = match code.user_id {
@@ -168,21 +167,23 @@ impl Services {
     }
 
     /// Counts an answer from a network; given back if it is right.
-    pub(super) async fn count_answer(&self, client: &Client) -> Result<(), UserError> {
+    pub(super) async fn count_answer(&self, ctx: &OperationContext) -> Result<(), UserError> {
         let rule = self.wrong_codes_per_network();
-        Ok(self.hit(rule, Subject::Network(client), client).await?)
+        Ok(self.acquire(ctx, rule, RateLimitKey::Network).await?)
     }
 
     /// Judges an answer to a code. Every answer is counted before it is compared, so that no
     /// number of guesses at once compares more than the budget.
     pub(super) async fn judge_answer(
         &self,
-        answered: Answered<'_>,
+        ctx: &OperationContext,
+        submission: CodeSubmission<'_>,
         code: Option<VerificationCode>,
     ) -> Result<VerificationCode, Failure> {
         let Some(code) = code else {
-            self.notice(Sign::WrongCode, answered.email, answered.client);
-            return answered.refuse(
+            self.record_signal(ctx, Signal::WrongCode, submission.email);
+            return submission.refuse(
+                ctx,
                 Reason::InvalidCode {
                     attempts_remaining: 0,
                 },
@@ -192,62 +193,64 @@ impl Services {
         let max = self.0.codes.max_attempts;
         let tried = Some((code.attempts, max));
         if code.used_at.is_some() {
-            self.notice(Sign::DeadCode, answered.email, answered.client);
-            Event::UsedCodeTried.emit(answered.facts(tried));
+            self.record_signal(ctx, Signal::DeadCode, submission.email);
+            Event::UsedCodeTried.emit(submission.facts(ctx, tried));
             return Err(Reason::InvalidCode {
                 attempts_remaining: 0,
             }
             .at("code")
             .into());
         }
-        if !code.is_live(self.now()) {
-            self.notice(Sign::DeadCode, answered.email, answered.client);
-            return answered.refuse(Reason::CodeExpired, tried);
+        if !code.is_live(ctx.now()) {
+            self.record_signal(ctx, Signal::DeadCode, submission.email);
+            return submission.refuse(ctx, Reason::CodeExpired, tried);
         }
         if code.attempts >= max {
-            self.notice(Sign::WrongCode, answered.email, answered.client);
-            return answered.refuse(Reason::TooManyAttempts, tried);
+            self.record_signal(ctx, Signal::WrongCode, submission.email);
+            return submission.refuse(ctx, Reason::TooManyAttempts, tried);
         }
-        let Some(answer) = self.0.codes.format.parse(answered.answer) else {
-            Event::InvalidCodeFormat.emit(answered.facts(tried));
+        let Some(answer) = self.0.codes.format.parse(submission.answer) else {
+            Event::InvalidCodeFormat.emit(submission.facts(ctx, tried));
             let attempts_remaining = max - code.attempts;
             return Err(Reason::InvalidCode { attempts_remaining }.at("code").into());
         };
         if !codes::count_attempt(&self.0.db, code.id, max).await? {
-            self.notice(Sign::WrongCode, answered.email, answered.client);
-            return answered.refuse(Reason::TooManyAttempts, Some((max, max)));
+            self.record_signal(ctx, Signal::WrongCode, submission.email);
+            return submission.refuse(ctx, Reason::TooManyAttempts, Some((max, max)));
         }
         if !self.0.keys.is_code(&code, self.0.codes.format, &answer) {
-            self.notice(Sign::WrongCode, answered.email, answered.client);
+            self.record_signal(ctx, Signal::WrongCode, submission.email);
             // Read again: others may have answered at the same time.
             let code = codes::find(&self.0.db, code.id).await?;
             let attempts = code.map_or(max, |code| code.attempts);
             let attempts_remaining = max.saturating_sub(attempts);
-            return answered.refuse(
+            return submission.refuse(
+                ctx,
                 Reason::InvalidCode { attempts_remaining },
                 Some((attempts, max)),
             );
         }
-        self.refund(
-            self.wrong_codes_per_network(),
-            Subject::Network(answered.client),
-        )
-        .await;
+        self.release(ctx, self.wrong_codes_per_network(), RateLimitKey::Network)
+            .await;
         Ok(code)
     }
 }
 
 /// An answer to a code, and who gave it.
 #[derive(Clone, Copy)]
-pub(super) struct Answered<'a> {
+pub(super) struct CodeSubmission<'a> {
     pub(super) purpose: Purpose,
     pub(super) email: &'a EmailAddress,
     pub(super) answer: &'a str,
-    pub(super) client: &'a Client,
 }
 
-impl Answered<'_> {
-    fn refuse<T>(self, reason: Reason, tried: Option<(u32, u32)>) -> Result<T, Failure> {
+impl CodeSubmission<'_> {
+    fn refuse<T>(
+        self,
+        ctx: &OperationContext,
+        reason: Reason,
+        tried: Option<(u32, u32)>,
+    ) -> Result<T, Failure> {
         let event = match (reason, self.purpose) {
             (Reason::CodeExpired, _) => Event::ExpiredCodeTried,
             (Reason::TooManyAttempts, _) => Event::CodeAttemptsExhausted,
@@ -257,17 +260,17 @@ impl Answered<'_> {
                 Event::VerificationFailedInvalidCode
             }
         };
-        event.emit(self.facts(tried));
+        event.emit(self.facts(ctx, tried));
         Err(reason.at("code").into())
     }
 
     /// What the log says: how many answers were tried, and how many may be.
-    fn facts(&self, tried: Option<(u32, u32)>) -> Facts<'_> {
+    fn facts(&self, ctx: &OperationContext, tried: Option<(u32, u32)>) -> Facts<'_> {
         Facts {
             purpose: Some(self.purpose.into()),
             attempt: tried.map(|(attempts, _)| attempts),
             limit: tried.map(|(_, max)| max),
-            ..facts(self.email, self.client)
+            ..facts(self.email, ctx)
         }
     }
 }
@@ -282,10 +285,10 @@ pub(super) fn lost_race() -> Failure {
 }
 
 /// An address and who spoke of it, for the log.
-pub(super) fn facts<'a>(email: &'a EmailAddress, client: &Client) -> Facts<'a> {
+pub(super) fn facts<'a>(email: &'a EmailAddress, ctx: &OperationContext) -> Facts<'a> {
     Facts {
         email: Some(email),
-        ip_address: Some(client.ip),
+        ip_address: ctx.ip_address(),
         ..Facts::default()
     }
 }

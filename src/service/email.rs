@@ -1,15 +1,14 @@
 //! Proving the address of an account, and changing it.
 
-use super::codes::{Answered, NewCode, facts, lost_race};
-use super::limits::Subject;
+use super::codes::{CodeSubmission, NewCode, facts, lost_race};
+use super::limits::RateLimitKey;
 use super::{CodeChallenge, Failure, Reason, Services};
 use crate::db::users::{self, Field};
 use crate::db::{DbError, codes, outbox};
-use crate::domain::client::Client;
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::mail::{Happened, MailKind, MailParams};
-use crate::domain::session::Actor;
+use crate::domain::operation::OperationContext;
 use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
 
@@ -17,16 +16,16 @@ impl Services {
     /// Mails a code to prove the address of the signed-in account.
     pub async fn request_email_verification(
         &self,
-        actor: Actor,
-        client: &Client,
+        ctx: &OperationContext,
     ) -> Result<CodeChallenge, Failure> {
-        let user = self.account_of(actor).await?;
-        self.count_code_request(&user.email, client).await?;
+        let user = self.own_account(ctx).await?;
+        self.count_code_request(ctx, &user.email).await?;
         // A new code carries on the invitation that the account was registered with.
         let purpose = Purpose::VerifyEmail;
         let older = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
         let challenge = self
             .send_code(
+                ctx,
                 NewCode {
                     purpose: Purpose::VerifyEmail,
                     email: &user.email,
@@ -46,26 +45,27 @@ impl Services {
     /// the mail asks for the code only of whoever registered.
     pub async fn verify_email(
         &self,
+        ctx: &OperationContext,
         email: &str,
         code: &str,
-        client: &Client,
     ) -> Result<User, Failure> {
         let email = EmailAddress::parse(email)?;
         let code = self
-            .answer_code(Purpose::VerifyEmail, &email, code, client)
+            .answer_code(ctx, Purpose::VerifyEmail, &email, code)
             .await?;
-        let now = self.now();
+        let now = ctx.now();
         let tx = self.0.db.begin().await?;
         self.hold_invited_team(&tx, code.invitation_id).await?;
-        let mut user = self.consume_of_account(&tx, &code).await?;
+        let mut user = self.consume_of_account(ctx, &tx, &code).await?;
         user.email_verified_at = Some(now);
         user.updated_at = now;
         users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
-        self.join_by_signup(&tx, code.invitation_id, &user).await?;
+        self.join_by_signup(ctx, &tx, code.invitation_id, &user)
+            .await?;
         tx.commit().await?;
         Event::EmailVerified.emit(Facts {
             user_id: Some(user.id),
-            ..facts(&email, client)
+            ..facts(&email, ctx)
         });
         Ok(user)
     }
@@ -76,17 +76,16 @@ impl Services {
     /// `ACCOUNT_EXISTENCE_HINTS` off the same answer and work, and a mail that says so.
     pub async fn request_email_change(
         &self,
-        actor: Actor,
+        ctx: &OperationContext,
         new_email: &str,
-        client: &Client,
     ) -> Result<CodeChallenge, Failure> {
         let new_email =
             EmailAddress::parse(new_email).map_err(|_| Reason::InvalidEmail.at("newEmail"))?;
-        let user = self.account_of(actor).await?;
-        self.count_code_request(&new_email, client).await?;
+        let user = self.own_account(ctx).await?;
+        self.count_code_request(ctx, &new_email).await?;
         // The old address gets a mail too.
         let per_address = self.code_requests_per_address();
-        self.hit(per_address, Subject::Email(&user.email), client)
+        self.acquire(ctx, per_address, RateLimitKey::Email(&user.email))
             .await?;
         let taken = users::find_by_email(&self.0.db, &new_email)
             .await?
@@ -104,6 +103,7 @@ impl Services {
         );
         let challenge = self
             .send_code(
+                ctx,
                 NewCode {
                     purpose: Purpose::ChangeEmail,
                     email: &new_email,
@@ -122,7 +122,7 @@ impl Services {
             .await?;
         Event::EmailChangeRequested.emit(Facts {
             user_id: Some(user.id),
-            ..facts(&new_email, client)
+            ..facts(&new_email, ctx)
         });
         Ok(challenge)
     }
@@ -130,26 +130,24 @@ impl Services {
     /// Gives the signed-in account the address that a code was mailed to, and tells the old one.
     pub async fn confirm_email_change(
         &self,
-        actor: Actor,
+        ctx: &OperationContext,
         code: &str,
-        client: &Client,
     ) -> Result<User, Failure> {
-        let user = self.account_of(actor).await?;
-        self.count_answer(client).await?;
+        let user = self.own_account(ctx).await?;
+        self.count_answer(ctx).await?;
         let purpose = Purpose::ChangeEmail;
         let found = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
         let email = found
             .as_ref()
             .map_or(&user.email, |code| &code.email)
             .clone();
-        let answered = Answered {
+        let submission = CodeSubmission {
             purpose,
             email: &email,
             answer: code,
-            client,
         };
-        let code = self.judge_answer(answered, found).await?;
-        let now = self.now();
+        let code = self.judge_answer(ctx, submission, found).await?;
+        let now = ctx.now();
         let params = change_notice(&user.profile.name, &email, Happened::Changed);
         let kind = MailKind::EmailChanged;
         let notice = self.new_mail(kind, &user.email, Some(user.id), None, params);
@@ -174,7 +172,7 @@ impl Services {
         self.ring(notice.id).await;
         Event::EmailChanged.emit(Facts {
             user_id: Some(user.id),
-            ..facts(&user.email, client)
+            ..facts(&user.email, ctx)
         });
         Ok(user)
     }

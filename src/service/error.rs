@@ -5,6 +5,7 @@ use chrono::Duration;
 use crate::crypto::{HashingFailed, SigningFailed};
 use crate::db::DbError;
 use crate::domain::email::InvalidEmail;
+use crate::domain::operation::NotSignedIn;
 use crate::domain::password::WeakPassword;
 use crate::domain::user::InvalidField;
 use crate::limits::Exceeded;
@@ -14,7 +15,8 @@ use crate::limits::Exceeded;
 pub enum Failure {
     /// What the person can mend, one entry per mistake.
     Refused(Vec<UserError>),
-    /// What they cannot.
+    /// It needs a signed-in user.
+    NotSignedIn,
     Internal(ServiceError),
 }
 
@@ -63,7 +65,7 @@ pub enum Reason {
     #[error("There is an account with this address already. Log in instead.")]
     EmailTaken,
     /// `ACCOUNT_NOT_FOUND`
-    #[error("There is no account with this address. Sign up first.")]
+    #[error("There is no account with this address. Signal up first.")]
     AccountNotFound,
     /// `ACCOUNT_DISABLED`
     #[error("This account is disabled.")]
@@ -172,6 +174,12 @@ impl From<Exceeded> for UserError {
             retry_after_seconds: wait.num_seconds().max(1),
         }
         .into()
+    }
+}
+
+impl From<NotSignedIn> for Failure {
+    fn from(_: NotSignedIn) -> Self {
+        Self::NotSignedIn
     }
 }
 

@@ -1,20 +1,19 @@
-//! Invitations: sent by admins, answered with the token that was mailed.
+//! Invitations: sent by admins, submission with the token that was mailed.
 
 use uuid::Uuid;
 
-use super::passwords::Cleared;
+use super::passwords::Revocations;
 use super::teams::{TeamAdmin, TeamView, facts};
 use super::{Failure, Reason, ServiceError, Services};
 use crate::crypto;
 use crate::db::invitations::InvitationOutcome;
 use crate::db::users::{self, Field};
 use crate::db::{Executor, Tx, invitations, outbox, teams};
-use crate::domain::client::Client;
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, Nonce, UserId};
 use crate::domain::mail::{MailKind, MailParams};
-use crate::domain::session::Actor;
+use crate::domain::operation::OperationContext;
 use crate::domain::team::{Invitation, Member, Membership, Role, Team};
 use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
@@ -43,13 +42,13 @@ impl TeamAdmin {
     /// Inviting again renews the invitation and its mail; the old link is worthless then.
     pub async fn invite(
         self,
+        ctx: &OperationContext,
         email: &str,
         role: Role,
-        client: &Client,
     ) -> Result<Invited, Failure> {
         let email = EmailAddress::parse(email)?;
         let services = self.services();
-        let (team, now) = (self.team(), services.now());
+        let (team, now) = (self.team(), ctx.now());
         let inviter = users::find(&services.0.db, self.actor_id()).await?;
         if inviter
             .as_ref()
@@ -59,7 +58,7 @@ impl TeamAdmin {
             return Err(Reason::EmailNotVerified.into());
         }
         services
-            .count_invitation(self.actor_id(), team.id, &email, client)
+            .count_invitation(ctx, self.actor_id(), team.id, &email)
             .await?;
         let params = MailParams {
             team_name: Some(team.name.clone()),
@@ -97,7 +96,7 @@ impl TeamAdmin {
             services.ring(mail.id).await;
             Event::TeamMemberAdded.emit(Facts {
                 reason: Some(role.into()),
-                ..facts(team.id, user.id, client)
+                ..facts(team.id, user.id, ctx)
             });
             let view = self.view();
             return Ok(Invited::Joined(
@@ -134,7 +133,7 @@ impl TeamAdmin {
         services.ring(mail.id).await;
         Event::TeamInvitationSent.emit(Facts {
             email: Some(&email),
-            ..facts(team.id, self.actor_id(), client)
+            ..facts(team.id, self.actor_id(), ctx)
         });
         Ok(Invited::Asked(invitation))
     }
@@ -142,32 +141,36 @@ impl TeamAdmin {
 
 impl Services {
     /// What an invitation link shows; `None` for a token that cannot be accepted.
-    pub async fn invitation(&self, token: &str) -> Result<Option<InvitationPreview>, ServiceError> {
-        self.live_invitation(&self.0.db, token).await
+    pub async fn invitation(
+        &self,
+        ctx: &OperationContext,
+        token: &str,
+    ) -> Result<Option<InvitationPreview>, ServiceError> {
+        self.live_invitation(ctx, &self.0.db, token).await
     }
 
     /// Lets the account that holds the invited address join. The token was mailed there, so it is
     /// proof enough, whoever presents it, unless they are signed in as somebody else.
     pub async fn accept_invitation(
         &self,
+        ctx: &OperationContext,
         token: &str,
-        actor: Option<Actor>,
-        client: &Client,
     ) -> Result<(Member, TeamView), Failure> {
         if self.0.keys.read_invitation_token(token).is_none() {
             // Nobody waits for the database for what is no token at all.
-            return Err(refuse(client, "token"));
+            return Err(refuse(ctx, "token"));
         }
         let tx = self.0.db.begin().await?;
-        let found = self.require_invitation(&tx, token, client).await?;
+        let found = self.require_invitation(ctx, &tx, token).await?;
         teams::lock(&tx, found.team.id).await?;
         // Once more: the inviter may have lost the right until the team was held.
         let InvitationPreview {
             team, invitation, ..
-        } = self.require_invitation(&tx, token, client).await?;
+        } = self.require_invitation(ctx, &tx, token).await?;
         let user = users::find_by_email_for_key_share(&tx, &invitation.email).await?;
-        if let Some(actor) = actor
-            && user.as_ref().is_none_or(|user| user.id != actor.user_id)
+        let session = ctx.session();
+        if let Some(session) = session
+            && user.as_ref().is_none_or(|user| user.id != session.user_id)
         {
             return Err(Reason::InvitationEmailMismatch.at("token").into());
         }
@@ -175,15 +178,15 @@ impl Services {
         if !user.is_active {
             return Err(Reason::AccountDisabled.into());
         }
-        let now = self.now();
+        let now = ctx.now();
         // Whoever is signed in to the account and holds the token has both from its owner.
-        let cleared = match actor {
-            Some(_) => Cleared::default(),
-            None => self.clear_unproved(&tx, &user, now).await?,
+        let revocations = match session {
+            Some(_) => Revocations::default(),
+            None => self.clear_unproved(ctx, &tx, &user).await?,
         };
         let mut user = user;
         if user.email_verified_at.is_none() {
-            user.has_password &= actor.is_some();
+            user.has_password &= session.is_some();
             user.email_verified_at = Some(now);
             user.updated_at = now;
             users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
@@ -192,27 +195,31 @@ impl Services {
         let membership =
             membership.ok_or_else(|| Failure::from(Reason::InvalidToken.at("token")))?;
         tx.commit().await?;
-        self.announce(cleared).await;
-        Event::TeamInvitationAccepted.emit(facts(team.id, user.id, client));
-        let view = match actor {
-            Some(actor) => self.view(team, membership.role, actor),
+        self.publish(revocations).await;
+        Event::TeamInvitationAccepted.emit(facts(team.id, user.id, ctx));
+        let view = match session {
+            Some(session) => self.view(team, membership.role, session),
             None => self.view_of_joined(team, membership),
         };
         Ok((Member { membership, user }, view))
     }
 
     /// Declines an invitation for the invited address.
-    pub async fn decline_invitation(&self, token: &str, client: &Client) -> Result<(), Failure> {
+    pub async fn decline_invitation(
+        &self,
+        ctx: &OperationContext,
+        token: &str,
+    ) -> Result<(), Failure> {
         let InvitationPreview { invitation, .. } =
-            self.require_invitation(&self.0.db, token, client).await?;
-        let (db, now) = (&self.0.db, self.now());
+            self.require_invitation(ctx, &self.0.db, token).await?;
+        let (db, now) = (&self.0.db, ctx.now());
         if !invitations::close(db, &invitation, InvitationOutcome::Declined, now).await? {
             return Err(Reason::InvalidToken.at("token").into());
         }
         Event::TeamInvitationDeclined.emit(Facts {
             team_id: Some(invitation.team_id),
             email: Some(&invitation.email),
-            ip_address: Some(client.ip),
+            ip_address: ctx.ip_address(),
             ..Facts::default()
         });
         Ok(())
@@ -221,22 +228,22 @@ impl Services {
     /// Takes an open invitation back. [`Reason::NotFound`] for one of another's team.
     pub async fn revoke_invitation(
         &self,
-        actor: Actor,
+        ctx: &OperationContext,
         id: &str,
-        client: &Client,
     ) -> Result<Invitation, Failure> {
+        let actor = ctx.user()?;
         let not_found = || Failure::from(Reason::NotFound.at("invitationId"));
         let id: InvitationId = id.parse().map_err(|_| not_found())?;
         let invitation = invitations::find(&self.0.db, id)
             .await?
             .ok_or_else(not_found)?;
-        let team = self.team(actor, &invitation.team_id.to_string()).await?;
+        let team = self.team(ctx, &invitation.team_id.to_string()).await?;
         let team = team.ok_or_else(not_found)?;
         let admin = team
             .admin()
             .ok_or_else(|| Failure::from(Reason::NotTeamAdmin))?;
         let (tx, _) = admin.begin().await?;
-        let now = self.now();
+        let now = ctx.now();
         if !invitations::close(&tx, &invitation, InvitationOutcome::Revoked, now).await? {
             return Err(not_found());
         }
@@ -244,7 +251,7 @@ impl Services {
         tx.commit().await?;
         Event::TeamInvitationRevoked.emit(Facts {
             email: Some(&invitation.email),
-            ..facts(invitation.team_id, actor.user_id, client)
+            ..facts(invitation.team_id, actor.user_id, ctx)
         });
         Ok(invitation)
     }
@@ -252,14 +259,14 @@ impl Services {
     /// The invitation that comes with a sign-up of `email`.
     pub(super) async fn invitation_for(
         &self,
+        ctx: &OperationContext,
         token: &str,
         email: &EmailAddress,
-        client: &Client,
     ) -> Result<InvitationId, Failure> {
         let field = "invitationToken";
-        let preview = self.live_invitation(&self.0.db, token).await?;
+        let preview = self.live_invitation(ctx, &self.0.db, token).await?;
         let Some(InvitationPreview { invitation, .. }) = preview else {
-            return Err(refuse(client, field));
+            return Err(refuse(ctx, field));
         };
         if invitation.email == *email {
             Ok(invitation.id)
@@ -287,12 +294,13 @@ impl Services {
     /// good.
     pub(super) async fn join_by_signup(
         &self,
+        ctx: &OperationContext,
         tx: &Tx,
         id: Option<InvitationId>,
         user: &User,
     ) -> Result<(), ServiceError> {
         let Some(id) = id else { return Ok(()) };
-        let now = self.now();
+        let now = ctx.now();
         let invitation = invitations::find(tx, id).await?;
         let invitation = invitation.filter(|i| i.is_open(now) && i.email == user.email);
         if let Some(invitation) = invitation
@@ -339,24 +347,25 @@ impl Services {
 
     async fn require_invitation(
         &self,
+        ctx: &OperationContext,
         db: &impl Executor,
         token: &str,
-        client: &Client,
     ) -> Result<InvitationPreview, Failure> {
-        let preview = self.live_invitation(db, token).await?;
-        preview.ok_or_else(|| refuse(client, "token"))
+        let preview = self.live_invitation(ctx, db, token).await?;
+        preview.ok_or_else(|| refuse(ctx, "token"))
     }
 
     /// The invitation of a token, if it can be accepted: open, and its inviter still an admin.
     async fn live_invitation(
         &self,
+        ctx: &OperationContext,
         db: &impl Executor,
         token: &str,
     ) -> Result<Option<InvitationPreview>, ServiceError> {
         let Some((id, nonce)) = self.0.keys.read_invitation_token(token) else {
             return Ok(None);
         };
-        let now = self.now();
+        let now = ctx.now();
         let found = invitations::find(db, id).await?;
         let Some(invitation) = found.filter(|i| i.nonce == nonce && i.is_open(now)) else {
             return Ok(None);
@@ -389,9 +398,9 @@ impl Services {
 }
 
 /// All that is wrong with an invitation gets the same answer.
-fn refuse(client: &Client, field: &'static str) -> Failure {
+fn refuse(ctx: &OperationContext, field: &'static str) -> Failure {
     Event::TeamInvitationRejected.emit(Facts {
-        ip_address: Some(client.ip),
+        ip_address: ctx.ip_address(),
         ..Facts::default()
     });
     Reason::InvalidToken.at(field).into()

@@ -1,19 +1,19 @@
 //! The named rules of the limiter, and counting by them.
 
 use super::Services;
-use crate::domain::client::Client;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{TeamId, UserId};
+use crate::domain::operation::OperationContext;
 use crate::limits::{Exceeded, Rule};
 use crate::telemetry::{Event, Facts};
 
 /// What a rule counts by.
 #[derive(Clone, Copy)]
-pub(super) enum Subject<'a> {
+pub(super) enum RateLimitKey<'a> {
     /// Everything done about one address, whoever does it.
     Email(&'a EmailAddress),
     /// Everything one network does.
-    Network(&'a Client),
+    Network,
     /// Everything done for one team.
     Team(TeamId),
     /// Everything one account does.
@@ -87,48 +87,56 @@ impl Services {
     /// address, which may be invited to many.
     pub(super) async fn count_invitation(
         &self,
+        ctx: &OperationContext,
         admin: UserId,
         team: TeamId,
         email: &EmailAddress,
-        client: &Client,
     ) -> Result<(), Exceeded> {
-        self.hit(self.invitations_per_admin(), Subject::User(admin), client)
+        self.acquire(ctx, self.invitations_per_admin(), RateLimitKey::User(admin))
             .await?;
-        self.hit(self.invitations_per_team(), Subject::Team(team), client)
+        self.acquire(ctx, self.invitations_per_team(), RateLimitKey::Team(team))
             .await?;
-        self.hit(
+        self.acquire(
+            ctx,
             self.invitations_per_address(),
-            Subject::Email(email),
-            client,
+            RateLimitKey::Email(email),
         )
         .await
     }
 
-    /// Asks the limiter; nothing is told but that it counts alone.
-    pub(super) async fn count_hit(&self, rule: Rule, subject: &str) -> Result<(), Exceeded> {
-        let verdict = self.0.limiter.hit(rule, subject, self.now()).await;
+    /// Asks the limiter, without an event for what it refuses.
+    pub(super) async fn count(
+        &self,
+        ctx: &OperationContext,
+        rule: Rule,
+        key: &str,
+    ) -> Result<(), Exceeded> {
+        let verdict = self.0.limiter.hit(rule, key, ctx.now()).await;
         if verdict.degraded {
             self.report_outage(Event::LimiterDegraded, None);
         }
         verdict.allowed
     }
 
-    /// Counts a hit, and tells of a refusal.
-    pub(super) async fn hit(
+    /// Takes one of the actions that a rule allows, or refuses.
+    pub(super) async fn acquire(
         &self,
+        ctx: &OperationContext,
         rule: Rule,
-        subject: Subject<'_>,
-        client: &Client,
+        key: RateLimitKey<'_>,
     ) -> Result<(), Exceeded> {
-        let allowed = self.count_hit(rule, &self.limit_subject(subject)).await;
+        let Some(hashed) = self.limit_key(ctx, key) else {
+            return Ok(());
+        };
+        let allowed = self.count(ctx, rule, &hashed).await;
         self.metrics().limiter_decision(rule.name, allowed.is_ok());
         allowed.inspect_err(|exceeded| {
             Event::RateLimitExceeded.emit(Facts {
-                email: match subject {
-                    Subject::Email(email) => Some(email),
-                    Subject::Network(_) | Subject::Team(_) | Subject::User(_) => None,
+                email: match key {
+                    RateLimitKey::Email(email) => Some(email),
+                    RateLimitKey::Network | RateLimitKey::Team(_) | RateLimitKey::User(_) => None,
                 },
-                ip_address: Some(client.ip),
+                ip_address: ctx.ip_address(),
                 reason: Some(rule.name),
                 limit: Some(rule.max),
                 period: Some(rule.period),
@@ -138,20 +146,25 @@ impl Services {
         })
     }
 
-    /// Gives a hit back.
-    pub(super) async fn refund(&self, rule: Rule, subject: Subject<'_>) {
-        self.0
-            .limiter
-            .refund(rule, &self.limit_subject(subject), self.now())
-            .await;
+    /// Gives back what [`acquire`](Self::acquire) took.
+    pub(super) async fn release(&self, ctx: &OperationContext, rule: Rule, key: RateLimitKey<'_>) {
+        if let Some(hashed) = self.limit_key(ctx, key) {
+            self.0.limiter.refund(rule, &hashed, ctx.now()).await;
+        }
     }
 
-    pub(super) fn limit_subject(&self, subject: Subject<'_>) -> String {
-        match subject {
-            Subject::Email(email) => self.0.keys.limit_subject(email.as_str()),
-            Subject::User(user) => self.0.keys.limit_subject(&user.to_string()),
-            Subject::Team(team) => self.0.keys.limit_subject(&team.to_string()),
-            Subject::Network(client) => self.0.keys.limit_subject(&client.network().to_string()),
-        }
+    /// The keyed hash to count by; `None` for the network of an operation without a client.
+    pub(super) fn limit_key(
+        &self,
+        ctx: &OperationContext,
+        key: RateLimitKey<'_>,
+    ) -> Option<String> {
+        let text = match key {
+            RateLimitKey::Email(email) => email.as_str().to_owned(),
+            RateLimitKey::User(user) => user.to_string(),
+            RateLimitKey::Team(team) => team.to_string(),
+            RateLimitKey::Network => ctx.client.as_ref()?.network().to_string(),
+        };
+        Some(self.0.keys.limit_subject(&text))
     }
 }

@@ -14,9 +14,8 @@ use super::{ServiceError, Services};
 use crate::cache::CacheError;
 use crate::crypto::{AccessClaims, AccessTokenError};
 use crate::db::sessions;
-use crate::domain::client::Client;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::session::Actor;
+use crate::domain::operation::{OperationContext, UserSession};
 use crate::telemetry::{Event, Facts};
 
 /// How long a session is taken to be alive without asking the database again; it is also noted
@@ -54,9 +53,9 @@ pub enum Rejection {
 
 /// What the cache says of a session.
 #[derive(Serialize, Deserialize)]
-enum Liveness {
-    Alive { user_id: UserId, is_superuser: bool },
-    Ended,
+enum SessionStatus {
+    Active { user_id: UserId, is_superuser: bool },
+    Revoked,
 }
 
 impl Services {
@@ -64,12 +63,12 @@ impl Services {
     /// are asked for at each request, in the cache, then in the database.
     pub async fn authenticate(
         &self,
+        ctx: &OperationContext,
         token: &str,
-        client: &Client,
-    ) -> Result<Actor, AuthenticationError> {
+    ) -> Result<UserSession, AuthenticationError> {
         let rejected = |rejection: Rejection, claims: Option<&AccessClaims>| {
             Event::TokenRejected.emit(Facts {
-                ip_address: Some(client.ip),
+                ip_address: ctx.ip_address(),
                 user_id: claims.map(|claims| claims.sub),
                 session_id: claims.map(|claims| claims.sid),
                 reason: Some(match rejection {
@@ -81,40 +80,40 @@ impl Services {
             });
             AuthenticationError::Rejected(rejection)
         };
-        let claims = match self.0.access_tokens.read(token, self.now()) {
+        let claims = match self.0.access_tokens.read(token, ctx.now()) {
             Ok(claims) => claims,
             Err(AccessTokenError::Invalid) => return Err(rejected(Rejection::Invalid, None)),
             Err(AccessTokenError::Expired) => return Err(rejected(Rejection::Expired, None)),
         };
         match self.liveness(claims.sid).await? {
-            Liveness::Alive {
+            SessionStatus::Active {
                 user_id,
                 is_superuser,
-            } if user_id == claims.sub => Ok(Actor {
+            } if user_id == claims.sub => Ok(UserSession {
                 user_id,
                 session_id: claims.sid,
                 is_superuser,
             }),
-            Liveness::Alive { .. } => Err(rejected(Rejection::Invalid, Some(&claims))),
-            Liveness::Ended => Err(rejected(Rejection::Revoked, Some(&claims))),
+            SessionStatus::Active { .. } => Err(rejected(Rejection::Invalid, Some(&claims))),
+            SessionStatus::Revoked => Err(rejected(Rejection::Revoked, Some(&claims))),
         }
     }
 
     /// Marks a session as ended. While Redis is away this goes on in the background for as long
     /// as a process could find the session alive in what was filled before.
-    async fn bury(&self, id: SessionId) {
-        if let Err(error) = self.try_bury(id).await {
+    async fn mark_revoked(&self, id: SessionId) {
+        if let Err(error) = self.try_mark_revoked(id).await {
             self.report_outage(Event::CacheUnavailable, Some(&error));
             let services = self.clone();
-            tokio::spawn(async move { services.keep_burying(id).await });
+            tokio::spawn(async move { services.retry_mark_revoked(id).await });
         }
     }
 
     /// Marks many sessions as ended, also if whoever asked for it goes away meanwhile.
-    pub(super) async fn bury_all(&self, ids: Vec<SessionId>) {
+    pub(super) async fn mark_all_revoked(&self, ids: Vec<SessionId>) {
         let services = self.clone();
         let buried = tokio::spawn(async move {
-            join_all(ids.into_iter().map(|id| services.bury(id))).await;
+            join_all(ids.into_iter().map(|id| services.mark_revoked(id))).await;
         });
         // It only ends early with the process, and then nothing is cached here any more.
         let _ = buried.await;
@@ -122,28 +121,28 @@ impl Services {
 
     /// The same for a process that ends when it is done: it waits for Redis as long as another
     /// process could find the session alive there.
-    pub(super) async fn bury_for_good(&self, id: SessionId) {
-        if self.try_bury(id).await.is_err() {
-            self.keep_burying(id).await;
+    pub(super) async fn mark_revoked_in_foreground(&self, id: SessionId) {
+        if self.try_mark_revoked(id).await.is_err() {
+            self.retry_mark_revoked(id).await;
         }
     }
 
-    async fn keep_burying(&self, id: SessionId) {
+    async fn retry_mark_revoked(&self, id: SessionId) {
         let mut pause = tokio::time::interval(StdDuration::from_secs(1));
         for _ in 0..LIVENESS_LIFETIME.as_secs() {
             pause.tick().await;
-            if self.try_bury(id).await.is_ok() {
+            if self.try_mark_revoked(id).await.is_ok() {
                 return;
             }
         }
     }
 
-    async fn try_bury(&self, id: SessionId) -> Result<(), CacheError> {
-        let (key, mark) = (liveness_key(id), encode(&Liveness::Ended));
+    async fn try_mark_revoked(&self, id: SessionId) -> Result<(), CacheError> {
+        let (key, mark) = (liveness_key(id), encode(&SessionStatus::Revoked));
         self.0.cache.put(&key, &mark, TOMBSTONE_LIFETIME).await
     }
 
-    async fn liveness(&self, id: SessionId) -> Result<Liveness, ServiceError> {
+    async fn liveness(&self, id: SessionId) -> Result<SessionStatus, ServiceError> {
         let key = liveness_key(id);
         let cached = self.0.cache.get(&key).await;
         self.metrics().session_lookup(match &cached {
@@ -161,7 +160,7 @@ impl Services {
         let Some((session, user)) =
             found.filter(|(session, user)| session.is_live(now) && user.is_active)
         else {
-            return Ok(Liveness::Ended);
+            return Ok(SessionStatus::Revoked);
         };
         if now - session.last_used_at >= Duration::seconds(60) {
             // A note that fails is no reason to turn the request away.
@@ -169,7 +168,7 @@ impl Services {
                 self.report_outage(Event::InternalError, Some(&error));
             }
         }
-        let alive = Liveness::Alive {
+        let alive = SessionStatus::Active {
             user_id: user.id,
             is_superuser: user.is_superuser,
         };
@@ -192,6 +191,6 @@ fn liveness_key(id: SessionId) -> String {
     format!("session:{id}")
 }
 
-fn encode(liveness: &Liveness) -> String {
+fn encode(liveness: &SessionStatus) -> String {
     serde_json::json!(liveness).to_string()
 }

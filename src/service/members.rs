@@ -3,22 +3,17 @@
 use super::teams::{TeamAdmin, TeamView, delete, facts};
 use super::{Failure, Reason, Services};
 use crate::db::{Tx, codes, teams, users};
-use crate::domain::client::Client;
 use crate::domain::id::{TeamId, UserId};
-use crate::domain::session::Actor;
+use crate::domain::operation::OperationContext;
 use crate::domain::team::{Member, Membership, Role};
 use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
 
 impl Services {
     /// Takes the signed-in account out of a team. The last member takes the team along.
-    pub async fn leave_team(
-        &self,
-        actor: Actor,
-        id: &str,
-        client: &Client,
-    ) -> Result<TeamId, Failure> {
-        let id = self.team_as_member(actor, id).await?.team().id;
+    pub async fn leave_team(&self, ctx: &OperationContext, id: &str) -> Result<TeamId, Failure> {
+        let actor = ctx.user()?;
+        let id = self.team_as_member(ctx, id).await?.team().id;
         let tx = self.0.db.begin().await?;
         teams::lock(&tx, id).await?;
         let membership = teams::membership(&tx, id, actor.user_id).await?;
@@ -29,7 +24,7 @@ impl Services {
         tx.commit().await?;
         Event::TeamMemberRemoved.emit(Facts {
             reason: Some("left"),
-            ..facts(id, actor.user_id, client)
+            ..facts(id, actor.user_id, ctx)
         });
         Ok(id)
     }
@@ -62,9 +57,9 @@ impl TeamAdmin {
     /// Lets a member do more or less. [`Reason::LastAdmin`] if nobody could change the team then.
     pub async fn change_role(
         self,
+        ctx: &OperationContext,
         user: &str,
         role: Role,
-        client: &Client,
     ) -> Result<(Member, TeamView), Failure> {
         let id = self.team().id;
         let (tx, _) = self.begin().await?;
@@ -83,7 +78,7 @@ impl TeamAdmin {
         tx.commit().await?;
         Event::TeamRoleChanged.emit(Facts {
             reason: Some(role.into()),
-            ..facts(id, member.user.id, client)
+            ..facts(id, member.user.id, ctx)
         });
         member.membership.role = role;
         let view = self.view().after_role_change(member.user.id, role);
@@ -91,7 +86,11 @@ impl TeamAdmin {
     }
 
     /// Takes a member out. [`Reason::LastAdmin`] if nobody could change the team then.
-    pub async fn remove_member(self, user: &str, client: &Client) -> Result<UserId, Failure> {
+    pub async fn remove_member(
+        self,
+        ctx: &OperationContext,
+        user: &str,
+    ) -> Result<UserId, Failure> {
         let id = self.team().id;
         let (tx, _) = self.begin().await?;
         let membership = match user.parse() {
@@ -105,7 +104,7 @@ impl TeamAdmin {
         tx.commit().await?;
         Event::TeamMemberRemoved.emit(Facts {
             reason: Some("removed"),
-            ..facts(id, membership.user_id, client)
+            ..facts(id, membership.user_id, ctx)
         });
         Ok(membership.user_id)
     }

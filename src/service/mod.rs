@@ -11,6 +11,7 @@ use crate::crypto::{self, AccessTokens, Hasher, Keys};
 use crate::db::Db;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::id::{IdEntropy, RequestUuid};
+use crate::domain::operation::{Client, OperationContext};
 use crate::limits::Limiter;
 use crate::queue::Queue;
 use crate::telemetry::metrics::Metrics;
@@ -55,10 +56,10 @@ pub use teams::{TeamAdmin, TeamView};
 
 /// Everything the use cases need. Clones share it.
 #[derive(Clone)]
-pub struct Services(Arc<Parts>);
+pub struct Services(Arc<Dependencies>);
 
 /// What [`Services`] is made of.
-pub struct Parts {
+pub struct Dependencies {
     /// The database.
     pub db: Db,
     /// Answers worth keeping for a moment.
@@ -99,7 +100,7 @@ pub struct Parts {
 
 impl Services {
     /// Bundles the parts.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Dependencies) -> Self {
         Self(Arc::new(parts))
     }
 
@@ -111,6 +112,16 @@ impl Services {
     /// A new identifier.
     fn new_id<T: From<(Timestamp, IdEntropy)>>(&self) -> T {
         T::from((self.now(), crypto::id_entropy()))
+    }
+
+    /// The context of a request whose sender is not known yet.
+    pub fn request_context(&self, client: Client, request_id: String) -> OperationContext {
+        OperationContext::request(client, request_id, self.0.clock.clone())
+    }
+
+    /// The context of what an administrator does on the command line.
+    pub fn operator_context(&self) -> OperationContext {
+        OperationContext::operator(self.0.clock.clone())
     }
 
     /// A name for a request that came without one.

@@ -222,7 +222,7 @@ impl Services {
         Link::new(format!("{}/{path}?token={token}", self.0.app_url))
     }
 
-    /// Records that a provider took a mail, and what those before it answered.
+    /// Records that a provider took a mail, and what those before it submission.
     pub async fn mail_sent(
         &self,
         mail: &LeasedMail,

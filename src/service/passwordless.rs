@@ -3,10 +3,10 @@
 use super::codes::{NewCode, facts, lost_race};
 use super::{CodeChallenge, Failure, Reason, Services, UserError};
 use crate::db::{DbError, codes, users};
-use crate::domain::client::Client;
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::operation::OperationContext;
 use crate::domain::session::SignedIn;
 use crate::domain::user::{ProfileInput, User, parse_name};
 use crate::telemetry::{Event, Facts};
@@ -18,27 +18,28 @@ impl Services {
     /// same answer and the same work as for any other, and a mail that says so.
     pub async fn request_signup_code(
         &self,
+        ctx: &OperationContext,
         email: &str,
         profile: ProfileInput,
         invitation_token: Option<&str>,
-        client: &Client,
     ) -> Result<CodeChallenge, Failure> {
         let (email, profile) = match (EmailAddress::parse(email), profile.parse()) {
             (Ok(email), Ok(profile)) => (email, profile),
             (email, profile) => return Err(refuse_both(email.err(), profile.err())),
         };
-        self.count_code_request(&email, client).await?;
+        self.count_code_request(ctx, &email).await?;
         let invitation_id = match invitation_token {
-            Some(token) => Some(self.invitation_for(token, &email, client).await?),
+            Some(token) => Some(self.invitation_for(ctx, token, &email).await?),
             None => None,
         };
         let taken = users::find_by_email(&self.0.db, &email).await?;
         if taken.is_some() && self.0.codes.existence_hints {
-            Event::SignupRefusedEmailTaken.emit(facts(&email, client));
+            Event::SignupRefusedEmailTaken.emit(facts(&email, ctx));
             return Err(Reason::EmailTaken.at("email").into());
         }
         let challenge = self
             .send_code(
+                ctx,
                 NewCode {
                     purpose: Purpose::Signup,
                     email: &email,
@@ -55,7 +56,7 @@ impl Services {
                 None,
             )
             .await?;
-        Event::SignupCodeRequested.emit(facts(&email, client));
+        Event::SignupCodeRequested.emit(facts(&email, ctx));
         Ok(challenge)
     }
 
@@ -63,17 +64,15 @@ impl Services {
     /// the one given with the request.
     pub async fn verify_signup_code(
         &self,
+        ctx: &OperationContext,
         email: &str,
         code: &str,
         name: Option<&str>,
-        client: &Client,
     ) -> Result<SignedIn, Failure> {
         let email = EmailAddress::parse(email)?;
         let name = name.map(parse_name).transpose().map_err(UserError::from)?;
-        let code = self
-            .answer_code(Purpose::Signup, &email, code, client)
-            .await?;
-        let now = self.now();
+        let code = self.answer_code(ctx, Purpose::Signup, &email, code).await?;
+        let now = ctx.now();
         let mut profile = code.pending_profile.clone().ok_or_else(|| {
             DbError::Corrupt(format!("sign-up code {} without a profile", code.id))
         })?;
@@ -92,16 +91,17 @@ impl Services {
         }
         match users::insert(&tx, &user, None).await {
             Err(DbError::Conflict(_)) => {
-                Event::SignupRefusedEmailTaken.emit(facts(&email, client));
+                Event::SignupRefusedEmailTaken.emit(facts(&email, ctx));
                 return Err(Reason::EmailTaken.at("email").into());
             }
             inserted => inserted?,
         }
-        self.join_by_signup(&tx, code.invitation_id, &user).await?;
-        let signed_in = self.sign_in(tx, user, client).await?;
+        self.join_by_signup(ctx, &tx, code.invitation_id, &user)
+            .await?;
+        let signed_in = self.sign_in(ctx, tx, user).await?;
         Event::UserSignupSuccess.emit(Facts {
             user_id: Some(signed_in.user.id),
-            ..facts(&email, client)
+            ..facts(&email, ctx)
         });
         Ok(signed_in)
     }
@@ -112,18 +112,19 @@ impl Services {
     /// off the same answer and the same work as for any other, and a mail that says so.
     pub async fn request_login_code(
         &self,
+        ctx: &OperationContext,
         email: &str,
-        client: &Client,
     ) -> Result<CodeChallenge, Failure> {
         let email = EmailAddress::parse(email)?;
-        self.count_code_request(&email, client).await?;
+        self.count_code_request(ctx, &email).await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         if user.is_none() && self.0.codes.existence_hints {
-            Event::LoginRefusedUnknownAccount.emit(facts(&email, client));
+            Event::LoginRefusedUnknownAccount.emit(facts(&email, ctx));
             return Err(Reason::AccountNotFound.at("email").into());
         }
         let challenge = self
             .send_code(
+                ctx,
                 NewCode {
                     purpose: Purpose::Login,
                     email: &email,
@@ -142,39 +143,37 @@ impl Services {
                 None,
             )
             .await?;
-        Event::LoginCodeRequested.emit(facts(&email, client));
+        Event::LoginCodeRequested.emit(facts(&email, ctx));
         Ok(challenge)
     }
 
     /// Signs an account in.
     pub async fn verify_login_code(
         &self,
+        ctx: &OperationContext,
         email: &str,
         code: &str,
-        client: &Client,
     ) -> Result<SignedIn, Failure> {
         let email = EmailAddress::parse(email)?;
-        let code = self
-            .answer_code(Purpose::Login, &email, code, client)
-            .await?;
-        let now = self.now();
+        let code = self.answer_code(ctx, Purpose::Login, &email, code).await?;
+        let now = ctx.now();
         let tx = self.0.db.begin().await?;
-        let user = self.consume_of_account(&tx, &code).await?;
+        let user = self.consume_of_account(ctx, &tx, &code).await?;
         if !user.is_active {
             tx.commit().await?;
             Event::LoginRefusedDisabledAccount.emit(Facts {
                 user_id: Some(user.id),
-                ..facts(&email, client)
+                ..facts(&email, ctx)
             });
             return Err(Reason::AccountDisabled.into());
         }
-        let cleared = self.clear_unproved(&tx, &user, now).await?;
+        let revocations = self.clear_unproved(ctx, &tx, &user).await?;
         let user = users::record_login(&tx, user, now).await?;
-        let signed_in = self.sign_in(tx, user, client).await?;
-        self.announce(cleared).await;
+        let signed_in = self.sign_in(ctx, tx, user).await?;
+        self.publish(revocations).await;
         Event::UserLoginSuccess.emit(Facts {
             user_id: Some(signed_in.user.id),
-            ..facts(&email, client)
+            ..facts(&email, ctx)
         });
         Ok(signed_in)
     }

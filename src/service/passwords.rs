@@ -1,26 +1,25 @@
 //! Passwords: logging in with one, resetting and changing it.
 
 use super::codes::{NewCode, facts};
-use super::limits::Subject;
-use super::suspicion::Sign;
+use super::limits::RateLimitKey;
+use super::suspicion::Signal;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto::Comparison;
 use crate::db::users::{self, Field};
 use crate::db::{Tx, codes, outbox, sessions};
-use crate::domain::client::Client;
-use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::mail::{Happened, MailKind, MailParams, OutboxMail};
+use crate::domain::operation::OperationContext;
 use crate::domain::password::{Password, WeakPassword};
-use crate::domain::session::{Actor, RevokeReason, SignedIn};
+use crate::domain::session::{RevokeReason, SignedIn};
 use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
 
 /// Sessions ended and a mail written in a transaction, to be told of after it is committed.
 #[derive(Default)]
-pub(super) struct Cleared {
+pub(super) struct Revocations {
     pub(super) sessions: Vec<SessionId>,
     pub(super) mail: Option<OutboxMail>,
 }
@@ -34,12 +33,12 @@ impl Services {
     /// tell the difference.
     pub async fn login(
         &self,
+        ctx: &OperationContext,
         email: &str,
         password: &str,
-        client: &Client,
     ) -> Result<SignedIn, Failure> {
         let email = EmailAddress::parse(email)?;
-        self.count_login(&email, client).await?;
+        self.count_login(ctx, &email).await?;
         let found = users::find_with_password(&self.0.db, &email).await?;
         let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
         let password = Password::new(password);
@@ -47,32 +46,32 @@ impl Services {
         let is_open =
             |user: &User| self.0.codes.existence_hints || user.email_verified_at.is_some();
         let (Some(user), Some(hash)) = (user.filter(is_open), hash) else {
-            return Err(self.refuse_login(&email, client));
+            return Err(self.refuse_login(ctx, &email));
         };
         if comparison == Comparison::Wrong {
-            return Err(self.refuse_login(&email, client));
+            return Err(self.refuse_login(ctx, &email));
         }
-        self.refund_login(&email, client).await;
+        self.refund_login(ctx, &email).await;
         if !user.is_active {
             Event::LoginRefusedDisabledAccount.emit(Facts {
                 user_id: Some(user.id),
-                ..facts(&email, client)
+                ..facts(&email, ctx)
             });
             return Err(Reason::AccountDisabled.into());
         }
-        let now = self.now();
+        let now = ctx.now();
         let tx = self.0.db.begin().await?;
         // The password may have been reset while it was compared.
         let Some(user) = users::record_password_login(&tx, user, &hash, now).await? else {
-            return Err(self.refuse_login(&email, client));
+            return Err(self.refuse_login(ctx, &email));
         };
-        let signed_in = self.sign_in(tx, user, client).await?;
+        let signed_in = self.sign_in(ctx, tx, user).await?;
         if comparison == Comparison::RightAndOutdated {
             self.renew_hash(signed_in.user.id, &password, &hash).await;
         }
         Event::UserLoginSuccess.emit(Facts {
             user_id: Some(signed_in.user.id),
-            ..facts(&email, client)
+            ..facts(&email, ctx)
         });
         Ok(signed_in)
     }
@@ -103,23 +102,24 @@ impl Services {
     /// mail that says so.
     pub async fn request_password_reset(
         &self,
+        ctx: &OperationContext,
         email: &str,
-        client: &Client,
     ) -> Result<(), Failure> {
         let email = EmailAddress::parse(email)?;
         let per_network = self.code_requests_per_network();
-        self.hit(per_network, Subject::Network(client), client)
+        self.acquire(ctx, per_network, RateLimitKey::Network)
             .await?;
-        self.notice(Sign::CodeRequest, &email, client);
+        self.record_signal(ctx, Signal::CodeRequest, &email);
         let per_address = self.password_resets_per_address();
-        self.hit(per_address, Subject::Email(&email), client)
+        self.acquire(ctx, per_address, RateLimitKey::Email(&email))
             .await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         if user.is_none() && self.0.codes.existence_hints {
-            Event::LoginRefusedUnknownAccount.emit(facts(&email, client));
+            Event::LoginRefusedUnknownAccount.emit(facts(&email, ctx));
             return Err(Reason::AccountNotFound.at("email").into());
         }
         self.send_code(
+            ctx,
             NewCode {
                 purpose: Purpose::PasswordReset,
                 email: &email,
@@ -138,7 +138,7 @@ impl Services {
             None,
         )
         .await?;
-        Event::PasswordResetRequested.emit(facts(&email, client));
+        Event::PasswordResetRequested.emit(facts(&email, ctx));
         Ok(())
     }
 
@@ -146,15 +146,15 @@ impl Services {
     /// the account and tells its owner.
     pub async fn reset_password(
         &self,
+        ctx: &OperationContext,
         token: &str,
         new_password: &str,
-        client: &Client,
     ) -> Result<(), Failure> {
-        let (code, mut user) = self.read_reset_token(token, client).await?;
+        let (code, mut user) = self.read_reset_token(ctx, token).await?;
         let names = Some(user.profile.name.as_str());
         let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
         let hash = self.0.hasher.hash(&password).await?;
-        let now = self.now();
+        let now = ctx.now();
         let tx = self.0.db.begin().await?;
         if !codes::consume(&tx, code.id, now).await? {
             return Err(Reason::InvalidToken.at("token").into());
@@ -165,14 +165,14 @@ impl Services {
         user.updated_at = now;
         users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
         let (reason, happened) = (RevokeReason::PasswordReset, Happened::Changed);
-        let cleared = self
-            .password_changed(&tx, &user, None, reason, happened)
+        let revocations = self
+            .password_changed(ctx, &tx, &user, None, reason, happened)
             .await?;
         tx.commit().await?;
-        self.announce(cleared).await;
+        self.publish(revocations).await;
         Event::PasswordReset.emit(Facts {
             user_id: Some(user.id),
-            ..facts(&user.email, client)
+            ..facts(&user.email, ctx)
         });
         Ok(())
     }
@@ -181,32 +181,32 @@ impl Services {
     /// every other session and tells the owner.
     pub async fn change_password(
         &self,
-        actor: Actor,
+        ctx: &OperationContext,
         current: Option<&str>,
         new_password: &str,
-        client: &Client,
     ) -> Result<User, Failure> {
-        let user = self.account_of(actor).await?;
+        let actor = ctx.user()?;
+        let user = self.own_account(ctx).await?;
         let names = Some(user.profile.name.as_str());
         let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
         let refused = || {
             Event::PasswordChangeFailed.emit(Facts {
                 user_id: Some(user.id),
-                ..facts(&user.email, client)
+                ..facts(&user.email, ctx)
             });
             Failure::from(Reason::InvalidCredentials.at("currentPassword"))
         };
         let old = users::password_hash(&self.0.db, user.id).await?;
         if let Some(old) = &old {
             // Not given back: each change costs two hashes and a mail.
-            self.count_login(&user.email, client).await?;
+            self.count_login(ctx, &user.email).await?;
             let current = Password::new(current.unwrap_or_default());
             if self.0.hasher.compare(&current, Some(old)).await? == Comparison::Wrong {
                 return Err(refused());
             }
         }
         let hash = self.0.hasher.hash(&password).await?;
-        let now = self.now();
+        let now = ctx.now();
         let tx = self.0.db.begin().await?;
         codes::supersede_all_of_user(&tx, user.id, now).await?;
         // Meanwhile a reset, or the proof that the account is somebody else's, may have shut out
@@ -217,14 +217,14 @@ impl Services {
             return Err(refused());
         }
         let (kept, reason) = (Some(actor.session_id), RevokeReason::PasswordChanged);
-        let cleared = self
-            .password_changed(&tx, &user, kept, reason, Happened::Changed)
+        let revocations = self
+            .password_changed(ctx, &tx, &user, kept, reason, Happened::Changed)
             .await?;
         tx.commit().await?;
-        self.announce(cleared).await;
+        self.publish(revocations).await;
         Event::PasswordChanged.emit(Facts {
             user_id: Some(user.id),
-            ..facts(&user.email, client)
+            ..facts(&user.email, ctx)
         });
         Ok(User {
             has_password: true,
@@ -237,17 +237,17 @@ impl Services {
     /// set them did not own it. Nothing for any other account.
     pub(super) async fn clear_unproved(
         &self,
+        ctx: &OperationContext,
         tx: &Tx,
         user: &User,
-        now: Timestamp,
-    ) -> Result<Cleared, ServiceError> {
+    ) -> Result<Revocations, ServiceError> {
         if user.email_verified_at.is_some() || !user.has_password {
-            return Ok(Cleared::default());
+            return Ok(Revocations::default());
         }
-        codes::supersede_all_of_user(tx, user.id, now).await?;
-        users::set_password(tx, user.id, None, now).await?;
+        codes::supersede_all_of_user(tx, user.id, ctx.now()).await?;
+        users::set_password(tx, user.id, None, ctx.now()).await?;
         let (reason, happened) = (RevokeReason::EmailVerified, Happened::Dropped);
-        self.password_changed(tx, user, None, reason, happened)
+        self.password_changed(ctx, tx, user, None, reason, happened)
             .await
     }
 
@@ -255,13 +255,14 @@ impl Services {
     /// told.
     async fn password_changed(
         &self,
+        ctx: &OperationContext,
         tx: &Tx,
         user: &User,
         kept: Option<SessionId>,
         reason: RevokeReason,
         happened: Happened,
-    ) -> Result<Cleared, ServiceError> {
-        let now = self.now();
+    ) -> Result<Revocations, ServiceError> {
+        let now = ctx.now();
         let sessions = sessions::revoke_all_of_user(tx, user.id, kept, now, reason).await?;
         let params = MailParams {
             happened: Some(happened),
@@ -270,16 +271,16 @@ impl Services {
         let kind = MailKind::PasswordChanged;
         let mail = self.new_mail(kind, &user.email, Some(user.id), None, params);
         outbox::insert(tx, &mail).await?;
-        Ok(Cleared {
+        Ok(Revocations {
             sessions,
             mail: Some(mail),
         })
     }
 
-    /// Makes known to all processes what a committed transaction cleared.
-    pub(super) async fn announce(&self, cleared: Cleared) {
-        self.bury_all(cleared.sessions).await;
-        if let Some(mail) = cleared.mail {
+    /// Makes known to all processes what a committed transaction revocations.
+    pub(super) async fn publish(&self, revocations: Revocations) {
+        self.mark_all_revoked(revocations.sessions).await;
+        if let Some(mail) = revocations.mail {
             self.ring(mail.id).await;
         }
     }
@@ -287,10 +288,10 @@ impl Services {
     /// The live row and account of a reset token.
     async fn read_reset_token(
         &self,
+        ctx: &OperationContext,
         token: &str,
-        client: &Client,
     ) -> Result<(VerificationCode, User), Failure> {
-        let now = self.now();
+        let now = ctx.now();
         let code = match self.0.keys.read_reset_token(token) {
             Some(id) => codes::find(&self.0.db, id).await?,
             None => None,
@@ -307,7 +308,7 @@ impl Services {
             .filter(|(code, user)| code.email == user.email);
         found.ok_or_else(|| {
             Event::PasswordResetFailed.emit(Facts {
-                ip_address: Some(client.ip),
+                ip_address: ctx.ip_address(),
                 ..Facts::default()
             });
             Reason::InvalidToken.at("token").into()
@@ -330,25 +331,29 @@ impl Services {
     }
 
     /// Counts a login before the hash is computed: by network first, then by address.
-    async fn count_login(&self, email: &EmailAddress, client: &Client) -> Result<(), UserError> {
-        self.hit(self.logins_per_network(), Subject::Network(client), client)
+    async fn count_login(
+        &self,
+        ctx: &OperationContext,
+        email: &EmailAddress,
+    ) -> Result<(), UserError> {
+        self.acquire(ctx, self.logins_per_network(), RateLimitKey::Network)
             .await?;
-        self.hit(self.logins_per_address(), Subject::Email(email), client)
+        self.acquire(ctx, self.logins_per_address(), RateLimitKey::Email(email))
             .await?;
         Ok(())
     }
 
     /// Gives back what [`count_login`](Self::count_login) counted: it was no failure.
-    async fn refund_login(&self, email: &EmailAddress, client: &Client) {
-        self.refund(self.logins_per_network(), Subject::Network(client))
+    async fn refund_login(&self, ctx: &OperationContext, email: &EmailAddress) {
+        self.release(ctx, self.logins_per_network(), RateLimitKey::Network)
             .await;
-        self.refund(self.logins_per_address(), Subject::Email(email))
+        self.release(ctx, self.logins_per_address(), RateLimitKey::Email(email))
             .await;
     }
 
-    fn refuse_login(&self, email: &EmailAddress, client: &Client) -> Failure {
-        self.notice(Sign::FailedLogin, email, client);
-        Event::LoginFailedInvalidCredentials.emit(facts(email, client));
+    fn refuse_login(&self, ctx: &OperationContext, email: &EmailAddress) -> Failure {
+        self.record_signal(ctx, Signal::FailedLogin, email);
+        Event::LoginFailedInvalidCredentials.emit(facts(email, ctx));
         Reason::InvalidCredentials.into()
     }
 }

@@ -1,26 +1,32 @@
 //! What signed-in people see and do about their own account.
 
 use super::codes::facts;
-use super::passwords::Cleared;
+use super::passwords::Revocations;
 use super::{Failure, Reason, ServiceError, Services};
 use crate::db::users::{self, Field};
 use crate::db::{invitations, outbox, sessions};
-use crate::domain::client::Client;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
-use crate::domain::session::Actor;
+use crate::domain::operation::OperationContext;
 use crate::domain::user::{ProfileChanges, User};
 use crate::telemetry::{Event, Facts};
 
 impl Services {
     /// The signed-in account; `None` if it was deleted in this moment.
-    pub async fn me(&self, actor: Actor) -> Result<Option<User>, ServiceError> {
-        Ok(users::find(&self.0.db, actor.user_id).await?)
+    pub async fn me(&self, ctx: &OperationContext) -> Result<Option<User>, ServiceError> {
+        match ctx.session() {
+            Some(session) => Ok(users::find(&self.0.db, session.user_id).await?),
+            None => Ok(None),
+        }
     }
 
     /// Changes what the signed-in account says about itself.
-    pub async fn update_me(&self, actor: Actor, changes: ProfileChanges) -> Result<User, Failure> {
-        let mut user = self.account_of(actor).await?;
+    pub async fn update_me(
+        &self,
+        ctx: &OperationContext,
+        changes: ProfileChanges,
+    ) -> Result<User, Failure> {
+        let mut user = self.own_account(ctx).await?;
         let fields: Vec<_> = [
             (changes.name.is_some(), Field::Name),
             (changes.first_name.is_some(), Field::FirstName),
@@ -32,7 +38,7 @@ impl Services {
         .filter_map(|(is_changed, field)| is_changed.then_some(field))
         .collect();
         user.profile = user.profile.changed(changes)?;
-        user.updated_at = self.now();
+        user.updated_at = ctx.now();
         users::update(&self.0.db, &user, &fields).await?;
         Ok(user)
     }
@@ -40,16 +46,15 @@ impl Services {
     /// Erases the signed-in account. `confirm_email` is its address, typed again.
     pub async fn delete_me(
         &self,
-        actor: Actor,
+        ctx: &OperationContext,
         confirm_email: &str,
-        client: &Client,
     ) -> Result<UserId, Failure> {
-        let user = self.account_of(actor).await?;
+        let user = self.own_account(ctx).await?;
         let confirmed = EmailAddress::parse(confirm_email).is_ok_and(|email| email == user.email);
         if !confirmed {
             return Err(Reason::NotConfirmed.at("confirmEmail").into());
         }
-        let now = self.now();
+        let now = ctx.now();
         let tx = self.begin_erasure(&user).await?;
         let ended = sessions::live_of_user(&tx, user.id, now).await?;
         outbox::erase_of_user(&tx, user.id, &user.email).await?;
@@ -57,14 +62,14 @@ impl Services {
         users::delete(&tx, user.id).await?;
         tx.commit().await?;
         let sessions = ended.into_iter().map(|session| session.id).collect();
-        self.announce(Cleared {
+        self.publish(Revocations {
             sessions,
             mail: None,
         })
         .await;
         Event::AccountDeleted.emit(Facts {
             user_id: Some(user.id),
-            ..facts(&user.email, client)
+            ..facts(&user.email, ctx)
         });
         Ok(user.id)
     }
@@ -75,8 +80,8 @@ impl Services {
     }
 
     /// The signed-in account, for changing it.
-    pub(super) async fn account_of(&self, actor: Actor) -> Result<User, Failure> {
-        let user = users::find(&self.0.db, actor.user_id).await?;
+    pub(super) async fn own_account(&self, ctx: &OperationContext) -> Result<User, Failure> {
+        let user = users::find(&self.0.db, ctx.user()?.user_id).await?;
         user.ok_or_else(|| Reason::AccountNotFound.into())
     }
 }

@@ -1,15 +1,15 @@
 //! Registering with a password.
 
 use super::codes::{NewCode, facts};
-use super::limits::Subject;
+use super::limits::RateLimitKey;
 use super::passwordless::refuse_both;
 use super::{CodeChallenge, Failure, Reason, ServiceError, Services, UserError};
 use crate::db::{DbError, users};
-use crate::domain::client::Client;
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::InvitationId;
 use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::operation::OperationContext;
 use crate::domain::user::{InvalidField, ProfileInput, User};
 use crate::telemetry::{Event, Facts};
 
@@ -43,8 +43,8 @@ impl Services {
     /// off the same answer and the same work as for any other, and a mail that says so.
     pub async fn register(
         &self,
+        ctx: &OperationContext,
         registration: Registration<'_>,
-        client: &Client,
     ) -> Result<Registered, Failure> {
         let Registration {
             email,
@@ -61,37 +61,38 @@ impl Services {
         };
         let password = self.parse_password(password, "password", &email, Some(&profile.name))?;
         let per_network = self.registrations_per_network();
-        self.hit(per_network, Subject::Network(client), client)
+        self.acquire(ctx, per_network, RateLimitKey::Network)
             .await?;
-        self.count_code_request(&email, client).await?;
+        self.count_code_request(ctx, &email).await?;
         let invitation_id = match invitation_token {
-            Some(token) => Some(self.invitation_for(token, &email, client).await?),
+            Some(token) => Some(self.invitation_for(ctx, token, &email).await?),
             None => None,
         };
         let hash = self.0.hasher.hash(&password).await?;
-        let now = self.now();
+        let now = ctx.now();
         let hints = self.0.codes.existence_hints;
         let user = User {
             has_password: true,
             ..User::new(self.new_id(), email.clone(), profile, now)
         };
         let challenge = match self
-            .write_registration(&user, Some(hash), invitation_id)
+            .write_registration(ctx, &user, Some(hash), invitation_id)
             .await
         {
             Ok(challenge) => {
                 Event::AccountCreated.emit(Facts {
                     user_id: Some(user.id),
-                    ..facts(&email, client)
+                    ..facts(&email, ctx)
                 });
                 challenge
             }
             Err(ServiceError::Db(DbError::Conflict(_))) => {
-                Event::SignupRefusedEmailTaken.emit(facts(&email, client));
+                Event::SignupRefusedEmailTaken.emit(facts(&email, ctx));
                 if hints {
                     return Err(Reason::EmailTaken.at("email").into());
                 }
-                self.write_registration(&user, None, invitation_id).await?
+                self.write_registration(ctx, &user, None, invitation_id)
+                    .await?
             }
             Err(error) => return Err(error.into()),
         };
@@ -105,6 +106,7 @@ impl Services {
     /// already: then only the mail that says so is written, and a code that is of no use.
     async fn write_registration(
         &self,
+        ctx: &OperationContext,
         user: &User,
         hash: Option<String>,
         invitation_id: Option<InvitationId>,
@@ -127,7 +129,7 @@ impl Services {
             },
             params: MailParams::to(&user.profile.name),
         };
-        let (challenge, mail) = self.write_code(&tx, new).await?;
+        let (challenge, mail) = self.write_code(ctx, &tx, new).await?;
         tx.commit().await?;
         self.ring(mail).await;
         Ok(challenge)

@@ -3,9 +3,9 @@
 use super::{Failure, Reason, ServiceError, Services};
 use crate::crypto::{AccessClaims, TeamClaim};
 use crate::db::{Executor, Tx, sessions, teams};
-use crate::domain::client::Client;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::session::{Actor, RefreshDecision, RevokeReason, Session, SignedIn};
+use crate::domain::operation::{OperationContext, UserSession};
+use crate::domain::session::{RefreshDecision, RevokeReason, Session, SignedIn};
 use crate::domain::team::Membership;
 use crate::domain::user::User;
 use crate::telemetry::{Event, Facts};
@@ -19,10 +19,14 @@ impl Services {
     /// The token before the current one gives the same answer again for a short time, so that
     /// two tabs or a lost reply harm nobody. An older one can only be a copy: it ends the
     /// session.
-    pub async fn refresh_session(&self, token: &str, client: &Client) -> Result<SignedIn, Failure> {
+    pub async fn refresh_session(
+        &self,
+        ctx: &OperationContext,
+        token: &str,
+    ) -> Result<SignedIn, Failure> {
         let refused = |reason: &'static str, session_id: Option<SessionId>| {
             Event::RefreshTokenRejected.emit(Facts {
-                ip_address: Some(client.ip),
+                ip_address: ctx.ip_address(),
                 session_id,
                 reason: Some(reason),
                 ..Facts::default()
@@ -39,7 +43,7 @@ impl Services {
             };
             // Before the token advances, so that a failure leaves it as it was.
             let teams = self.teams_in_token(&self.0.db, user.id).await?;
-            let now = self.now();
+            let now = ctx.now();
             match session.judge_refresh(generation, now, self.0.tokens.refresh_grace) {
                 RefreshDecision::Rotate => {
                     let expires_at = now + self.0.tokens.refresh_lifetime;
@@ -47,19 +51,19 @@ impl Services {
                         // Somebody else just did, or ended the session: judge again.
                         continue;
                     }
-                    Event::SessionRefreshed.emit(session_facts(&session, client));
+                    Event::SessionRefreshed.emit(session_facts(&session, ctx));
                     let session = Session {
                         generation: generation + 1,
                         expires_at,
                         ..session
                     };
-                    return Ok(self.signed_in(user, &session, teams)?);
+                    return Ok(self.signed_in(ctx, user, &session, teams)?);
                 }
-                RefreshDecision::Repeat => return Ok(self.signed_in(user, &session, teams)?),
+                RefreshDecision::Repeat => return Ok(self.signed_in(ctx, user, &session, teams)?),
                 RefreshDecision::Reuse => {
-                    self.end_session(id, RevokeReason::RefreshTokenReuse)
+                    self.end_session(ctx, id, RevokeReason::RefreshTokenReuse)
                         .await?;
-                    Event::RefreshTokenReuse.emit(session_facts(&session, client));
+                    Event::RefreshTokenReuse.emit(session_facts(&session, ctx));
                     return Err(Reason::InvalidToken.at("refreshToken").into());
                 }
                 RefreshDecision::Dead => return Err(refused("session has ended", Some(id))),
@@ -68,30 +72,32 @@ impl Services {
     }
 
     /// The live sessions of the signed-in account, the newest first.
-    pub async fn sessions(&self, actor: Actor) -> Result<Vec<Session>, ServiceError> {
-        Ok(sessions::live_of_user(&self.0.db, actor.user_id, self.now()).await?)
+    pub async fn sessions(&self, ctx: &OperationContext) -> Result<Vec<Session>, Failure> {
+        let actor = ctx.user()?;
+        Ok(sessions::live_of_user(&self.0.db, actor.user_id, ctx.now()).await?)
     }
 
     /// Ends one session of the signed-in account. [`Reason::NotFound`] for any other.
     pub async fn revoke_session(
         &self,
-        actor: Actor,
+        ctx: &OperationContext,
         id: &str,
-        client: &Client,
     ) -> Result<SessionId, Failure> {
+        let actor = ctx.user()?;
         let found = match id.parse() {
             Ok(id) => sessions::find_with_user(&self.0.db, id).await?,
             Err(_) => None,
         };
-        let now = self.now();
+        let now = ctx.now();
         let own = found.filter(|(session, user)| user.id == actor.user_id && session.is_live(now));
         let Some((session, _)) = own else {
             return Err(Reason::NotFound.at("sessionId").into());
         };
-        self.end_session(session.id, RevokeReason::Revoked).await?;
+        self.end_session(ctx, session.id, RevokeReason::Revoked)
+            .await?;
         Event::SessionRevoked.emit(Facts {
             reason: Some(RevokeReason::Revoked.into()),
-            ..session_facts(&session, client)
+            ..session_facts(&session, ctx)
         });
         Ok(session.id)
     }
@@ -99,21 +105,21 @@ impl Services {
     /// Ends every session of the signed-in account but the one that asks.
     pub async fn revoke_other_sessions(
         &self,
-        actor: Actor,
-        client: &Client,
-    ) -> Result<Vec<SessionId>, ServiceError> {
-        let Actor {
+        ctx: &OperationContext,
+    ) -> Result<Vec<SessionId>, Failure> {
+        let actor = ctx.user()?;
+        let UserSession {
             user_id,
             session_id,
             ..
         } = actor;
         let (kept, reason) = (Some(session_id), RevokeReason::Revoked);
         let ended =
-            sessions::revoke_all_of_user(&self.0.db, user_id, kept, self.now(), reason).await?;
-        self.bury_all(ended.clone()).await;
+            sessions::revoke_all_of_user(&self.0.db, user_id, kept, ctx.now(), reason).await?;
+        self.mark_all_revoked(ended.clone()).await;
         for id in &ended {
             Event::SessionRevoked.emit(Facts {
-                ip_address: Some(client.ip),
+                ip_address: ctx.ip_address(),
                 user_id: Some(user_id),
                 session_id: Some(*id),
                 reason: Some(reason.into()),
@@ -124,11 +130,12 @@ impl Services {
     }
 
     /// Ends the session of whoever asks.
-    pub async fn logout(&self, actor: Actor, client: &Client) -> Result<SessionId, ServiceError> {
-        self.end_session(actor.session_id, RevokeReason::Logout)
+    pub async fn logout(&self, ctx: &OperationContext) -> Result<SessionId, Failure> {
+        let actor = ctx.user()?;
+        self.end_session(ctx, actor.session_id, RevokeReason::Logout)
             .await?;
         Event::SessionRevoked.emit(Facts {
-            ip_address: Some(client.ip),
+            ip_address: ctx.ip_address(),
             user_id: Some(actor.user_id),
             session_id: Some(actor.session_id),
             reason: Some(RevokeReason::Logout.into()),
@@ -141,23 +148,23 @@ impl Services {
     /// there.
     pub(super) async fn sign_in(
         &self,
+        ctx: &OperationContext,
         tx: Tx,
         user: User,
-        client: &Client,
     ) -> Result<SignedIn, ServiceError> {
-        let session = self.open_session(&tx, &user, client).await?;
+        let session = self.open_session(ctx, &tx, &user).await?;
         let teams = self.teams_in_token(&tx, user.id).await?;
         tx.commit().await?;
-        self.signed_in(user, &session, teams)
+        self.signed_in(ctx, user, &session, teams)
     }
 
     async fn open_session(
         &self,
+        ctx: &OperationContext,
         db: &impl Executor,
         user: &User,
-        client: &Client,
     ) -> Result<Session, ServiceError> {
-        let now = self.now();
+        let (now, client) = (ctx.now(), ctx.client.as_ref());
         let session = Session {
             id: self.new_id(),
             user_id: user.id,
@@ -168,8 +175,8 @@ impl Services {
             expires_at: now + self.0.tokens.refresh_lifetime,
             revoked_at: None,
             revoke_reason: None,
-            user_agent: client.user_agent.clone(),
-            ip_address: Some(client.ip.to_string()),
+            user_agent: client.and_then(|client| client.user_agent.clone()),
+            ip_address: client.map(|client| client.ip.to_string()),
         };
         sessions::insert(db, &session).await?;
         Ok(session)
@@ -178,11 +185,12 @@ impl Services {
     /// The tokens of a session's current generation.
     fn signed_in(
         &self,
+        ctx: &OperationContext,
         user: User,
         session: &Session,
         teams: Vec<Membership>,
     ) -> Result<SignedIn, ServiceError> {
-        let now = self.now();
+        let now = ctx.now();
         let access_token_expires_at = now + self.0.tokens.access_lifetime;
         let jti = self.new_id();
         let roles = if user.is_superuser {
@@ -232,9 +240,14 @@ impl Services {
     }
 
     /// Ends a session in the database, then marks it as ended for all processes.
-    async fn end_session(&self, id: SessionId, reason: RevokeReason) -> Result<(), ServiceError> {
-        sessions::revoke(&self.0.db, id, self.now(), reason).await?;
-        self.bury_all(vec![id]).await;
+    async fn end_session(
+        &self,
+        ctx: &OperationContext,
+        id: SessionId,
+        reason: RevokeReason,
+    ) -> Result<(), ServiceError> {
+        sessions::revoke(&self.0.db, id, ctx.now(), reason).await?;
+        self.mark_all_revoked(vec![id]).await;
         Ok(())
     }
 }
@@ -246,9 +259,9 @@ fn team_claim(membership: Membership) -> TeamClaim {
     }
 }
 
-fn session_facts(session: &Session, client: &Client) -> Facts<'static> {
+fn session_facts(session: &Session, ctx: &OperationContext) -> Facts<'static> {
     Facts {
-        ip_address: Some(client.ip),
+        ip_address: ctx.ip_address(),
         user_id: Some(session.user_id),
         session_id: Some(session.id),
         ..Facts::default()

@@ -5,16 +5,16 @@
 
 use tracing::Instrument;
 
-use super::limits::Subject;
-use super::{Services, codes};
-use crate::domain::client::Client;
+use super::Services;
+use super::limits::RateLimitKey;
 use crate::domain::email::EmailAddress;
+use crate::domain::operation::OperationContext;
 use crate::limits::Rule;
 use crate::telemetry::{Event, Facts};
 
 /// What may be one of many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(super) enum Signal {
     /// A wrong code was given, or one after the last attempt.
     WrongCode,
     /// A password login failed.
@@ -27,7 +27,7 @@ pub(super) enum Sign {
 
 /// What is told if there are more of a sign than a threshold in an hour.
 #[derive(Clone, Copy)]
-struct Pattern {
+struct AnomalyRule {
     event: Event,
     threshold: u32,
     /// Counts signs.
@@ -38,20 +38,25 @@ struct Pattern {
 
 impl Services {
     /// Counts a sign, and tells of the patterns it completes.
-    pub(super) fn notice(&self, sign: Sign, email: &EmailAddress, client: &Client) {
-        let (services, email, client) = (self.clone(), email.clone(), client.clone());
+    pub(super) fn record_signal(
+        &self,
+        ctx: &OperationContext,
+        signal: Signal,
+        email: &EmailAddress,
+    ) {
+        let (services, ctx, email) = (self.clone(), ctx.clone(), email.clone());
         let counting = async move {
-            if sign == Sign::CodeRequest && !services.is_new_pair(&email, &client).await {
+            if signal == Signal::CodeRequest && !services.is_new_pair(&ctx, &email).await {
                 return;
             }
-            let [of_address, of_network] = services.patterns(sign);
-            if let Some(pattern) = of_address {
-                let subject = Subject::Email(&email);
-                services.count_sign(pattern, subject, &email, &client).await;
+            let [by_address, by_network] = services.anomaly_rules(signal);
+            if let Some(rule) = by_address {
+                let key = RateLimitKey::Email(&email);
+                services.count_signal(&ctx, rule, key).await;
             }
-            if let Some(pattern) = of_network {
-                let subject = Subject::Network(&client);
-                services.count_sign(pattern, subject, &email, &client).await;
+            if let Some(rule) = by_network {
+                let key = RateLimitKey::Network;
+                services.count_signal(&ctx, rule, key).await;
             }
         };
         // In the request's span, so that the event has its id.
@@ -59,10 +64,10 @@ impl Services {
     }
 
     /// What a sign may belong to: a pattern about its address, and one of its network.
-    fn patterns(&self, sign: Sign) -> [Option<Pattern>; 2] {
+    fn anomaly_rules(&self, signal: Signal) -> [Option<AnomalyRule>; 2] {
         let limits = &self.0.limits;
-        let pattern = |event, threshold, signs, told| {
-            (threshold > 0).then_some(Pattern {
+        let rule = |event, threshold, signs, told| {
+            (threshold > 0).then_some(AnomalyRule {
                 event,
                 threshold,
                 signs,
@@ -71,52 +76,52 @@ impl Services {
         };
         let per_address = limits.suspicious_failures_per_address;
         let per_network = limits.suspicious_failures_per_ip;
-        match sign {
-            Sign::WrongCode => [
-                pattern(
+        match signal {
+            Signal::WrongCode => [
+                rule(
                     Event::SuspiciousCodesForAddress,
                     per_address,
                     "wrong_codes_for_address",
                     "told_wrong_codes_for_address",
                 ),
-                pattern(
+                rule(
                     Event::SuspiciousCodesFromIp,
                     per_network,
                     "wrong_codes_from_ip",
                     "told_wrong_codes_from_ip",
                 ),
             ],
-            Sign::FailedLogin => [
-                pattern(
+            Signal::FailedLogin => [
+                rule(
                     Event::SuspiciousLoginsForAddress,
                     per_address,
                     "failed_logins_for_address",
                     "told_failed_logins_for_address",
                 ),
-                pattern(
+                rule(
                     Event::SuspiciousLoginsFromIp,
                     per_network,
                     "failed_logins_from_ip",
                     "told_failed_logins_from_ip",
                 ),
             ],
-            Sign::DeadCode => [
-                pattern(
+            Signal::DeadCode => [
+                rule(
                     Event::SuspiciousDeadCodesForAddress,
                     limits.suspicious_dead_codes,
                     "dead_codes_for_address",
                     "told_dead_codes_for_address",
                 ),
-                pattern(
+                rule(
                     Event::SuspiciousDeadCodesFromIp,
                     limits.suspicious_dead_codes,
                     "dead_codes_from_ip",
                     "told_dead_codes_from_ip",
                 ),
             ],
-            Sign::CodeRequest => [
+            Signal::CodeRequest => [
                 None,
-                pattern(
+                rule(
                     Event::SuspiciousAddressesFromIp,
                     limits.suspicious_addresses_per_ip,
                     "addresses_from_ip",
@@ -126,45 +131,42 @@ impl Services {
         }
     }
 
-    /// Counts a sign; the one that reaches the threshold is told, and no other for an hour.
-    async fn count_sign(
-        &self,
-        pattern: Pattern,
-        subject: Subject<'_>,
-        email: &EmailAddress,
-        client: &Client,
-    ) {
-        let key = self.limit_subject(subject);
-        let below = Rule::per_hour(pattern.signs, pattern.threshold - 1);
-        if self.is_within(below, &key).await
-            || !self.is_within(Rule::per_hour(pattern.told, 1), &key).await
+    /// Counts a signal. The one that reaches the threshold is logged, and no other for an hour.
+    async fn count_signal(&self, ctx: &OperationContext, rule: AnomalyRule, key: RateLimitKey<'_>) {
+        let Some(hashed) = self.limit_key(ctx, key) else {
+            return;
+        };
+        let below = Rule::per_hour(rule.signs, rule.threshold - 1);
+        if self.count(ctx, below, &hashed).await.is_ok()
+            || self
+                .count(ctx, Rule::per_hour(rule.told, 1), &hashed)
+                .await
+                .is_err()
         {
             return;
         }
-        let about = match subject {
-            // What is said of a network is not about the address that came last.
-            Subject::Network(_) => Facts {
-                ip_address: Some(client.ip),
-                ..Facts::default()
+        rule.event.emit(Facts {
+            // The events about a network have no email address: it would be the latest of many.
+            email: match key {
+                RateLimitKey::Email(email) => Some(email),
+                RateLimitKey::Network | RateLimitKey::Team(_) | RateLimitKey::User(_) => None,
             },
-            Subject::Email(_) | Subject::Team(_) | Subject::User(_) => codes::facts(email, client),
-        };
-        pattern.event.emit(Facts {
-            limit: Some(pattern.threshold),
+            ip_address: ctx.ip_address(),
+            limit: Some(rule.threshold),
             period: Some(below.period),
-            ..about
+            ..Facts::default()
         });
     }
 
-    /// Whether this network asks about this address for the first time in an hour.
-    async fn is_new_pair(&self, email: &EmailAddress, client: &Client) -> bool {
-        let pair = format!("{} {}", client.network(), email.as_str());
+    /// Whether this network asks about this email address for the first time in an hour.
+    async fn is_new_pair(&self, ctx: &OperationContext, email: &EmailAddress) -> bool {
+        let network = ctx
+            .client
+            .as_ref()
+            .map(|client| client.network().to_string());
+        let pair = format!("{} {}", network.unwrap_or_default(), email.as_str());
+        let key = self.0.keys.limit_subject(&pair);
         let rule = Rule::per_hour("address_of_ip", 1);
-        self.is_within(rule, &self.0.keys.limit_subject(&pair))
-            .await
-    }
-
-    async fn is_within(&self, rule: Rule, subject: &str) -> bool {
-        self.count_hit(rule, subject).await.is_ok()
+        self.count(ctx, rule, &key).await.is_ok()
     }
 }

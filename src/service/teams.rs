@@ -3,9 +3,8 @@
 
 use super::{Failure, Reason, ServiceError, Services};
 use crate::db::{DbError, Executor, Tx, invitations, teams};
-use crate::domain::client::Client;
 use crate::domain::id::{InvitationId, MembershipId, TeamId, UserId};
-use crate::domain::session::Actor;
+use crate::domain::operation::{OperationContext, UserSession};
 use crate::domain::team::{Invitation, Member, Membership, Page, Role, Slice, Team, TeamInfo};
 use crate::telemetry::{Event, Facts};
 
@@ -27,7 +26,12 @@ pub struct TeamAdmin {
 impl Services {
     /// A team, for whoever is in it; the same `None` for a team of others and for one that never
     /// was.
-    pub async fn team(&self, actor: Actor, id: &str) -> Result<Option<TeamView>, ServiceError> {
+    pub async fn team(
+        &self,
+        ctx: &OperationContext,
+        id: &str,
+    ) -> Result<Option<TeamView>, Failure> {
+        let actor = ctx.user()?;
         let Ok(id) = id.parse::<TeamId>() else {
             return Ok(None);
         };
@@ -40,23 +44,32 @@ impl Services {
 
     /// A team for one of its admins; [`Reason::NotFound`] for whoever is not in it, and
     /// [`Reason::NotTeamAdmin`] for its other members.
-    pub async fn team_as_admin(&self, actor: Actor, id: &str) -> Result<TeamAdmin, Failure> {
-        let view = self.team_as_member(actor, id).await?;
+    pub async fn team_as_admin(
+        &self,
+        ctx: &OperationContext,
+        id: &str,
+    ) -> Result<TeamAdmin, Failure> {
+        let view = self.team_as_member(ctx, id).await?;
         view.admin().ok_or_else(|| Reason::NotTeamAdmin.into())
     }
 
-    pub(super) async fn team_as_member(&self, actor: Actor, id: &str) -> Result<TeamView, Failure> {
-        let view = self.team(actor, id).await?;
+    pub(super) async fn team_as_member(
+        &self,
+        ctx: &OperationContext,
+        id: &str,
+    ) -> Result<TeamView, Failure> {
+        let view = self.team(ctx, id).await?;
         view.ok_or_else(|| Reason::NotFound.at("teamId").into())
     }
 
     /// The teams of the signed-in account, in the order of joining.
     pub async fn teams(
         &self,
-        actor: Actor,
+        ctx: &OperationContext,
         page: Page<MembershipId>,
-    ) -> Result<Slice<(Membership, TeamView)>, ServiceError> {
-        self.teams_of(actor.user_id, Some(actor), page).await
+    ) -> Result<Slice<(Membership, TeamView)>, Failure> {
+        let actor = ctx.user()?;
+        Ok(self.teams_of(actor.user_id, Some(actor), page).await?)
     }
 
     /// The teams of an account, as it or a superuser sees them; without a session, as it sees
@@ -64,7 +77,7 @@ impl Services {
     pub async fn teams_of(
         &self,
         account: UserId,
-        viewer: Option<Actor>,
+        viewer: Option<UserSession>,
         page: Page<MembershipId>,
     ) -> Result<Slice<(Membership, TeamView)>, ServiceError> {
         let slice = teams::of_user(&self.0.db, account, page).await?;
@@ -85,13 +98,13 @@ impl Services {
     /// Makes a team whose first admin is the signed-in account.
     pub async fn create_team(
         &self,
-        actor: Actor,
+        ctx: &OperationContext,
         name: &str,
         description: Option<&str>,
-        client: &Client,
     ) -> Result<TeamView, Failure> {
+        let actor = ctx.user()?;
         let TeamInfo { name, description } = TeamInfo::parse(name, description)?;
-        let now = self.now();
+        let now = ctx.now();
         let team = Team {
             id: self.new_id(),
             name,
@@ -108,7 +121,7 @@ impl Services {
             added => added?,
         }
         tx.commit().await?;
-        Event::TeamCreated.emit(facts(team.id, actor.user_id, client));
+        Event::TeamCreated.emit(facts(team.id, actor.user_id, ctx));
         Ok(self.view(team, Role::Admin, actor))
     }
 
@@ -127,8 +140,8 @@ impl Services {
         }
     }
 
-    pub(super) fn view(&self, team: Team, role: Role, actor: Actor) -> TeamView {
-        let Actor {
+    pub(super) fn view(&self, team: Team, role: Role, actor: UserSession) -> TeamView {
+        let UserSession {
             user_id: viewer,
             is_superuser,
             ..
@@ -157,7 +170,7 @@ impl Services {
     async fn role_in(
         &self,
         db: &impl Executor,
-        actor: Actor,
+        actor: UserSession,
         team: TeamId,
     ) -> Result<Option<Role>, ServiceError> {
         let membership = teams::membership(db, team, actor.user_id).await?;
@@ -244,9 +257,9 @@ impl TeamAdmin {
     /// Changes name or description; what is `None` stays, and an empty description empties it.
     pub async fn update(
         self,
+        ctx: &OperationContext,
         name: Option<&str>,
         description: Option<&str>,
-        client: &Client,
     ) -> Result<TeamView, Failure> {
         let (tx, team) = self.begin().await?;
         let TeamInfo { name, description } = TeamInfo::parse(
@@ -261,34 +274,35 @@ impl TeamAdmin {
         };
         teams::update(&tx, &team).await?;
         tx.commit().await?;
-        Event::TeamUpdated.emit(facts(self.team().id, self.actor_id(), client));
+        Event::TeamUpdated.emit(facts(self.team().id, self.actor_id(), ctx));
         Ok(TeamView { team, ..self.view })
     }
 
     /// Deletes the team, with its memberships and invitations, and cancels the mails about them.
-    pub async fn delete(self, client: &Client) -> Result<TeamId, Failure> {
+    pub async fn delete(self, ctx: &OperationContext) -> Result<TeamId, Failure> {
         let id = self.team().id;
         let (tx, _) = self.begin().await?;
         delete(&tx, id).await?;
         tx.commit().await?;
-        Event::TeamDeleted.emit(facts(id, self.actor_id(), client));
+        Event::TeamDeleted.emit(facts(id, self.actor_id(), ctx));
         Ok(id)
     }
 
     /// The open invitations, the oldest first.
     pub async fn invitations(
         &self,
+        ctx: &OperationContext,
         page: Page<InvitationId>,
     ) -> Result<Slice<Invitation>, ServiceError> {
         let services = self.services();
-        let (db, now) = (&services.0.db, services.now());
+        let (db, now) = (&services.0.db, ctx.now());
         Ok(invitations::open_of_team(db, self.team().id, now, page).await?)
     }
 
     /// How many open invitations there are.
-    pub async fn count_invitations(&self) -> Result<u64, ServiceError> {
+    pub async fn count_invitations(&self, ctx: &OperationContext) -> Result<u64, ServiceError> {
         let services = self.services();
-        Ok(invitations::count_open(&services.0.db, self.team().id, services.now()).await?)
+        Ok(invitations::count_open(&services.0.db, self.team().id, ctx.now()).await?)
     }
 }
 
@@ -300,11 +314,11 @@ pub(super) async fn delete(tx: &Tx, team: TeamId) -> Result<(), Failure> {
 }
 
 /// A team and an account, for the log.
-pub(super) fn facts(team: TeamId, user: UserId, client: &Client) -> Facts<'static> {
+pub(super) fn facts(team: TeamId, user: UserId, ctx: &OperationContext) -> Facts<'static> {
     Facts {
         team_id: Some(team),
         user_id: Some(user),
-        ip_address: Some(client.ip),
+        ip_address: ctx.ip_address(),
         ..Facts::default()
     }
 }

@@ -13,7 +13,7 @@ use super::{
     ApiError, RequestError, set_request_id, too_complex, unauthenticated, with_code, with_limit,
 };
 use crate::config::GraphqlConfig;
-use crate::graphql::caller::Caller;
+use crate::domain::operation::OperationContext;
 use crate::telemetry::{Event, Facts};
 
 /// Gives every error at the top of an answer its code, and lets nothing of the inside out.
@@ -33,8 +33,12 @@ impl Extension for ErrorCodes {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let mut response = next.run(ctx).await;
         response.errors = response.errors.into_iter().map(classify).collect();
-        if let Ok(caller) = ctx.data::<Caller>() {
-            set_request_id(&mut response, &caller.request_id);
+        if let Ok(OperationContext {
+            request_id: Some(id),
+            ..
+        }) = ctx.data()
+        {
+            set_request_id(&mut response, id);
         }
         response
     }

@@ -1,0 +1,20 @@
+use async_graphql::Context;
+
+use crate::domain::operation::OperationContext;
+use crate::service::Services;
+
+/// What every resolver begins with.
+pub(super) trait ContextExt<'a> {
+    fn services(&self) -> &'a Services;
+    fn operation(&self) -> &'a OperationContext;
+}
+
+impl<'a> ContextExt<'a> for Context<'a> {
+    fn services(&self) -> &'a Services {
+        self.data_unchecked()
+    }
+
+    fn operation(&self) -> &'a OperationContext {
+        self.data_unchecked()
+    }
+}
