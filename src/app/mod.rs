@@ -19,9 +19,9 @@ use crate::limits::{Limiter, LimiterError};
 use crate::mail::templates::{TemplateErrors, Templates};
 use crate::mail::{Mailer, MailerError};
 use crate::queue::{Queue, QueueError};
-use crate::service::{Dependencies, Outages, Services};
+use crate::service::{Dependencies, Services};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::{self, Event, Facts};
+use crate::telemetry::{self, Throttle, event};
 use crate::worker::Worker;
 
 mod accounts;
@@ -196,9 +196,8 @@ impl App {
             .server
             .as_ref()
             .map(|(edge, _)| format!("{} on port {}", edge.app.url, self.port));
-        Event::ServerStarted.emit(Facts {
+        event::emit(event::ServerStarted {
             detail: address.as_deref(),
-            ..Facts::default()
         });
         let working = async {
             if let Some(worker) = self.worker {
@@ -216,7 +215,7 @@ impl App {
                 () = self.services.watch_database() => {}
                 () = tidy_logs(self.log) => {}
             }
-            Event::ServerStopping.emit(Facts::default());
+            event::emit(event::ServerStopping {});
         };
         let watched = watched(
             self.services.clone(),
@@ -226,12 +225,9 @@ impl App {
         );
         tokio::join!(serving, working, telling, watched);
         if let Err(error) = self.db.close().await {
-            Event::DatabaseUnavailable.emit(Facts {
-                error: Some(&error),
-                ..Facts::default()
-            });
+            event::emit(event::DatabaseUnavailable { error: &error });
         }
-        Event::ServerStopped.emit(Facts::default());
+        event::emit(event::ServerStopped {});
     }
 }
 
@@ -270,7 +266,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
         passwords: config.passwords,
         tokens: config.tokens.clone(),
         mail: config.mail.clone(),
-        outages: Outages::default(),
+        throttle: Throttle::default(),
         metrics: Metrics::new(started),
     });
     Ok(Core {
@@ -301,9 +297,8 @@ async fn watched(
     let Some((listener, address)) = listener else {
         return;
     };
-    Event::MetricsStarted.emit(Facts {
-        detail: Some(&format!("at {address}")),
-        ..Facts::default()
+    event::emit(event::MetricsStarted {
+        detail: &format!("at {address}"),
     });
     http::metrics::serve(services, listener, connections, stop.cancelled_owned()).await;
 }

@@ -9,7 +9,7 @@ use super::greeting::greet;
 use super::{App, Role, StartError};
 use crate::config::Loaded;
 use crate::crypto;
-use crate::telemetry::{self, Event, Facts};
+use crate::telemetry::{self, event};
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(loaded: Loaded, role: Role) -> Result<(), StartError> {
@@ -26,10 +26,7 @@ pub async fn run(loaded: Loaded, role: Role) -> Result<(), StartError> {
     let app = match Box::pin(App::build(config.clone(), role)).await {
         Ok(app) => app,
         Err(error) => {
-            Event::StartFailed.emit(Facts {
-                error: Some(&error),
-                ..Facts::default()
-            });
+            event::emit(event::StartFailed { error: &error });
             return Err(error);
         }
     };
@@ -41,16 +38,10 @@ pub async fn run(loaded: Loaded, role: Role) -> Result<(), StartError> {
 /// Tells the log what is to be said about the settings.
 fn announce(loaded: &Loaded) {
     for note in &loaded.notes {
-        Event::ConfigNote.emit(Facts {
-            detail: Some(note),
-            ..Facts::default()
-        });
+        event::emit(event::ConfigNote { detail: note });
     }
     for warning in &loaded.warnings {
-        Event::ConfigWarning.emit(Facts {
-            detail: Some(warning),
-            ..Facts::default()
-        });
+        event::emit(event::ConfigWarning { detail: warning });
     }
 }
 

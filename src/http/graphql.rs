@@ -26,7 +26,7 @@ use crate::graphql::operation::{operation_type, root_field_names};
 use crate::graphql::{PUBLIC_FIELDS, RequestError, Unauthenticated, set_request_id};
 use crate::service::AuthenticationError;
 use crate::telemetry::metrics::{ErrorPlace, count_error};
-use crate::telemetry::{self, Event, Facts};
+use crate::telemetry::{self, event};
 
 mod parameters;
 mod persisted;
@@ -227,10 +227,7 @@ async fn run(
             Ok(response)
         }
         Err(elapsed) => {
-            Event::InternalError.emit(Facts {
-                error: Some(&elapsed),
-                ..Facts::default()
-            });
+            event::emit(event::InternalError::new(&elapsed));
             Err(Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 RequestError::TimedOut,
@@ -274,10 +271,7 @@ async fn actor(
             })
         }
         Err(AuthenticationError::Internal(error)) => {
-            Event::InternalError.emit(Facts {
-                error: Some(&error),
-                ..Facts::default()
-            });
+            event::emit(event::InternalError::new(&error));
             Err(Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 RequestError::Internal,

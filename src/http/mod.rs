@@ -18,7 +18,7 @@ use crate::domain::mailbox::Mailbox;
 use crate::domain::operation::Client;
 use crate::graphql::{Documents, Schema};
 use crate::service::Services;
-use crate::telemetry::{self, Event, Facts};
+use crate::telemetry::{self, event};
 
 pub mod accept;
 mod compression;
@@ -132,21 +132,20 @@ async fn observe<E: Endpoint>(
         services
             .metrics()
             .request(route, status.as_u16(), begun.elapsed());
-        let refusal = response
+        let refused = status.is_client_error();
+        let reason = response
             .data::<RefusalCode>()
             .map(|refusal| refusal.0.as_str());
-        let event = if status.is_client_error() || refusal.is_some() {
-            Event::RequestRefused
+        let (status, detail) = (status.as_u16(), detail.as_str());
+        if refused || reason.is_some() {
+            ctx.emit(event::RequestRefused {
+                status,
+                reason,
+                detail,
+            });
         } else {
-            Event::RequestServed
-        };
-        event.emit(Facts {
-            ip_address: ctx.ip_address(),
-            status: Some(status.as_u16()),
-            reason: refusal,
-            detail: Some(&detail),
-            ..Facts::default()
-        });
+            ctx.emit(event::RequestServed { status, detail });
+        }
         headers::add(&mut response, &id, is_secure);
         Ok(response)
     }

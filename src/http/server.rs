@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use self::requests::{Answer, Requests};
 use super::tls::Tls;
 use crate::config::ConnectionsConfig;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::{Throttle, event};
 
 mod requests;
 
@@ -52,8 +52,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const CROWDED_IDLE: Duration = Duration::from_secs(1);
 /// How long nothing is accepted after the system could not give a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// How long a trouble of all connections is not told of again.
-const QUIET: Duration = Duration::from_mins(1);
 
 /// The longest head of a request, in bytes; a query by GET is in there.
 const MAX_HEAD: u32 = 64 * 1024;
@@ -156,7 +154,7 @@ fn http() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Accepts connections for ever, however the system feels.
+/// Accepts connections forever; transient accept errors are retried.
 async fn accept<E>(
     listener: &TcpListener,
     server: &Arc<Server<E>>,
@@ -166,7 +164,7 @@ where
     E: Endpoint<Output = Response> + 'static,
 {
     let slots = Arc::new(Semaphore::new(server.config.max as usize));
-    let (mut full, mut failed) = (Rarely::default(), Rarely::default());
+    let throttle = Throttle::default();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -174,7 +172,7 @@ where
                 let slot = if let Ok(slot) = free {
                     slot
                 } else {
-                    full.emit(Event::ConnectionLimitReached, None);
+                    throttle.emit(event::ConnectionLimitReached {});
                     server.make_room(&slots).await
                 };
                 let server = Arc::clone(server);
@@ -186,26 +184,10 @@ where
             // The client was gone before we came to it.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                failed.emit(Event::AcceptFailed, Some(&error));
+                throttle.emit(event::AcceptFailed { error: &error });
                 server.crowded.notify_waiters();
                 sleep(ACCEPT_PAUSE).await;
             }
-        }
-    }
-}
-
-/// Tells of a trouble, but not of every time it is met.
-#[derive(Default)]
-struct Rarely(Option<Instant>);
-
-impl Rarely {
-    fn emit(&mut self, event: Event, error: Option<&io::Error>) {
-        if self.0.is_none_or(|told| told.elapsed() >= QUIET) {
-            self.0 = Some(Instant::now());
-            event.emit(Facts {
-                error: error.map(|error| error as _),
-                ..Facts::default()
-            });
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::{Accept, TlsAcceptor};
 
 use crate::config::TlsConfig;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -151,12 +151,9 @@ impl Tls {
                     .write()
                     .unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(certified);
-                Event::CertificateReloaded.emit(Facts::default());
+                event::emit(event::CertificateReloaded {});
             }
-            Err(error) => Event::CertificateReloadFailed.emit(Facts {
-                error: Some(&error),
-                ..Facts::default()
-            }),
+            Err(error) => event::emit(event::CertificateReloadFailed { error: &error }),
         }
     }
 }

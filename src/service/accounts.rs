@@ -9,7 +9,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::operation::OperationContext;
 use crate::domain::session::RevokeReason;
 use crate::domain::user::{ProfileInput, User};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 impl Services {
     /// Makes an account whose address the operator vouches for.
@@ -34,7 +34,10 @@ impl Services {
             Err(DbError::Conflict(_)) => Err(Reason::EmailTaken.at("email").into()),
             inserted => {
                 inserted?;
-                Event::AccountCreated.emit(of(&user));
+                ctx.emit(event::AccountCreated {
+                    email: &user.email,
+                    user_id: user.id,
+                });
                 Ok(user)
             }
         }
@@ -58,10 +61,11 @@ impl Services {
         users::update(&self.0.db, &user, &[Field::IsSuperuser]).await?;
         self.end_all_sessions(ctx, &user, RevokeReason::Revoked)
             .await?;
-        let reason = Some(if is_superuser { "promoted" } else { "demoted" });
-        Event::AccountPromoted.emit(Facts {
+        let reason = if is_superuser { "promoted" } else { "demoted" };
+        ctx.emit(event::AccountPromoted {
+            email: &user.email,
+            user_id: user.id,
             reason,
-            ..of(&user)
         });
         Ok(user)
     }
@@ -78,11 +82,17 @@ impl Services {
         user.updated_at = ctx.now();
         users::update(&self.0.db, &user, &[Field::IsActive]).await?;
         if is_active {
-            Event::AccountEnabled.emit(of(&user));
+            ctx.emit(event::AccountEnabled {
+                email: &user.email,
+                user_id: user.id,
+            });
         } else {
             self.end_all_sessions(ctx, &user, RevokeReason::AccountDisabled)
                 .await?;
-            Event::AccountDisabled.emit(of(&user));
+            ctx.emit(event::AccountDisabled {
+                email: &user.email,
+                user_id: user.id,
+            });
         }
         Ok(user)
     }
@@ -108,13 +118,5 @@ impl Services {
         let email = EmailAddress::parse(email)?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         user.ok_or_else(|| Reason::AccountNotFound.at("email").into())
-    }
-}
-
-fn of(user: &User) -> Facts<'_> {
-    Facts {
-        user_id: Some(user.id),
-        email: Some(&user.email),
-        ..Facts::default()
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::id::{InvitationId, MailId, Nonce, UserId};
 use crate::domain::mail::{Carries, MailKind, MailParams, OutboxMail};
 use crate::domain::operation::OperationContext;
 use crate::domain::user::{Profile, User};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// A code is on its way.
 #[derive(Clone, Debug)]
@@ -194,7 +194,12 @@ impl Services {
         let tried = Some((code.attempts, max));
         if code.used_at.is_some() {
             self.record_signal(ctx, Signal::DeadCode, submission.email);
-            Event::UsedCodeTried.emit(submission.facts(ctx, tried));
+            ctx.emit(event::UsedCodeTried {
+                email: submission.email,
+                purpose: submission.purpose.into(),
+                attempt_number: Some(code.attempts),
+                limit: Some(max),
+            });
             return Err(Reason::InvalidCode {
                 attempts_remaining: 0,
             }
@@ -210,7 +215,12 @@ impl Services {
             return submission.refuse(ctx, Reason::TooManyAttempts, tried);
         }
         let Some(answer) = self.0.codes.format.parse(submission.answer) else {
-            Event::InvalidCodeFormat.emit(submission.facts(ctx, tried));
+            ctx.emit(event::InvalidCodeFormat {
+                email: submission.email,
+                purpose: submission.purpose.into(),
+                attempt_number: Some(code.attempts),
+                limit: Some(max),
+            });
             let attempts_remaining = max - code.attempts;
             return Err(Reason::InvalidCode { attempts_remaining }.at("code").into());
         };
@@ -245,33 +255,51 @@ pub(super) struct CodeSubmission<'a> {
 }
 
 impl CodeSubmission<'_> {
+    /// Logs a refusal, with the attempts made and allowed where there is a code.
     fn refuse<T>(
         self,
         ctx: &OperationContext,
         reason: Reason,
-        tried: Option<(u32, u32)>,
+        attempts: Option<(u32, u32)>,
     ) -> Result<T, Failure> {
-        let event = match (reason, self.purpose) {
-            (Reason::CodeExpired, _) => Event::ExpiredCodeTried,
-            (Reason::TooManyAttempts, _) => Event::CodeAttemptsExhausted,
-            (_, Purpose::Signup) => Event::SignupFailedInvalidCode,
-            (_, Purpose::Login) => Event::LoginFailedInvalidCode,
+        let Self { email, purpose, .. } = self;
+        let purpose = purpose.into();
+        let (attempt_number, limit) = attempts.unzip();
+        match (reason, self.purpose) {
+            (Reason::CodeExpired, _) => ctx.emit(event::ExpiredCodeTried {
+                email,
+                purpose,
+                attempt_number,
+                limit,
+            }),
+            (Reason::TooManyAttempts, _) => ctx.emit(event::CodeAttemptsExhausted {
+                email,
+                purpose,
+                attempt_number,
+                limit,
+            }),
+            (_, Purpose::Signup) => ctx.emit(event::SignupFailedInvalidCode {
+                email,
+                purpose,
+                attempt_number,
+                limit,
+            }),
+            (_, Purpose::Login) => ctx.emit(event::LoginFailedInvalidCode {
+                email,
+                purpose,
+                attempt_number,
+                limit,
+            }),
             (_, Purpose::VerifyEmail | Purpose::ChangeEmail | Purpose::PasswordReset) => {
-                Event::VerificationFailedInvalidCode
+                ctx.emit(event::VerificationFailedInvalidCode {
+                    email,
+                    purpose,
+                    attempt_number,
+                    limit,
+                });
             }
-        };
-        event.emit(self.facts(ctx, tried));
-        Err(reason.at("code").into())
-    }
-
-    /// What the log says: how many answers were tried, and how many may be.
-    fn facts(&self, ctx: &OperationContext, tried: Option<(u32, u32)>) -> Facts<'_> {
-        Facts {
-            purpose: Some(self.purpose.into()),
-            attempt: tried.map(|(attempts, _)| attempts),
-            limit: tried.map(|(_, max)| max),
-            ..facts(self.email, ctx)
         }
+        Err(reason.at("code").into())
     }
 }
 
@@ -282,13 +310,4 @@ pub(super) fn lost_race() -> Failure {
     }
     .at("code")
     .into()
-}
-
-/// An address and who spoke of it, for the log.
-pub(super) fn facts<'a>(email: &'a EmailAddress, ctx: &OperationContext) -> Facts<'a> {
-    Facts {
-        email: Some(email),
-        ip_address: ctx.ip_address(),
-        ..Facts::default()
-    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Services;
 use crate::crypto;
-use crate::telemetry::Event;
+use crate::telemetry::event;
 
 /// How many documents are shared at most; with [`MAX_BYTES`] no more than 64 MiB.
 const PLACES: u16 = 4096;
@@ -55,7 +55,7 @@ impl Services {
     pub async fn shared_document(&self, hash: DocumentHash) -> Option<String> {
         let found = self.0.cache.get(&hash.key()).await;
         let text = found
-            .inspect_err(|error| self.report_outage(Event::CacheUnavailable, Some(error)))
+            .inspect_err(|error| self.0.throttle.emit(event::CacheUnavailable { error }))
             .ok()??;
         // Its place may hold another one.
         (DocumentHash::of(&text) == hash).then_some(text)
@@ -67,7 +67,9 @@ impl Services {
             return;
         }
         if let Err(error) = self.0.cache.put(&hash.key(), text, LIFETIME).await {
-            self.report_outage(Event::CacheUnavailable, Some(&error));
+            self.0
+                .throttle
+                .emit(event::CacheUnavailable { error: &error });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Proving the address of an account, and changing it.
 
-use super::codes::{CodeSubmission, NewCode, facts, lost_race};
+use super::codes::{CodeSubmission, NewCode, lost_race};
 use super::limits::RateLimitKey;
 use super::{CodeChallenge, Failure, Reason, Services};
 use crate::db::users::{self, Field};
@@ -10,7 +10,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::mail::{Happened, MailKind, MailParams};
 use crate::domain::operation::OperationContext;
 use crate::domain::user::User;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 impl Services {
     /// Mails a code to prove the address of the signed-in account.
@@ -63,9 +63,9 @@ impl Services {
         self.join_by_signup(ctx, &tx, code.invitation_id, &user)
             .await?;
         tx.commit().await?;
-        Event::EmailVerified.emit(Facts {
-            user_id: Some(user.id),
-            ..facts(&email, ctx)
+        ctx.emit(event::EmailVerified {
+            email: &email,
+            user_id: user.id,
         });
         Ok(user)
     }
@@ -120,9 +120,9 @@ impl Services {
                 Some(notice),
             )
             .await?;
-        Event::EmailChangeRequested.emit(Facts {
-            user_id: Some(user.id),
-            ..facts(&new_email, ctx)
+        ctx.emit(event::EmailChangeRequested {
+            email: &new_email,
+            user_id: user.id,
         });
         Ok(challenge)
     }
@@ -170,9 +170,9 @@ impl Services {
         outbox::insert(&tx, &notice).await?;
         tx.commit().await?;
         self.ring(notice.id).await;
-        Event::EmailChanged.emit(Facts {
-            user_id: Some(user.id),
-            ..facts(&user.email, ctx)
+        ctx.emit(event::EmailChanged {
+            email: &user.email,
+            user_id: user.id,
         });
         Ok(user)
     }

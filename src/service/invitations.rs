@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::passwords::Revocations;
-use super::teams::{TeamAdmin, TeamView, facts};
+use super::teams::{TeamAdmin, TeamView};
 use super::{Failure, Reason, ServiceError, Services};
 use crate::crypto;
 use crate::db::invitations::InvitationOutcome;
@@ -16,7 +16,7 @@ use crate::domain::mail::{MailKind, MailParams};
 use crate::domain::operation::OperationContext;
 use crate::domain::team::{Invitation, Member, Membership, Role, Team};
 use crate::domain::user::User;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// What came of inviting an address.
 pub enum Invited {
@@ -94,9 +94,10 @@ impl TeamAdmin {
             outbox::insert(&tx, &mail).await?;
             tx.commit().await?;
             services.ring(mail.id).await;
-            Event::TeamMemberAdded.emit(Facts {
-                reason: Some(role.into()),
-                ..facts(team.id, user.id, ctx)
+            ctx.emit(event::TeamMemberAdded {
+                user_id: user.id,
+                team_id: team.id,
+                reason: role.into(),
             });
             let view = self.view();
             return Ok(Invited::Joined(
@@ -131,9 +132,10 @@ impl TeamAdmin {
         outbox::insert(&tx, &mail).await?;
         tx.commit().await?;
         services.ring(mail.id).await;
-        Event::TeamInvitationSent.emit(Facts {
-            email: Some(&email),
-            ..facts(team.id, self.actor_id(), ctx)
+        ctx.emit(event::TeamInvitationSent {
+            email: &email,
+            user_id: self.actor_id(),
+            team_id: team.id,
         });
         Ok(Invited::Asked(invitation))
     }
@@ -196,7 +198,10 @@ impl Services {
             membership.ok_or_else(|| Failure::from(Reason::InvalidToken.at("token")))?;
         tx.commit().await?;
         self.publish(revocations).await;
-        Event::TeamInvitationAccepted.emit(facts(team.id, user.id, ctx));
+        ctx.emit(event::TeamInvitationAccepted {
+            user_id: user.id,
+            team_id: team.id,
+        });
         let view = match session {
             Some(session) => self.view(team, membership.role, session),
             None => self.view_of_joined(team, membership),
@@ -216,11 +221,9 @@ impl Services {
         if !invitations::close(db, &invitation, InvitationOutcome::Declined, now).await? {
             return Err(Reason::InvalidToken.at("token").into());
         }
-        Event::TeamInvitationDeclined.emit(Facts {
-            team_id: Some(invitation.team_id),
-            email: Some(&invitation.email),
-            ip_address: ctx.ip_address(),
-            ..Facts::default()
+        ctx.emit(event::TeamInvitationDeclined {
+            email: &invitation.email,
+            team_id: invitation.team_id,
         });
         Ok(())
     }
@@ -249,9 +252,10 @@ impl Services {
         }
         invitations::cancel_mails_of(&tx, id).await?;
         tx.commit().await?;
-        Event::TeamInvitationRevoked.emit(Facts {
-            email: Some(&invitation.email),
-            ..facts(invitation.team_id, actor.user_id, ctx)
+        ctx.emit(event::TeamInvitationRevoked {
+            email: &invitation.email,
+            user_id: actor.user_id,
+            team_id: invitation.team_id,
         });
         Ok(invitation)
     }
@@ -399,9 +403,6 @@ impl Services {
 
 /// All that is wrong with an invitation gets the same answer.
 fn refuse(ctx: &OperationContext, field: &'static str) -> Failure {
-    Event::TeamInvitationRejected.emit(Facts {
-        ip_address: ctx.ip_address(),
-        ..Facts::default()
-    });
+    ctx.emit(event::TeamInvitationRejected {});
     Reason::InvalidToken.at(field).into()
 }

@@ -5,7 +5,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::id::{TeamId, UserId};
 use crate::domain::operation::OperationContext;
 use crate::limits::{Exceeded, Rule};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// What a rule counts by.
 #[derive(Clone, Copy)]
@@ -113,7 +113,7 @@ impl Services {
     ) -> Result<(), Exceeded> {
         let verdict = self.0.limiter.hit(rule, key, ctx.now()).await;
         if verdict.degraded {
-            self.report_outage(Event::LimiterDegraded, None);
+            self.0.throttle.emit(event::LimiterDegraded {});
         }
         verdict.allowed
     }
@@ -131,17 +131,15 @@ impl Services {
         let allowed = self.count(ctx, rule, &hashed).await;
         self.metrics().limiter_decision(rule.name, allowed.is_ok());
         allowed.inspect_err(|exceeded| {
-            Event::RateLimitExceeded.emit(Facts {
+            ctx.emit(event::RateLimitExceeded {
                 email: match key {
                     RateLimitKey::Email(email) => Some(email),
                     RateLimitKey::Network | RateLimitKey::Team(_) | RateLimitKey::User(_) => None,
                 },
-                ip_address: ctx.ip_address(),
-                reason: Some(rule.name),
-                limit: Some(rule.max),
-                period: Some(rule.period),
-                retry_after_seconds: Some(exceeded.retry_after.num_seconds()),
-                ..Facts::default()
+                limit: rule.max,
+                period: rule.period,
+                retry_after_seconds: exceeded.retry_after.num_seconds(),
+                reason: rule.name,
             });
         })
     }

@@ -16,7 +16,7 @@ use crate::crypto::{AccessClaims, AccessTokenError};
 use crate::db::sessions;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::operation::{OperationContext, UserSession};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// How long a session is taken to be alive without asking the database again; it is also noted
 /// as seen about that often.
@@ -67,16 +67,14 @@ impl Services {
         token: &str,
     ) -> Result<UserSession, AuthenticationError> {
         let rejected = |rejection: Rejection, claims: Option<&AccessClaims>| {
-            Event::TokenRejected.emit(Facts {
-                ip_address: ctx.ip_address(),
+            ctx.emit(event::TokenRejected {
                 user_id: claims.map(|claims| claims.sub),
                 session_id: claims.map(|claims| claims.sid),
-                reason: Some(match rejection {
+                reason: match rejection {
                     Rejection::Invalid => "invalid",
                     Rejection::Expired => "expired",
                     Rejection::Revoked => "revoked",
-                }),
-                ..Facts::default()
+                },
             });
             AuthenticationError::Rejected(rejection)
         };
@@ -103,7 +101,9 @@ impl Services {
     /// as a process could find the session alive in what was filled before.
     async fn mark_revoked(&self, id: SessionId) {
         if let Err(error) = self.try_mark_revoked(id).await {
-            self.report_outage(Event::CacheUnavailable, Some(&error));
+            self.0
+                .throttle
+                .emit(event::CacheUnavailable { error: &error });
             let services = self.clone();
             tokio::spawn(async move { services.retry_mark_revoked(id).await });
         }
@@ -165,7 +165,7 @@ impl Services {
         if now - session.last_used_at >= Duration::seconds(60) {
             // A note that fails is no reason to turn the request away.
             if let Err(error) = sessions::touch(&self.0.db, id, now).await {
-                self.report_outage(Event::InternalError, Some(&error));
+                self.0.throttle.emit(event::InternalError::new(&error));
             }
         }
         let alive = SessionStatus::Active {
@@ -178,10 +178,15 @@ impl Services {
                 let (cache, alive) = (&self.0.cache, encode(&alive));
                 let kept = cache.put_if_absent(&key, &alive, LIVENESS_LIFETIME);
                 if let Err(error) = kept.await {
-                    self.report_outage(Event::CacheUnavailable, Some(&error));
+                    self.0
+                        .throttle
+                        .emit(event::CacheUnavailable { error: &error });
                 }
             }
-            Err(error) => self.report_outage(Event::CacheUnavailable, Some(&error)),
+            Err(error) => self
+                .0
+                .throttle
+                .emit(event::CacheUnavailable { error: &error }),
         }
         Ok(alive)
     }

@@ -1,13 +1,13 @@
 //! Who is in a team: roles, removal and leaving. A team with members always has an admin.
 
-use super::teams::{TeamAdmin, TeamView, delete, facts};
+use super::teams::{TeamAdmin, TeamView, delete};
 use super::{Failure, Reason, Services};
 use crate::db::{Tx, codes, teams, users};
 use crate::domain::id::{TeamId, UserId};
 use crate::domain::operation::OperationContext;
 use crate::domain::team::{Member, Membership, Role};
 use crate::domain::user::User;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 impl Services {
     /// Takes the signed-in account out of a team. The last member takes the team along.
@@ -22,9 +22,10 @@ impl Services {
         };
         remove(&tx, membership).await?;
         tx.commit().await?;
-        Event::TeamMemberRemoved.emit(Facts {
-            reason: Some("left"),
-            ..facts(id, actor.user_id, ctx)
+        ctx.emit(event::TeamMemberRemoved {
+            user_id: actor.user_id,
+            team_id: id,
+            reason: "left",
         });
         Ok(id)
     }
@@ -76,9 +77,10 @@ impl TeamAdmin {
         }
         teams::set_role(&tx, id, member.user.id, role).await?;
         tx.commit().await?;
-        Event::TeamRoleChanged.emit(Facts {
-            reason: Some(role.into()),
-            ..facts(id, member.user.id, ctx)
+        ctx.emit(event::TeamRoleChanged {
+            user_id: member.user.id,
+            team_id: id,
+            reason: role.into(),
         });
         member.membership.role = role;
         let view = self.view().after_role_change(member.user.id, role);
@@ -102,9 +104,10 @@ impl TeamAdmin {
         };
         remove(&tx, membership).await?;
         tx.commit().await?;
-        Event::TeamMemberRemoved.emit(Facts {
-            reason: Some("removed"),
-            ..facts(id, membership.user_id, ctx)
+        ctx.emit(event::TeamMemberRemoved {
+            user_id: membership.user_id,
+            team_id: id,
+            reason: "removed",
         });
         Ok(membership.user_id)
     }

@@ -14,6 +14,7 @@ use crate::domain::id::{IdEntropy, RequestUuid};
 use crate::domain::operation::{Client, OperationContext};
 use crate::limits::Limiter;
 use crate::queue::Queue;
+use crate::telemetry::Throttle;
 use crate::telemetry::metrics::Metrics;
 
 mod accounts;
@@ -27,7 +28,6 @@ mod limits;
 mod liveness;
 mod mails;
 mod members;
-mod outages;
 mod outbox;
 mod passwordless;
 mod passwords;
@@ -46,7 +46,6 @@ pub use error::{Failure, Reason, ServiceError, UserError};
 pub use invitations::{InvitationPreview, Invited};
 pub use liveness::{AuthenticationError, Rejection};
 pub use mails::{MailDetails, RetriedMails, Retry};
-pub use outages::Outages;
 pub use outbox::{AfterFailure, LeasedMail, MailFailure};
 pub use readiness::{Condition, Readiness, WORKER_AGE_MAX};
 pub use registration::{Registered, Registration};
@@ -92,8 +91,7 @@ pub struct Dependencies {
     pub tokens: TokensConfig,
     /// How long and how often sending is tried.
     pub mail: MailConfig,
-    /// What was last said about parts that are away.
-    pub outages: Outages,
+    pub throttle: Throttle,
     /// What is counted.
     pub metrics: Metrics,
 }

@@ -16,7 +16,7 @@ use crate::domain::id::{MailId, UserId};
 use crate::domain::mail::{
     BACKOFF_MAX, Link, MailContext, MailKind, MailParams, OutboxMail, backoff,
 };
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// What a lease lasts beyond the longest that sending may take, for rendering and recording.
 const LEASE_SLACK: StdDuration = StdDuration::from_secs(30);
@@ -113,7 +113,9 @@ impl Services {
     /// finds the mail.
     pub(super) async fn ring(&self, mail: MailId) {
         if let Err(error) = self.0.queue.ring(mail).await {
-            self.report_outage(Event::QueueUnavailable, Some(&error));
+            self.0
+                .throttle
+                .emit(event::QueueUnavailable { error: &error });
         }
     }
 
@@ -172,11 +174,10 @@ impl Services {
         };
         self.finish(&attempt, Outcome::Cancelled).await?;
         self.metrics().mail(mail.kind.name(), "cancelled", "none");
-        Event::EmailCancelled.emit(Facts {
-            mail_id: Some(mail.id),
-            email: Some(&mail.recipient),
-            kind: Some(mail.kind.name()),
-            ..Facts::default()
+        event::emit(event::EmailCancelled {
+            email: &mail.recipient,
+            mail_id: mail.id,
+            kind: mail.kind.name(),
         });
         Ok(())
     }

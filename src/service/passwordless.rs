@@ -1,6 +1,6 @@
 //! Signing up and logging in by a code sent to an address.
 
-use super::codes::{NewCode, facts, lost_race};
+use super::codes::{NewCode, lost_race};
 use super::{CodeChallenge, Failure, Reason, Services, UserError};
 use crate::db::{DbError, codes, users};
 use crate::domain::code::Purpose;
@@ -9,7 +9,7 @@ use crate::domain::mail::{MailKind, MailParams};
 use crate::domain::operation::OperationContext;
 use crate::domain::session::SignedIn;
 use crate::domain::user::{ProfileInput, User, parse_name};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 impl Services {
     /// Mails a code to an address that wants an account.
@@ -34,7 +34,7 @@ impl Services {
         };
         let taken = users::find_by_email(&self.0.db, &email).await?;
         if taken.is_some() && self.0.codes.existence_hints {
-            Event::SignupRefusedEmailTaken.emit(facts(&email, ctx));
+            ctx.emit(event::SignupRefusedEmailTaken { email: &email });
             return Err(Reason::EmailTaken.at("email").into());
         }
         let challenge = self
@@ -56,7 +56,7 @@ impl Services {
                 None,
             )
             .await?;
-        Event::SignupCodeRequested.emit(facts(&email, ctx));
+        ctx.emit(event::SignupCodeRequested { email: &email });
         Ok(challenge)
     }
 
@@ -91,7 +91,7 @@ impl Services {
         }
         match users::insert(&tx, &user, None).await {
             Err(DbError::Conflict(_)) => {
-                Event::SignupRefusedEmailTaken.emit(facts(&email, ctx));
+                ctx.emit(event::SignupRefusedEmailTaken { email: &email });
                 return Err(Reason::EmailTaken.at("email").into());
             }
             inserted => inserted?,
@@ -99,9 +99,9 @@ impl Services {
         self.join_by_signup(ctx, &tx, code.invitation_id, &user)
             .await?;
         let signed_in = self.sign_in(ctx, tx, user).await?;
-        Event::UserSignupSuccess.emit(Facts {
-            user_id: Some(signed_in.user.id),
-            ..facts(&email, ctx)
+        ctx.emit(event::UserSignupSuccess {
+            email: &email,
+            user_id: signed_in.user.id,
         });
         Ok(signed_in)
     }
@@ -119,7 +119,7 @@ impl Services {
         self.count_code_request(ctx, &email).await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         if user.is_none() && self.0.codes.existence_hints {
-            Event::LoginRefusedUnknownAccount.emit(facts(&email, ctx));
+            ctx.emit(event::LoginRefusedUnknownAccount { email: &email });
             return Err(Reason::AccountNotFound.at("email").into());
         }
         let challenge = self
@@ -143,7 +143,7 @@ impl Services {
                 None,
             )
             .await?;
-        Event::LoginCodeRequested.emit(facts(&email, ctx));
+        ctx.emit(event::LoginCodeRequested { email: &email });
         Ok(challenge)
     }
 
@@ -161,9 +161,9 @@ impl Services {
         let user = self.consume_of_account(ctx, &tx, &code).await?;
         if !user.is_active {
             tx.commit().await?;
-            Event::LoginRefusedDisabledAccount.emit(Facts {
-                user_id: Some(user.id),
-                ..facts(&email, ctx)
+            ctx.emit(event::LoginRefusedDisabledAccount {
+                email: &email,
+                user_id: user.id,
             });
             return Err(Reason::AccountDisabled.into());
         }
@@ -171,9 +171,9 @@ impl Services {
         let user = users::record_login(&tx, user, now).await?;
         let signed_in = self.sign_in(ctx, tx, user).await?;
         self.publish(revocations).await;
-        Event::UserLoginSuccess.emit(Facts {
-            user_id: Some(signed_in.user.id),
-            ..facts(&email, ctx)
+        ctx.emit(event::UserLoginSuccess {
+            email: &email,
+            user_id: signed_in.user.id,
         });
         Ok(signed_in)
     }

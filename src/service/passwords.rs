@@ -1,6 +1,6 @@
 //! Passwords: logging in with one, resetting and changing it.
 
-use super::codes::{NewCode, facts};
+use super::codes::NewCode;
 use super::limits::RateLimitKey;
 use super::suspicion::Signal;
 use super::{Failure, Reason, ServiceError, Services, UserError};
@@ -15,7 +15,7 @@ use crate::domain::operation::OperationContext;
 use crate::domain::password::{Password, WeakPassword};
 use crate::domain::session::{RevokeReason, SignedIn};
 use crate::domain::user::User;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// Sessions ended and a mail written in a transaction, to be told of after it is committed.
 #[derive(Default)]
@@ -53,9 +53,9 @@ impl Services {
         }
         self.refund_login(ctx, &email).await;
         if !user.is_active {
-            Event::LoginRefusedDisabledAccount.emit(Facts {
-                user_id: Some(user.id),
-                ..facts(&email, ctx)
+            ctx.emit(event::LoginRefusedDisabledAccount {
+                email: &email,
+                user_id: user.id,
             });
             return Err(Reason::AccountDisabled.into());
         }
@@ -69,9 +69,9 @@ impl Services {
         if comparison == Comparison::RightAndOutdated {
             self.renew_hash(signed_in.user.id, &password, &hash).await;
         }
-        Event::UserLoginSuccess.emit(Facts {
-            user_id: Some(signed_in.user.id),
-            ..facts(&email, ctx)
+        ctx.emit(event::UserLoginSuccess {
+            email: &email,
+            user_id: signed_in.user.id,
         });
         Ok(signed_in)
     }
@@ -86,11 +86,10 @@ impl Services {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = renewed {
-            Event::InternalError.emit(Facts {
+            event::emit(event::InternalError {
                 user_id: Some(user),
-                error: Some(&error),
                 reason: Some("password hash not renewed"),
-                ..Facts::default()
+                ..event::InternalError::new(&error)
             });
         }
     }
@@ -115,7 +114,7 @@ impl Services {
             .await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         if user.is_none() && self.0.codes.existence_hints {
-            Event::LoginRefusedUnknownAccount.emit(facts(&email, ctx));
+            ctx.emit(event::LoginRefusedUnknownAccount { email: &email });
             return Err(Reason::AccountNotFound.at("email").into());
         }
         self.send_code(
@@ -138,7 +137,7 @@ impl Services {
             None,
         )
         .await?;
-        Event::PasswordResetRequested.emit(facts(&email, ctx));
+        ctx.emit(event::PasswordResetRequested { email: &email });
         Ok(())
     }
 
@@ -170,9 +169,9 @@ impl Services {
             .await?;
         tx.commit().await?;
         self.publish(revocations).await;
-        Event::PasswordReset.emit(Facts {
-            user_id: Some(user.id),
-            ..facts(&user.email, ctx)
+        ctx.emit(event::PasswordReset {
+            email: &user.email,
+            user_id: user.id,
         });
         Ok(())
     }
@@ -190,9 +189,9 @@ impl Services {
         let names = Some(user.profile.name.as_str());
         let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
         let refused = || {
-            Event::PasswordChangeFailed.emit(Facts {
-                user_id: Some(user.id),
-                ..facts(&user.email, ctx)
+            ctx.emit(event::PasswordChangeFailed {
+                email: &user.email,
+                user_id: user.id,
             });
             Failure::from(Reason::InvalidCredentials.at("currentPassword"))
         };
@@ -222,9 +221,9 @@ impl Services {
             .await?;
         tx.commit().await?;
         self.publish(revocations).await;
-        Event::PasswordChanged.emit(Facts {
-            user_id: Some(user.id),
-            ..facts(&user.email, ctx)
+        ctx.emit(event::PasswordChanged {
+            email: &user.email,
+            user_id: user.id,
         });
         Ok(User {
             has_password: true,
@@ -307,10 +306,7 @@ impl Services {
             .zip(user)
             .filter(|(code, user)| code.email == user.email);
         found.ok_or_else(|| {
-            Event::PasswordResetFailed.emit(Facts {
-                ip_address: ctx.ip_address(),
-                ..Facts::default()
-            });
+            ctx.emit(event::PasswordResetFailed {});
             Reason::InvalidToken.at("token").into()
         })
     }
@@ -353,7 +349,7 @@ impl Services {
 
     fn refuse_login(&self, ctx: &OperationContext, email: &EmailAddress) -> Failure {
         self.record_signal(ctx, Signal::FailedLogin, email);
-        Event::LoginFailedInvalidCredentials.emit(facts(email, ctx));
+        ctx.emit(event::LoginFailedInvalidCredentials { email });
         Reason::InvalidCredentials.into()
     }
 }

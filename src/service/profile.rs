@@ -1,6 +1,5 @@
 //! What signed-in people see and do about their own account.
 
-use super::codes::facts;
 use super::passwords::Revocations;
 use super::{Failure, Reason, ServiceError, Services};
 use crate::db::users::{self, Field};
@@ -9,7 +8,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
 use crate::domain::operation::OperationContext;
 use crate::domain::user::{ProfileChanges, User};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 impl Services {
     /// The signed-in account; `None` if it was deleted in this moment.
@@ -67,9 +66,9 @@ impl Services {
             mail: None,
         })
         .await;
-        Event::AccountDeleted.emit(Facts {
-            user_id: Some(user.id),
-            ..facts(&user.email, ctx)
+        ctx.emit(event::AccountDeleted {
+            email: &user.email,
+            user_id: user.id,
         });
         Ok(user.id)
     }

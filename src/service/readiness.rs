@@ -8,8 +8,8 @@ use tokio::time::{sleep, timeout};
 use super::{ServiceError, Services};
 use crate::db::{DbError, heartbeats, outbox};
 use crate::domain::clock::Timestamp;
+use crate::telemetry::event;
 use crate::telemetry::metrics::{Gauges, Metrics};
-use crate::telemetry::{Event, Facts};
 
 /// How long the database may take to answer; whoever asks for readiness does not wait for long.
 const PATIENCE: StdDuration = StdDuration::from_secs(2);
@@ -171,18 +171,12 @@ impl Services {
             match (problem, since) {
                 (Some(error), None) => {
                     since = Some(self.now());
-                    Event::DatabaseUnavailable.emit(Facts {
-                        error: Some(&error),
-                        ..Facts::default()
-                    });
+                    event::emit(event::DatabaseUnavailable { error: &error });
                 }
                 (None, Some(begin)) => {
                     since = None;
                     let away = format!("away for {} s", (self.now() - begin).num_seconds());
-                    Event::DatabaseAvailable.emit(Facts {
-                        detail: Some(&away),
-                        ..Facts::default()
-                    });
+                    event::emit(event::DatabaseAvailable { detail: &away });
                 }
                 (Some(_), Some(_)) | (None, None) => {}
             }

@@ -1,6 +1,6 @@
 //! Registering with a password.
 
-use super::codes::{NewCode, facts};
+use super::codes::NewCode;
 use super::limits::RateLimitKey;
 use super::passwordless::refuse_both;
 use super::{CodeChallenge, Failure, Reason, ServiceError, Services, UserError};
@@ -11,7 +11,7 @@ use crate::domain::id::InvitationId;
 use crate::domain::mail::{MailKind, MailParams};
 use crate::domain::operation::OperationContext;
 use crate::domain::user::{InvalidField, ProfileInput, User};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// Who registers, as typed.
 pub struct Registration<'a> {
@@ -80,14 +80,14 @@ impl Services {
             .await
         {
             Ok(challenge) => {
-                Event::AccountCreated.emit(Facts {
-                    user_id: Some(user.id),
-                    ..facts(&email, ctx)
+                ctx.emit(event::AccountCreated {
+                    email: &email,
+                    user_id: user.id,
                 });
                 challenge
             }
             Err(ServiceError::Db(DbError::Conflict(_))) => {
-                Event::SignupRefusedEmailTaken.emit(facts(&email, ctx));
+                ctx.emit(event::SignupRefusedEmailTaken { email: &email });
                 if hints {
                     return Err(Reason::EmailTaken.at("email").into());
                 }

@@ -8,7 +8,7 @@ use crate::domain::operation::{OperationContext, UserSession};
 use crate::domain::session::{RefreshDecision, RevokeReason, Session, SignedIn};
 use crate::domain::team::Membership;
 use crate::domain::user::User;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// How many teams an access token names: each takes about 60 bytes of a header on every request.
 const TEAMS_IN_TOKEN: usize = 50;
@@ -25,12 +25,7 @@ impl Services {
         token: &str,
     ) -> Result<SignedIn, Failure> {
         let refused = |reason: &'static str, session_id: Option<SessionId>| {
-            Event::RefreshTokenRejected.emit(Facts {
-                ip_address: ctx.ip_address(),
-                session_id,
-                reason: Some(reason),
-                ..Facts::default()
-            });
+            ctx.emit(event::RefreshTokenRejected { session_id, reason });
             Failure::from(Reason::InvalidToken.at("refreshToken"))
         };
         let Some((id, generation)) = self.0.keys.read_refresh_token(token) else {
@@ -51,7 +46,10 @@ impl Services {
                         // Somebody else just did, or ended the session: judge again.
                         continue;
                     }
-                    Event::SessionRefreshed.emit(session_facts(&session, ctx));
+                    ctx.emit(event::SessionRefreshed {
+                        user_id: session.user_id,
+                        session_id: session.id,
+                    });
                     let session = Session {
                         generation: generation + 1,
                         expires_at,
@@ -63,7 +61,10 @@ impl Services {
                 RefreshDecision::Reuse => {
                     self.end_session(ctx, id, RevokeReason::RefreshTokenReuse)
                         .await?;
-                    Event::RefreshTokenReuse.emit(session_facts(&session, ctx));
+                    ctx.emit(event::RefreshTokenReuse {
+                        user_id: session.user_id,
+                        session_id: session.id,
+                    });
                     return Err(Reason::InvalidToken.at("refreshToken").into());
                 }
                 RefreshDecision::Dead => return Err(refused("session has ended", Some(id))),
@@ -95,9 +96,10 @@ impl Services {
         };
         self.end_session(ctx, session.id, RevokeReason::Revoked)
             .await?;
-        Event::SessionRevoked.emit(Facts {
-            reason: Some(RevokeReason::Revoked.into()),
-            ..session_facts(&session, ctx)
+        ctx.emit(event::SessionRevoked {
+            user_id: session.user_id,
+            session_id: session.id,
+            reason: RevokeReason::Revoked.into(),
         });
         Ok(session.id)
     }
@@ -118,12 +120,10 @@ impl Services {
             sessions::revoke_all_of_user(&self.0.db, user_id, kept, ctx.now(), reason).await?;
         self.mark_all_revoked(ended.clone()).await;
         for id in &ended {
-            Event::SessionRevoked.emit(Facts {
-                ip_address: ctx.ip_address(),
-                user_id: Some(user_id),
-                session_id: Some(*id),
-                reason: Some(reason.into()),
-                ..Facts::default()
+            ctx.emit(event::SessionRevoked {
+                user_id,
+                session_id: *id,
+                reason: reason.into(),
             });
         }
         Ok(ended)
@@ -134,12 +134,10 @@ impl Services {
         let actor = ctx.user()?;
         self.end_session(ctx, actor.session_id, RevokeReason::Logout)
             .await?;
-        Event::SessionRevoked.emit(Facts {
-            ip_address: ctx.ip_address(),
-            user_id: Some(actor.user_id),
-            session_id: Some(actor.session_id),
-            reason: Some(RevokeReason::Logout.into()),
-            ..Facts::default()
+        ctx.emit(event::SessionRevoked {
+            user_id: actor.user_id,
+            session_id: actor.session_id,
+            reason: RevokeReason::Logout.into(),
         });
         Ok(actor.session_id)
     }
@@ -216,10 +214,9 @@ impl Services {
             iat: now.timestamp(),
             exp: access_token_expires_at.timestamp(),
         })?;
-        Event::TokenIssued.emit(Facts {
-            user_id: Some(user.id),
-            session_id: Some(session.id),
-            ..Facts::default()
+        ctx.emit(event::TokenIssued {
+            user_id: user.id,
+            session_id: session.id,
         });
         Ok(SignedIn {
             access_token,
@@ -256,14 +253,5 @@ fn team_claim(membership: Membership) -> TeamClaim {
     TeamClaim {
         id: membership.team_id,
         role: membership.role.into_str().to_uppercase(),
-    }
-}
-
-fn session_facts(session: &Session, ctx: &OperationContext) -> Facts<'static> {
-    Facts {
-        ip_address: ctx.ip_address(),
-        user_id: Some(session.user_id),
-        session_id: Some(session.id),
-        ..Facts::default()
     }
 }

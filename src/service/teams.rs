@@ -6,7 +6,7 @@ use crate::db::{DbError, Executor, Tx, invitations, teams};
 use crate::domain::id::{InvitationId, MembershipId, TeamId, UserId};
 use crate::domain::operation::{OperationContext, UserSession};
 use crate::domain::team::{Invitation, Member, Membership, Page, Role, Slice, Team, TeamInfo};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// A team as one of its members may see it.
 #[derive(Clone)]
@@ -121,7 +121,10 @@ impl Services {
             added => added?,
         }
         tx.commit().await?;
-        Event::TeamCreated.emit(facts(team.id, actor.user_id, ctx));
+        ctx.emit(event::TeamCreated {
+            user_id: actor.user_id,
+            team_id: team.id,
+        });
         Ok(self.view(team, Role::Admin, actor))
     }
 
@@ -274,7 +277,10 @@ impl TeamAdmin {
         };
         teams::update(&tx, &team).await?;
         tx.commit().await?;
-        Event::TeamUpdated.emit(facts(self.team().id, self.actor_id(), ctx));
+        ctx.emit(event::TeamUpdated {
+            user_id: self.actor_id(),
+            team_id: self.team().id,
+        });
         Ok(TeamView { team, ..self.view })
     }
 
@@ -284,7 +290,10 @@ impl TeamAdmin {
         let (tx, _) = self.begin().await?;
         delete(&tx, id).await?;
         tx.commit().await?;
-        Event::TeamDeleted.emit(facts(id, self.actor_id(), ctx));
+        ctx.emit(event::TeamDeleted {
+            user_id: self.actor_id(),
+            team_id: id,
+        });
         Ok(id)
     }
 
@@ -311,14 +320,4 @@ pub(super) async fn delete(tx: &Tx, team: TeamId) -> Result<(), Failure> {
     invitations::cancel_mails_of_team(tx, team).await?;
     teams::delete(tx, team).await?;
     Ok(())
-}
-
-/// A team and an account, for the log.
-pub(super) fn facts(team: TeamId, user: UserId, ctx: &OperationContext) -> Facts<'static> {
-    Facts {
-        team_id: Some(team),
-        user_id: Some(user),
-        ip_address: ctx.ip_address(),
-        ..Facts::default()
-    }
 }

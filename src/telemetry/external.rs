@@ -28,7 +28,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, filter::filter_fn};
 
-use super::{CRITICAL, Event, Facts, REQUEST_ID, TARGET, is_shown};
+use super::{CRITICAL, REQUEST_ID, TARGET, event, is_shown};
 use crate::config::{LogLevel, OtlpConfig};
 use crate::domain::clock::Clock;
 
@@ -75,16 +75,13 @@ impl Lost {
             Ok(()) => {
                 self.sent.fetch_add(records as u64, Ordering::Relaxed);
                 if self.away.swap(false, Ordering::Relaxed) {
-                    Event::ExternalLoggingAvailable.emit(Facts::default());
+                    event::emit(event::ExternalLoggingAvailable {});
                 }
             }
             Err(error) => {
                 if !self.away.swap(true, Ordering::Relaxed) {
                     // The error's text names the address at most, never a header.
-                    Event::ExternalLoggingFailed.emit(Facts {
-                        error: Some(error),
-                        ..Facts::default()
-                    });
+                    event::emit(event::ExternalLoggingFailed { error });
                 }
             }
         }

@@ -15,14 +15,14 @@ use crate::domain::email::{self, EmailAddress};
 const HASH_BYTES: usize = 8;
 
 /// `MASK_EMAILS_IN_LOGS` and `MASK_IP_IN_LOGS`, carried by the subscriber, so that there is no
-/// global state: [`Event::emit`](super::Event::emit) finds it there.
-pub(super) struct Masker {
+/// global state.
+pub struct Masker {
     emails: Masking,
     ips: Masking,
     hash_key: hmac::Key,
 }
 
-/// It only waits to be found.
+/// A no-op layer; it exists to be downcast to.
 impl<S: Subscriber> Layer<S> for Masker {}
 
 impl Masker {

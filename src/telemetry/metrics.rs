@@ -18,7 +18,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use tracing::{Subscriber, dispatcher};
 use tracing_subscriber::Layer;
 
-use super::event::{Event, level_name};
+use super::event::{EventInfo, level_name};
 use crate::domain::clock::Timestamp;
 
 /// What every name begins with.
@@ -318,16 +318,13 @@ pub(super) struct EventCounts {
     errors: Family<[(&'static str, String); 2], Counter>,
 }
 
-/// It only waits to be found.
+/// A no-op layer; it exists to be downcast to.
 impl<S: Subscriber> Layer<S> for EventCounts {}
 
 impl EventCounts {
     /// Counts an event, whether or not it is urgent enough to be logged.
-    pub(super) fn count(&self, event: Event) {
-        let labels = [
-            ("event", event.name()),
-            ("level", level_name(event.level())),
-        ];
+    pub(super) fn count(&self, event: &EventInfo) {
+        let labels = [("event", event.name), ("level", level_name(event.level))];
         self.events.get_or_create(&labels).inc();
     }
 

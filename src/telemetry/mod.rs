@@ -1,18 +1,15 @@
 //! Logs: events from one table, as JSON or text, on the console and in files.
 //!
-//! `Event::…emit(Facts { … })` is the only way this crate logs. What an event looks like is
-//! decided here: names and levels in `event`, fields in `facts`, hiding of personal data in
-//! `masking`, lines in `json` and `text`, rotation in `file`. Figures for Prometheus are in
-//! `metrics`.
+//! `ctx.emit(event::…)` is the only way this crate logs.
 
-mod event;
+pub mod event;
 mod external;
-mod facts;
 mod file;
 mod json;
 mod masking;
 pub mod metrics;
 mod text;
+mod throttle;
 
 use std::backtrace::Backtrace;
 use std::io::{self, Write};
@@ -37,9 +34,9 @@ use masking::Masker;
 use metrics::EventCounts;
 use text::TextLayer;
 
-pub use event::{Event, event_table_markdown};
+pub use event::{event_table_markdown, with_sources};
 pub use external::describe;
-pub use facts::{Facts, with_sources};
+pub use throttle::Throttle;
 
 /// The target of our own events and spans.
 const TARGET: &str = "gatelodge";
@@ -258,10 +255,9 @@ fn log_panics() {
     let next = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         let stack_trace = Backtrace::force_capture().to_string();
-        Event::Panicked.emit(Facts {
-            detail: Some(&panic.to_string()),
-            stack_trace: Some(&stack_trace),
-            ..Facts::default()
+        event::emit(event::Panicked {
+            detail: &panic.to_string(),
+            stack_trace: &stack_trace,
         });
         next(panic);
     }));

@@ -1,16 +1,20 @@
 //! Whole lines, as they come out of a subscriber with everything in place.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
+use uuid::Uuid;
 
 use super::*;
 use crate::config::{LogFileConfig, Masking};
+use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::UserId;
+use crate::domain::id::{MailId, SessionId, TeamId, UserId};
+use crate::domain::operation::{Client, OperationContext};
 
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Vec<u8>>>);
@@ -81,14 +85,59 @@ fn user_id() -> UserId {
     "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
 }
 
+fn request() -> OperationContext {
+    let client = Client::new([192, 0, 2, 1].into(), None);
+    OperationContext::request(client, "req".to_owned(), Clock::default())
+}
+
 fn sign_up() {
-    Event::UserSignupSuccess.emit(Facts {
-        email: Some(&ada()),
-        ip_address: Some([192, 0, 2, 1].into()),
-        user_id: Some(user_id()),
-        ..Facts::default()
+    request().emit(event::UserSignupSuccess {
+        email: &ada(),
+        user_id: user_id(),
     });
 }
+
+/// Any value of a field, to emit every event.
+pub(super) trait Sample {
+    fn sample() -> Self;
+}
+
+impl Sample for &EmailAddress {
+    fn sample() -> Self {
+        Box::leak(Box::new(ada()))
+    }
+}
+
+impl Sample for &str {
+    fn sample() -> Self {
+        "x"
+    }
+}
+
+impl Sample for &(dyn Error + 'static) {
+    fn sample() -> Self {
+        &fmt::Error
+    }
+}
+
+impl<T: Sample> Sample for Option<T> {
+    fn sample() -> Self {
+        Some(T::sample())
+    }
+}
+
+macro_rules! samples {
+    ($($type:ty),+ => $value:expr) => {$(
+        impl Sample for $type {
+            fn sample() -> Self {
+                Self::from($value)
+            }
+        }
+    )+};
+}
+
+samples!(UserId, SessionId, TeamId, MailId => Uuid::nil());
+samples!(u16, u32, i64 => 1_u16);
 
 /// Text without its time, which is checked to be one.
 fn untimed(console: &Memory) -> Vec<String> {
@@ -136,25 +185,23 @@ fn a_text_line_reads_well() {
     let (console, _) = logged(&config(LogFormat::Text), || {
         sign_up();
         request_span("req-2").in_scope(|| {
-            Event::LoginFailedInvalidCode.emit(Facts {
-                email: Some(&ada()),
-                ip_address: Some([192, 0, 2, 1].into()),
-                attempt: Some(2),
+            request().emit(event::LoginFailedInvalidCode {
+                email: &ada(),
+                purpose: "login",
+                attempt_number: Some(2),
                 limit: Some(5),
-                ..Facts::default()
             });
         });
-        Event::RateLimitExceeded.emit(Facts {
-            limit: Some(5),
-            period: Some("1 hour"),
-            ..Facts::default()
+        event::emit(event::RateLimitExceeded {
+            email: None,
+            limit: 5,
+            period: "1 hour",
+            retry_after_seconds: 60,
+            reason: "code_requests",
         });
-        let error: &(dyn Error + 'static) = &io::Error::other("SMTP connection timed out");
-        Event::EmailSendFailed.emit(Facts {
-            error: Some(error),
-            ..Facts::default()
-        });
-        Event::DatabaseUnavailable.emit(Facts::default());
+        let error = io::Error::other("SMTP connection timed out");
+        event::emit(event::RetentionFailed { error: &error });
+        event::emit(event::DatabaseUnavailable { error: &error });
     });
     let signed_up = format!(
         "[INFO] user_signup_success - User signed up and verified \
@@ -166,10 +213,14 @@ fn a_text_line_reads_well() {
         [
             signed_up.as_str(),
             "[WARNING] login_failed_invalid_code - Invalid login code \
-             (email: ada@example.com, IP: 192.0.2.1, attempt: 2/5, request_id: req-2)",
-            "[WARNING] rate_limit_exceeded - Rate limit exceeded (limit: 5, period: 1 hour)",
-            "[ERROR] email_send_failed - Sending a mail failed (error: SMTP connection timed out)",
-            "[CRITICAL] database_unavailable - Database unavailable",
+             (email: ada@example.com, IP: 192.0.2.1, purpose: login, attempt: 2/5, \
+             request_id: req-2)",
+            "[WARNING] rate_limit_exceeded - Rate limit exceeded \
+             (limit: 5, period: 1 hour, retry_after_seconds: 60, reason: code_requests)",
+            "[ERROR] retention_failed - Deleting old data failed \
+             (error: SMTP connection timed out)",
+            "[CRITICAL] database_unavailable - Database unavailable \
+             (error: SMTP connection timed out)",
         ]
     );
 }
@@ -183,19 +234,18 @@ fn levels_are_bunyans_and_critical_is_fatal() {
         (LogLevel::Error, 50),
         (LogLevel::Critical, 60),
     ];
-    let all = || Event::ALL.iter().for_each(|e| e.emit(Facts::default()));
     for (position, (level, _)) in levels.into_iter().enumerate() {
         let config = LogConfig {
             level,
             ..config(LogFormat::Json)
         };
-        let (console, _) = logged(&config, all);
-        let expected: Vec<_> = Event::ALL
+        let (console, _) = logged(&config, event::emit_all);
+        let expected: Vec<_> = event::ALL
             .iter()
             .filter_map(|event| {
                 let shown = &levels[position..];
-                let (_, number) = shown.iter().find(|(level, _)| *level == event.level())?;
-                Some((event.name().to_owned(), *number))
+                let (_, number) = shown.iter().find(|(level, _)| *level == event.level)?;
+                Some((event.name.to_owned(), *number))
             })
             .collect();
         let lines: Vec<_> = console
@@ -235,11 +285,15 @@ fn other_crates_may_warn_and_no_more() {
 #[test]
 fn personal_data_is_masked_in_every_format() {
     let run = || {
-        Event::EmailSendFailed.emit(Facts {
-            email: Some(&ada()),
-            ip_address: Some([192, 0, 2, 1].into()),
-            error: Some(&io::Error::other("550 unknown: <ada@example.com>")),
-            ..Facts::default()
+        request().emit(event::EmailSendFailed {
+            email: &ada(),
+            user_id: None,
+            mail_id: MailId::from(Uuid::nil()),
+            kind: "login_code",
+            provider: "smtp",
+            attempt_number: 1,
+            retry_after_seconds: 5,
+            detail: "550 unknown: <ada@example.com>",
         });
     };
     for format in [LogFormat::Json, LogFormat::Text] {
@@ -270,10 +324,10 @@ fn lines_cannot_be_forged() {
     let forged = "x\n2024-01-15 10:30:45 [INFO] user_login_success - \r\u{1b}[2K\u{9b}1A\u{202e}";
     let run = || {
         request_span(forged).in_scope(|| {
-            Event::RequestRefused.emit(Facts {
+            event::emit(event::RequestRefused {
+                status: 400,
                 reason: Some(forged),
-                detail: Some("a, user_id: 1)"),
-                ..Facts::default()
+                detail: "a, user_id: 1)",
             });
             tracing::warn!("{forged}");
         });
@@ -305,13 +359,13 @@ fn the_security_log_has_all_security_events_and_no_others() {
         ..config(LogFormat::Json)
     };
     let (_, security) = logged(&config, || {
-        request_span("req-3").in_scope(|| Event::ALL.iter().for_each(|e| e.emit(Facts::default())));
+        request_span("req-3").in_scope(event::emit_all);
     });
-    let expected: Vec<_> = Event::ALL.iter().filter(|e| e.is_security()).collect();
+    let expected: Vec<_> = event::ALL.iter().filter(|e| e.is_security).collect();
     let lines = security.json();
     assert_eq!(lines.len(), expected.len());
     for (line, event) in lines.iter().zip(expected) {
-        assert_eq!(line["event"], event.name());
+        assert_eq!(line["event"], event.name);
         assert_eq!(line["request_id"], "req-3");
         assert_eq!(line["security"], true);
     }

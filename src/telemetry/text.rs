@@ -105,7 +105,10 @@ impl Line {
                     "ip_address" => "IP",
                     _ => name,
                 };
-                self.facts.push(format!("{label}: {}", quote(value)));
+                let text = format!("{label}: {}", quote(value));
+                // The email address comes first, although the IP address is recorded first.
+                let position = if name == "email" { 0 } else { self.facts.len() };
+                self.facts.insert(position, text);
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::mail::templates::Templates;
 use crate::mail::{Mailer, Sent};
 use crate::queue::{Bell, Queue};
 use crate::service::{AfterFailure, LeasedMail, MailFailure, ServiceError, Services};
-use crate::telemetry::{self, Event, Facts};
+use crate::telemetry::{self, event};
 
 /// What a provider may need beyond the time of its conversations.
 const SLACK: Duration = Duration::from_secs(2);
@@ -125,11 +125,10 @@ impl Delivery {
         match self.services.lease_mail(id).await {
             Ok(Some(leased)) => self.deliver_leased(&leased).await,
             Ok(None) => {}
-            Err(error) => Event::InternalError.emit(Facts {
+            Err(error) => event::emit(event::InternalError {
                 mail_id: Some(id),
-                error: Some(&error),
                 reason: Some("cannot lease the mail"),
-                ..Facts::default()
+                ..event::InternalError::new(&error)
             }),
         }
     }
@@ -192,19 +191,24 @@ impl Delivery {
     }
 
     async fn record_sent(&self, leased: &LeasedMail, sent: &Sent) {
-        let refusals = sent.refusals.as_deref();
+        let (mail, refusals) = (&leased.mail, sent.refusals.as_deref());
         self.count(leased, "sent", sent.provider);
-        Event::EmailSent.emit(Facts {
-            provider: Some(sent.provider),
+        event::emit(event::EmailSent {
+            email: &mail.recipient,
+            user_id: mail.user_id,
+            mail_id: mail.id,
+            kind: mail.kind.name(),
+            provider: sent.provider,
+            attempt_number: mail.attempts,
             detail: refusals,
-            ..facts(leased)
         });
         let recorded = persist(|| self.services.mail_sent(leased, sent.provider, refusals)).await;
         if let Err(error) = recorded {
-            Event::InternalError.emit(Facts {
-                error: Some(&error),
+            event::emit(event::InternalError {
+                user_id: mail.user_id,
+                mail_id: Some(mail.id),
                 reason: Some("mail sent, but not recorded: it will be sent again"),
-                ..facts(leased)
+                ..event::InternalError::new(&error)
             });
         }
     }
@@ -223,26 +227,38 @@ impl Delivery {
             "retry"
         };
         self.count(leased, outcome, failure.provider);
-        let facts = Facts {
-            provider: Some(failure.provider),
-            detail: Some(&failure.message),
-            ..facts(leased)
-        };
+        let (mail, provider, detail) = (&leased.mail, failure.provider, failure.message.as_str());
         match recorded {
-            Ok(AfterFailure::Retry { after }) => Event::EmailSendFailed.emit(Facts {
-                retry_after_seconds: Some(after.num_seconds()),
-                ..facts
+            Ok(AfterFailure::Retry { after }) => event::emit(event::EmailSendFailed {
+                email: &mail.recipient,
+                user_id: mail.user_id,
+                mail_id: mail.id,
+                kind: mail.kind.name(),
+                provider,
+                attempt_number: mail.attempts,
+                retry_after_seconds: after.num_seconds(),
+                detail,
             }),
             Ok(AfterFailure::Dead) => {
-                Event::EmailDead.emit(facts);
+                event::emit(event::EmailDead {
+                    email: &mail.recipient,
+                    user_id: mail.user_id,
+                    mail_id: mail.id,
+                    kind: mail.kind.name(),
+                    provider,
+                    attempt_number: mail.attempts,
+                    detail,
+                });
                 if self.fallback_to_console {
                     print_secret(leased);
                 }
             }
-            Err(error) => Event::InternalError.emit(Facts {
-                error: Some(&error),
+            Err(error) => event::emit(event::InternalError {
+                user_id: mail.user_id,
+                mail_id: Some(mail.id),
+                detail: Some(detail),
                 reason: Some("mail not sent, and not recorded: tried again when its lease ends"),
-                ..facts
+                ..event::InternalError::new(&error)
             }),
         }
     }
@@ -253,19 +269,6 @@ impl Delivery {
         if outcome != "retry" {
             metrics.mail_tries(outcome, mail.attempts);
         }
-    }
-}
-
-/// What the log says about a try.
-fn facts(leased: &LeasedMail) -> Facts<'_> {
-    let mail = &leased.mail;
-    Facts {
-        mail_id: Some(mail.id),
-        kind: Some(mail.kind.name()),
-        email: Some(&mail.recipient),
-        user_id: mail.user_id,
-        attempt: Some(mail.attempts),
-        ..Facts::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::service::Services;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// How often it is given.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -32,10 +32,7 @@ impl Heartbeat {
         }
         match self.services.worker_is_alive(&self.name).await {
             Ok(()) => self.last = Some(Instant::now()),
-            Err(error) => Event::WorkerHeartbeatFailed.emit(Facts {
-                error: Some(&error),
-                ..Facts::default()
-            }),
+            Err(error) => event::emit(event::WorkerHeartbeatFailed { error: &error }),
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::clock::Timestamp;
 use crate::service::{LeaseHolder, Services};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// The time from the start of the process to its first clean-up: a start has enough to do.
 const FIRST: Duration = Duration::seconds(5);
@@ -55,16 +55,12 @@ impl Janitor {
             Ok(done) => {
                 self.next = done.next;
                 if let Some(cleaned) = done.cleaned {
-                    Event::RetentionCleaned.emit(Facts {
-                        detail: Some(&cleaned.to_string()),
-                        ..Facts::default()
+                    event::emit(event::RetentionCleaned {
+                        detail: &cleaned.to_string(),
                     });
                 }
             }
-            Err(error) => Event::RetentionFailed.emit(Facts {
-                error: Some(&error),
-                ..Facts::default()
-            }),
+            Err(error) => event::emit(event::RetentionFailed { error: &error }),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::mail::Mailer;
 use crate::mail::templates::Templates;
 use crate::queue::{Queue, Source};
 use crate::service::Services;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// How long sends in flight may take once the worker is told to stop.
 const FINISH_SENDS: Duration = Duration::from_secs(18);
@@ -96,9 +96,8 @@ impl Worker {
         shutdown.cancelled().await;
         delivery.sends.close();
         if timeout(FINISH_SENDS, delivery.sends.wait()).await.is_err() {
-            Event::WorkerStopped.emit(Facts {
-                reason: Some("not every mail on its way was taken"),
-                ..Facts::default()
+            event::emit(event::WorkerStopped {
+                reason: "not every mail on its way was taken",
             });
         }
         // What has not ended by then is dropped with the set.

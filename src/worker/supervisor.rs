@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::delivery::Delivery;
 use crate::queue::{Bell, Queue, Source};
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// The wait before a worker is started again; it doubles while workers die young.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -52,10 +52,7 @@ pub(super) async fn supervise(
 ) {
     let mut pause = PAUSE_MIN;
     let mut worker = new_name();
-    Event::WorkerStarted.emit(Facts {
-        detail: Some(&worker),
-        ..Facts::default()
-    });
+    event::emit(event::WorkerStarted { detail: &worker });
     loop {
         let started = Instant::now();
         let ended = run(&queue, &delivery, &worker, concurrency, &shutdown).await;
@@ -70,10 +67,9 @@ pub(super) async fn supervise(
         // Of the lines apalis makes of it, the last has the cause.
         let report = ended.err().map(|error| error.to_string());
         let cause = report.as_deref().and_then(|report| report.lines().last());
-        Event::WorkerRestarted.emit(Facts {
-            detail: Some(&worker),
+        event::emit(event::WorkerRestarted {
             reason: cause.map(|line| line.trim_start_matches([' ', '-'])),
-            ..Facts::default()
+            detail: &worker,
         });
         tokio::select! {
             () = shutdown.cancelled() => return,

@@ -15,7 +15,7 @@ use super::heartbeat::Heartbeat;
 use crate::domain::id::MailId;
 use crate::queue::{Queue, QueueError, WAITING_MAX};
 use crate::service::Services;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// The time between two sweeps.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -74,16 +74,13 @@ impl Sweeper {
             }
             Ok(_) => {
                 if std::mem::take(&mut self.queue_is_away) {
-                    Event::QueueAvailable.emit(Facts::default());
+                    event::emit(event::QueueAvailable {});
                 }
                 if self.has_more { BREATH } else { INTERVAL }
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.queue_is_away, true) {
-                    Event::QueueUnavailable.emit(Facts {
-                        error: Some(&error),
-                        ..Facts::default()
-                    });
+                    event::emit(event::QueueUnavailable { error: &error });
                 }
                 self.deliver_due().await
             }
@@ -129,10 +126,9 @@ impl Sweeper {
             .due_mails(limit)
             .await
             .inspect_err(|error| {
-                Event::InternalError.emit(Facts {
-                    error: Some(error),
+                event::emit(event::InternalError {
                     reason: Some("cannot read the outbox"),
-                    ..Facts::default()
+                    ..event::InternalError::new(error)
                 });
             })
             .unwrap_or_default()

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::config::GraphqlConfig;
 use crate::domain::operation::OperationContext;
-use crate::telemetry::{Event, Facts};
+use crate::telemetry::event;
 
 /// Gives every error at the top of an answer its code, and lets nothing of the inside out.
 #[derive(Clone, Copy)]
@@ -118,10 +118,7 @@ fn classify(error: ServerError) -> ServerError {
 struct Unforeseen(String);
 
 fn internal(error: &ServerError, cause: &(dyn Error + 'static)) -> ServerError {
-    Event::InternalError.emit(Facts {
-        error: Some(cause),
-        ..Facts::default()
-    });
+    event::emit(event::InternalError::new(cause));
     ServerError {
         locations: error.locations.clone(),
         path: error.path.clone(),
