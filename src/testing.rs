@@ -28,7 +28,15 @@ pub mod domain {
 }
 
 pub mod graphql {
-    pub use crate::graphql::{PUBLIC_FIELDS, sdl};
+    /// The root fields of the schema, and whether each of them is public.
+    pub fn root_fields() -> std::collections::HashMap<String, bool> {
+        crate::graphql::root_fields()
+    }
+
+    /// The schema in the schema definition language.
+    pub fn sdl() -> String {
+        crate::graphql::sdl()
+    }
 }
 
 pub mod mail {

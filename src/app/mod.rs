@@ -322,14 +322,13 @@ fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {
         support_email: config.app.support_email.clone(),
     };
     Edge {
-        root_fields: Arc::new(graphql::root_fields()),
         schema: graphql::schema(
             services.clone(),
             info,
             config.graphql,
             config.http.introspection,
         ),
-        documents: Documents::new(config.graphql.document),
+        documents: Documents::new(config.graphql),
         operation_timeout: config.graphql.timeout,
         services,
         mailbox: config

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::payload::payloads;
+use super::public;
 use super::session::AuthSession;
 use crate::domain::user::ProfileInput;
 use crate::service;
@@ -108,6 +109,7 @@ pub(super) struct CodeMutation;
 impl CodeMutation {
     /// Mails a code to an address that wants an account. A new code takes the place of an older
     /// one.
+    #[graphql(directive = public::apply())]
     async fn request_signup_code(
         &self,
         ctx: &Context<'_>,
@@ -129,6 +131,7 @@ impl CodeMutation {
     }
 
     /// Makes the account that a code was asked for, and signs it in.
+    #[graphql(directive = public::apply())]
     async fn verify_signup_code(
         &self,
         ctx: &Context<'_>,
@@ -144,6 +147,7 @@ impl CodeMutation {
 
     /// Mails a code to an account that wants to log in. A new code takes the place of an older
     /// one.
+    #[graphql(directive = public::apply())]
     async fn request_login_code(
         &self,
         ctx: &Context<'_>,
@@ -157,6 +161,7 @@ impl CodeMutation {
     }
 
     /// Signs an account in with the code that was mailed to it.
+    #[graphql(directive = public::apply())]
     async fn verify_login_code(
         &self,
         ctx: &Context<'_>,

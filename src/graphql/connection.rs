@@ -69,11 +69,10 @@ impl PageArguments {
     }
 }
 
-/// What a page costs: each of its items as much as one.
-pub(super) fn page_complexity(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
-    let asked = first.or(last).and_then(|size| u32::try_from(size).ok());
-    let items = asked.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX) as usize;
-    1 + items.saturating_mul(child)
+/// How many items a page can have, for a `first` or `last` that may not be valid.
+pub(super) fn page_items(size: Option<u64>) -> usize {
+    let size = size.and_then(|size| u32::try_from(size).ok());
+    size.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX) as usize
 }
 
 fn page_size(size: i32) -> Result<u32, ApiError> {

@@ -1,75 +1,134 @@
-//! Documents that passed the guard and the parser, kept by the hash of their text: clients send
-//! the same few again and again.
+//! Parsed documents with what a request needs to know of them, kept by the hash of their text:
+//! clients send the same few documents again and again.
 
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{Request, Value, Variables};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::{Request, ValidationResult, Value, Variables};
 use moka::sync::Cache;
 
 use super::error::RequestError;
 use super::guard;
-use crate::config::DocumentLimits;
+use crate::config::GraphqlConfig;
 use crate::service::DocumentHash;
 
-/// What all documents that are kept may take, in bytes.
+/// The memory of all cached documents, in bytes.
 const MAX_MEMORY: u64 = 32 * 1024 * 1024;
-/// What a document takes for each byte of its text, at most: two of them are a field, which is
-/// some 200 bytes and the text of its name.
+/// The most memory that a document takes for each byte of its text: two bytes can be a field, which
+/// takes 200 bytes and its name.
 const MEMORY_PER_BYTE: usize = 200;
-/// What the values of variables may take in all, in bytes, put wherever a document names them.
-/// Checking a request does just that: `[$v $v $v]` is three copies at once.
+/// The most memory that the values of variables may take, in bytes, when each of them is copied to
+/// every place that names it. That is how a request is executed: `[$v $v $v]` is three copies.
 const MAX_COPIES: usize = 4 * 1024 * 1024;
-/// What a value takes, at most, besides its text.
+/// The most memory that a value takes besides its text, in bytes.
 const MEMORY_PER_VALUE: usize = 128;
 
-/// A document that the parser has read. Clones share it.
+/// A parsed document. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Document(Arc<Parsed>);
+pub(crate) struct Document(Arc<Parsed>);
 
 #[derive(Debug)]
 struct Parsed {
     document: ExecutableDocument,
-    /// How long its text is.
+    operations: Vec<OperationInfo>,
+    /// The length of the text, in bytes.
     bytes: usize,
-    /// How often it names variables, at most.
+    /// An upper bound of how often the document names variables.
     variables: usize,
-    /// What the longest default of a variable takes, in bytes.
-    default: usize,
+    /// The memory of the largest default value of a variable, in bytes.
+    largest_default: usize,
+}
+
+/// What is known of an operation before it runs.
+#[derive(Debug)]
+pub(crate) struct OperationInfo {
+    name: Option<String>,
+    /// Whether it is a query, a mutation or a subscription.
+    pub(crate) kind: OperationType,
+    pub(super) has_variables: bool,
+    /// The names of its root fields, without aliases; "other" for those that the schema does not
+    /// have.
+    pub(crate) root_fields: BTreeSet<String>,
+    /// Whether all of its root fields are public.
+    pub(crate) is_public: bool,
+    /// The result of its first successful validation. It holds for all later requests, because
+    /// what depends on variables is checked apart from it.
+    pub(super) validation: OnceLock<ValidationResult>,
+}
+
+/// An operation of a document. Clones share the document.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    document: Document,
+    index: usize,
 }
 
 impl Document {
-    pub(super) fn parse(text: &str) -> Result<Self, RequestError> {
+    pub(super) fn parse(
+        text: &str,
+        limits: &GraphqlConfig,
+        public: &HashMap<String, bool>,
+    ) -> Result<Self, RequestError> {
         let document = parse_query(text).map_err(RequestError::ParseFailed)?;
-        let operations = document.operations.iter();
-        let defaults = operations
+        let root_fields = guard::measure(&document, limits)?;
+        let operations = document.operations.iter().zip(root_fields);
+        let operations = operations.map(|((name, operation), fields)| OperationInfo {
+            name: name.map(ToString::to_string),
+            kind: operation.node.ty,
+            has_variables: !operation.node.variable_definitions.is_empty(),
+            is_public: fields.iter().all(|field| public.get(*field) == Some(&true)),
+            root_fields: fields
+                .into_iter()
+                .map(|field| {
+                    if public.contains_key(field) {
+                        field
+                    } else {
+                        "other"
+                    }
+                })
+                .map(str::to_owned)
+                .collect(),
+            validation: OnceLock::new(),
+        });
+        let operations = operations.collect();
+        let definitions = document.operations.iter();
+        let defaults = definitions
             .flat_map(|(_, operation)| &operation.node.variable_definitions)
             .filter_map(|variable| variable.node.default_value.as_ref());
-        let default = defaults.map(|value| memory(&value.node)).max();
+        let largest_default = defaults.map(|value| memory(&value.node)).max();
         Ok(Self(Arc::new(Parsed {
+            operations,
             bytes: text.len(),
             variables: text.matches('$').count(),
-            default: default.unwrap_or_default(),
+            largest_default: largest_default.unwrap_or_default(),
             document,
         })))
     }
 
-    /// A request to run it; an error if the variables' values would take too much.
-    pub fn request(&self, variables: Variables) -> Result<Request, RequestError> {
-        let longest = variables
-            .values()
-            .map(memory)
-            .fold(self.0.default, usize::max);
-        if longest.saturating_mul(self.0.variables) > MAX_COPIES {
-            return Err(RequestError::TooComplex(guard::Refusal::LongVariables));
-        }
-        let mut request = Request::new(String::new())
-            .data(self.clone())
-            .variables(variables);
-        request.set_parsed_query(self.0.document.clone());
-        Ok(request)
+    /// The operation of this name, or the only one; an error if there is none such.
+    pub(crate) fn operation(&self, name: Option<&str>) -> Result<Operation, RequestError> {
+        let operations = &self.0.operations;
+        let index = match name {
+            None if operations.len() > 1 => {
+                let message = "The document has several operations: \"operationName\" is required.";
+                return Err(RequestError::BadUserInput(message.to_owned()));
+            }
+            None => Some(0),
+            Some(_) => operations
+                .iter()
+                .position(|operation| operation.name.as_deref() == name),
+        };
+        let index = index.ok_or_else(|| {
+            let message = "The document has no operation of the name in \"operationName\".";
+            RequestError::BadUserInput(message.to_owned())
+        })?;
+        Ok(Operation {
+            document: self.clone(),
+            index,
+        })
     }
 
     fn memory(&self) -> u32 {
@@ -77,7 +136,51 @@ impl Document {
     }
 }
 
-/// What a value takes, in bytes, at most.
+impl Operation {
+    /// A request to run it; an error if the values of the variables would take too much memory.
+    pub(crate) fn request(&self, variables: Variables) -> Result<Request, RequestError> {
+        let parsed = &self.document.0;
+        let largest = variables
+            .values()
+            .map(memory)
+            .fold(parsed.largest_default, usize::max);
+        if largest.saturating_mul(parsed.variables) > MAX_COPIES {
+            return Err(RequestError::TooComplex {
+                message: "The variables are too long for as often as the document names them."
+                    .to_owned(),
+                setting: None,
+            });
+        }
+        let mut request = Request::new(String::new())
+            .data(self.clone())
+            .variables(variables);
+        request.operation_name.clone_from(&self.name);
+        request.set_parsed_query(parsed.document.clone());
+        Ok(request)
+    }
+
+    pub(super) fn document(&self) -> &ExecutableDocument {
+        &self.document.0.document
+    }
+
+    /// The operation as it is written.
+    pub(super) fn definition(&self) -> Option<&OperationDefinition> {
+        let mut definitions = self.document().operations.iter();
+        definitions
+            .find(|(name, _)| name.map(|name| name.as_str()) == self.name.as_deref())
+            .map(|(_, operation)| &operation.node)
+    }
+}
+
+impl Deref for Operation {
+    type Target = OperationInfo;
+
+    fn deref(&self) -> &OperationInfo {
+        &self.document.0.operations[self.index]
+    }
+}
+
+/// The most memory that a value takes, in bytes.
 fn memory(value: &Value) -> usize {
     let inner: usize = match value {
         Value::String(text) => text.len(),
@@ -88,44 +191,41 @@ fn memory(value: &Value) -> usize {
     MEMORY_PER_VALUE + inner
 }
 
-impl Deref for Document {
-    type Target = ExecutableDocument;
-
-    fn deref(&self) -> &ExecutableDocument {
-        &self.0.document
-    }
-}
-
-/// Reads documents and keeps those that are asked for most. Clones share what is kept.
+/// Parses documents and caches those that are asked for most. Clones share the cache.
 #[derive(Clone, Debug)]
-pub struct Documents {
-    limits: DocumentLimits,
-    kept: Cache<DocumentHash, Document>,
+pub(crate) struct Documents {
+    limits: GraphqlConfig,
+    /// The root fields of the schema, and whether each of them is public.
+    root_fields: Arc<HashMap<String, bool>>,
+    cache: Cache<DocumentHash, Document>,
 }
 
 impl Documents {
-    /// Keeps nothing yet.
-    pub fn new(limits: DocumentLimits) -> Self {
-        let kept = Cache::builder()
+    pub(crate) fn new(limits: GraphqlConfig) -> Self {
+        let cache = Cache::builder()
             .max_capacity(MAX_MEMORY)
             .weigher(|_, document: &Document| document.memory())
             .build();
-        Self { limits, kept }
+        Self {
+            limits,
+            root_fields: Arc::new(super::root_fields()),
+            cache,
+        }
     }
 
-    /// The document with this hash, if it was read not too long ago.
-    pub fn find(&self, hash: DocumentHash) -> Option<Document> {
-        self.kept.get(&hash)
+    /// The document with this hash, if it is cached.
+    pub(crate) fn find(&self, hash: DocumentHash) -> Option<Document> {
+        self.cache.get(&hash)
     }
 
-    /// Reads a text that has this hash; an error if the guard or the parser refuses it.
-    pub fn read(&self, hash: DocumentHash, text: &str) -> Result<Document, RequestError> {
+    /// Parses a text that has this hash; an error if it asks for too much or is not GraphQL.
+    pub(crate) fn read(&self, hash: DocumentHash, text: &str) -> Result<Document, RequestError> {
         if let Some(document) = self.find(hash) {
             return Ok(document);
         }
-        guard::check(text, &self.limits).map_err(RequestError::TooComplex)?;
-        let document = Document::parse(text)?;
-        self.kept.insert(hash, document.clone());
+        guard::check_text(text, &self.limits.document)?;
+        let document = Document::parse(text, &self.limits, &self.root_fields)?;
+        self.cache.insert(hash, document.clone());
         Ok(document)
     }
 }

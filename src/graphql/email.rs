@@ -6,6 +6,7 @@ use super::code::CodeChallenge;
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::payload::payloads;
+use super::public;
 use super::user::User;
 
 /// The answer to a verification code.
@@ -73,6 +74,7 @@ impl EmailMutation {
     }
 
     /// Proves the address of an account that was registered with a password.
+    #[graphql(directive = public::apply())]
     async fn verify_email(
         &self,
         ctx: &Context<'_>,

@@ -7,14 +7,9 @@ use async_graphql::{
     Enum, ErrorExtensionValues, InputType, Interface, Response, ServerError, SimpleObject, Value,
 };
 
-use super::guard;
 use crate::domain::operation::NotSignedIn;
 use crate::service::{Failure, Reason, Rejection, ServiceError, UserError};
 use crate::telemetry::metrics::{ErrorPlace, count_error};
-
-mod codes;
-
-pub(super) use codes::ErrorCodes;
 
 /// What kind of mistake a person can mend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -267,7 +262,11 @@ pub enum RequestError {
     /// The document is not GraphQL.
     ParseFailed(async_graphql::parser::Error),
     /// The document asks for more than is allowed.
-    TooComplex(guard::Refusal),
+    TooComplex {
+        message: String,
+        /// The setting that allows no more, if there is one.
+        setting: Option<&'static str>,
+    },
     /// The request names a document by its hash, and nobody knows which: send it along.
     PersistedQueryNotFound,
     /// The operation ran for longer than it may.
@@ -282,8 +281,12 @@ impl From<RequestError> for ServerError {
             RequestError::Unauthenticated(why) => return unauthenticated(why),
             RequestError::BadUserInput(message) => ("BAD_USER_INPUT", message),
             RequestError::ParseFailed(error) => return parse_failed(error),
-            RequestError::TooComplex(refusal) => {
-                return too_complex(refusal.to_string(), refusal.setting());
+            RequestError::TooComplex { message, setting } => {
+                let error = with_code(ServerError::new(message, None), "QUERY_TOO_COMPLEX");
+                return match setting {
+                    Some(setting) => with_limit(error, setting),
+                    None => error,
+                };
             }
             // Apollo's clients look for these words.
             RequestError::PersistedQueryNotFound => (
@@ -309,21 +312,13 @@ fn parse_failed(error: async_graphql::parser::Error) -> ServerError {
     with_code(error, "GRAPHQL_PARSE_FAILED")
 }
 
-fn unauthenticated(why: Unauthenticated) -> ServerError {
+pub(super) fn unauthenticated(why: Unauthenticated) -> ServerError {
     let mut error = with_code(ServerError::new(why.message(), None), "UNAUTHENTICATED");
     error
         .extensions
         .get_or_insert_default()
         .set("reason", why.reason());
     error
-}
-
-fn too_complex(message: String, setting: Option<&str>) -> ServerError {
-    let error = with_code(ServerError::new(message, None), "QUERY_TOO_COMPLEX");
-    match setting {
-        Some(setting) => with_limit(error, setting),
-        None => error,
-    }
 }
 
 /// Names the setting that was in the way.

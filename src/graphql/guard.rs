@@ -1,340 +1,276 @@
-//! Refuses a document that would cost too much, before any parser has seen it.
+//! Refuses documents that ask for too much.
 //!
-//! async-graphql follows every spread of every fragment before its own limits apply, so 600 bytes
-//! of fragments that spread each other cost seconds. Here a document is read once, token by
-//! token, in time and memory linear in its length, and each fragment is measured once.
-//!
-//! The guard may accept nonsense, as the parser will refuse it; what it must never do is count
-//! less than the parser reads. So it follows async-graphql's grammar where that differs from the
-//! specification: `fragmentA on T` defines `A`, and a comment behind `... on` makes a spread of a
-//! fragment named `on`.
+//! Before a document is parsed, its bytes, tokens and nesting are bounded. Everything else is
+//! counted on the parsed document, where each fragment is measured once: async-graphql follows
+//! every spread of every fragment, so without this 600 bytes of fragments that spread each other
+//! would cost seconds.
 
-mod expansion;
-mod lexer;
-#[cfg(test)]
-mod tests;
+use std::collections::{BTreeSet, HashMap};
 
-use expansion::{Cycle, Definition, Definitions};
-use lexer::{Lexer, Stop, Token};
+use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
+use async_graphql::{Name, Positioned};
 
-use crate::config::DocumentLimits;
+use super::error::RequestError;
+use crate::config::{DocumentLimits, GraphqlConfig};
 
-/// Something that is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
-    plural: &'static str,
-    /// The setting that limits it.
+fn too_complex(message: String, setting: &'static str) -> RequestError {
+    RequestError::TooComplex {
+        message,
+        setting: Some(setting),
+    }
+}
+
+fn at_most(
+    max: usize,
+    count: usize,
+    what: &str,
     setting: &'static str,
-}
-
-const BYTES: Counted = Counted {
-    plural: "bytes",
-    setting: "GRAPHQL_MAX_BYTES",
-};
-const TOKENS: Counted = Counted {
-    plural: "tokens",
-    setting: "GRAPHQL_MAX_TOKENS",
-};
-const ALIASES: Counted = Counted {
-    plural: "aliases",
-    setting: "GRAPHQL_MAX_ALIASES",
-};
-const DIRECTIVES: Counted = Counted {
-    plural: "directives",
-    setting: "GRAPHQL_MAX_DIRECTIVES",
-};
-const SPREADS: Counted = Counted {
-    plural: "fragment spreads",
-    setting: "GRAPHQL_MAX_SPREADS",
-};
-const ROOT_FIELDS: Counted = Counted {
-    plural: "root fields",
-    setting: "GRAPHQL_MAX_ROOT_FIELDS",
-};
-const EXPANDED_SELECTIONS: Counted = Counted {
-    plural: "selections once its fragments are expanded",
-    setting: "GRAPHQL_MAX_EXPANDED_SELECTIONS",
-};
-
-/// Why a document is refused. The text is for the client and names the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// There is too much of something.
-    #[error("The document has more than {max} {}.", .what.plural)]
-    TooMany {
-        /// What was counted.
-        what: Counted,
-        /// The limit.
-        max: usize,
-    },
-    /// Brackets are nested too deeply.
-    #[error("The document is nested more than {max} levels deep.")]
-    TooDeep {
-        /// The limit.
-        max: usize,
-    },
-    /// Fragments spread each other in a circle.
-    #[error("The document has a fragment that spreads itself.")]
-    FragmentCycle,
-    /// What follows cannot be told from text, so it cannot be counted.
-    #[error("The document has a block string that is not closed.")]
-    OpenBlockString,
-    /// The values of variables, put wherever the document names them, take too much memory.
-    #[error("The variables are too long for as often as the document names them.")]
-    LongVariables,
-}
-
-impl Refusal {
-    /// The setting that limits what there is too much of.
-    pub(super) fn setting(self) -> Option<&'static str> {
-        match self {
-            Self::TooMany { what, .. } => Some(what.setting),
-            Self::TooDeep { .. } => Some("GRAPHQL_MAX_NESTING"),
-            Self::FragmentCycle | Self::OpenBlockString | Self::LongVariables => None,
-        }
-    }
-}
-
-/// Checks `document` against `limits`.
-///
-/// `Ok` does not mean that the document is valid, only that the parser may look at it: where the
-/// scan meets something that no parser would pass, it stops, and what lies behind does not count.
-pub fn check(document: &str, limits: &DocumentLimits) -> Result<(), Refusal> {
-    at_most(limits.max_bytes, document.len(), BYTES)?;
-    let mut scan = Scan::new(limits);
-    let mut lexer = Lexer::new(document);
-    loop {
-        match lexer.next() {
-            Ok(token) => match scan.token(token, lexer.after_comment)? {
-                Verdict::Continue => {}
-                Verdict::Invalid => return Ok(()),
-            },
-            Err(Stop::End) => return scan.finish(),
-            Err(Stop::Invalid) => return Ok(()),
-            Err(Stop::OpenBlockString) => return Err(Refusal::OpenBlockString),
-        }
-    }
-}
-
-fn at_most(max: usize, count: usize, what: Counted) -> Result<(), Refusal> {
+) -> Result<(), RequestError> {
     if count > max {
-        Err(Refusal::TooMany { what, max })
-    } else {
-        Ok(())
+        let message = format!("The document has more than {max} {what}.");
+        return Err(too_complex(message, setting));
+    }
+    Ok(())
+}
+
+/// Bounds what the parser is given: bytes, tokens and brackets open at once.
+///
+/// Every byte is read once. The scan need not agree with the parser on what a token is (a number
+/// may count as several), only on where strings and comments end.
+pub(super) fn check_text(text: &str, limits: &DocumentLimits) -> Result<(), RequestError> {
+    at_most(limits.max_bytes, text.len(), "bytes", "GRAPHQL_MAX_BYTES")?;
+    let (mut tokens, mut nesting) = (0, 0_usize);
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' | b',' => continue,
+            b'#' => {
+                rest = skip_while(rest, |byte| byte != b'\n' && byte != b'\r');
+                continue;
+            }
+            b'"' => rest = skip_string(rest)?,
+            b'{' | b'(' | b'[' => {
+                nesting += 1;
+                let max = limits.max_nesting;
+                if nesting > max {
+                    let message = format!("The document is nested more than {max} levels deep.");
+                    return Err(too_complex(message, "GRAPHQL_MAX_NESTING"));
+                }
+            }
+            b'}' | b')' | b']' => nesting = nesting.saturating_sub(1),
+            b'.' => rest = rest.strip_prefix(b"..").unwrap_or(rest),
+            // The parser reads a zero and digits behind it as numbers of their own.
+            b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'1'..=b'9' => {
+                rest = skip_while(rest, |byte| byte == b'_' || byte.is_ascii_alphanumeric());
+            }
+            _ => {}
+        }
+        tokens += 1;
+        at_most(limits.max_tokens, tokens, "tokens", "GRAPHQL_MAX_TOKENS")?;
+    }
+    Ok(())
+}
+
+fn skip_while(text: &[u8], skip: impl Fn(u8) -> bool) -> &[u8] {
+    let end = text.iter().position(|byte| !skip(*byte));
+    &text[end.unwrap_or(text.len())..]
+}
+
+/// What follows a string or block string whose first quote has been read.
+fn skip_string(text: &[u8]) -> Result<&[u8], RequestError> {
+    if let Some(mut rest) = text.strip_prefix(b"\"\"") {
+        loop {
+            rest = match rest {
+                [b'\\', b'"', b'"', b'"', after @ ..] => after,
+                [b'"', b'"', b'"', after @ ..] => return Ok(after),
+                [_, after @ ..] => after,
+                // The parser would read an empty string, and then what follows as tokens.
+                [] => {
+                    return Err(RequestError::TooComplex {
+                        message: "The document has a block string that is not closed.".to_owned(),
+                        setting: None,
+                    });
+                }
+            };
+        }
+    }
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [b'\\', _, after @ ..] => after,
+            // The parser stops at the end of the line.
+            [b'"' | b'\n' | b'\r', after @ ..] => return Ok(after),
+            [_, after @ ..] => after,
+            [] => return Ok(rest),
+        };
     }
 }
 
-/// Whether a parser could still go on.
-enum Verdict {
-    Continue,
-    Invalid,
+/// Counts what a parsed document asks for. Returns the names of the root fields of each operation.
+pub(super) fn measure<'d>(
+    document: &'d ExecutableDocument,
+    limits: &'d GraphqlConfig,
+) -> Result<Vec<BTreeSet<&'d str>>, RequestError> {
+    let mut measuring = Measuring {
+        document,
+        limits,
+        aliases: 0,
+        directives: 0,
+        spreads: 0,
+        selections: 0,
+        fragments: HashMap::new(),
+    };
+    let mut root_fields = Vec::new();
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        measuring.directives(&operation.directives)?;
+        for variable in &operation.variable_definitions {
+            measuring.directives(&variable.node.directives)?;
+        }
+        let size = measuring.selection_set(&operation.selection_set.node, 1)?;
+        at_most(
+            limits.document.max_root_fields,
+            size.root_fields,
+            "root fields",
+            "GRAPHQL_MAX_ROOT_FIELDS",
+        )?;
+        // All operations are validated, so they count together.
+        measuring.selections += size.selections;
+        measuring.expanded(measuring.selections)?;
+        root_fields.push(size.root_names);
+    }
+    for name in document.fragments.keys() {
+        measuring.fragment(name, 1)?;
+    }
+    Ok(root_fields)
 }
 
-/// An open bracket.
-struct Frame {
-    closed_by: u8,
-    /// `None` where values, arguments, variables or types stand.
-    selections: Option<Selections>,
+/// The size of a selection set when every fragment is put in its place.
+#[derive(Clone, Default)]
+struct Size<'d> {
+    /// Fields, inline fragments and spreads, at any depth.
+    selections: usize,
+    /// Fields of the set itself.
+    root_fields: usize,
+    root_names: BTreeSet<&'d str>,
+    /// Fields within fields.
+    depth: usize,
+    /// Selection sets within selection sets.
+    levels: usize,
 }
 
-/// An open selection set.
-#[derive(Clone, Copy)]
-struct Selections {
-    definition: Definition,
-    /// Whether its fields are those of the operation or fragment itself.
-    at_root: bool,
-    /// Whether the selection read last is a fragment, which leaves the level as it is.
-    in_fragment: bool,
-}
-
-/// What the tokens before the next selection set say about it.
-#[derive(Clone, Copy)]
-enum Header<'a> {
-    Nothing,
-    Operation,
-    FragmentWithoutName,
-    Fragment(&'a str),
-}
-
-/// What the token before means to the one at hand.
-#[derive(Clone, Copy)]
-enum Before {
-    Colon,
-    At,
-    Spread,
-    SpreadOn,
-    Other,
-}
-
-struct Scan<'a, 'l> {
-    limits: &'l DocumentLimits,
-    tokens: usize,
+struct Measuring<'d> {
+    document: &'d ExecutableDocument,
+    limits: &'d GraphqlConfig,
     aliases: usize,
     directives: usize,
     spreads: usize,
-    frames: Vec<Frame>,
-    header: Header<'a>,
-    before: Before,
-    definitions: Definitions<'a>,
+    selections: usize,
+    /// The sizes of fragments; `None` while a fragment is being measured.
+    fragments: HashMap<&'d Name, Option<Size<'d>>>,
 }
 
-impl<'a, 'l> Scan<'a, 'l> {
-    fn new(limits: &'l DocumentLimits) -> Self {
-        Self {
-            limits,
-            tokens: 0,
-            aliases: 0,
-            directives: 0,
-            spreads: 0,
-            frames: Vec::new(),
-            header: Header::Nothing,
-            before: Before::Other,
-            definitions: Definitions::default(),
-        }
-    }
-
-    fn token(&mut self, token: Token<'a>, after_comment: bool) -> Result<Verdict, Refusal> {
-        self.tokens += 1;
-        at_most(self.limits.max_tokens, self.tokens, TOKENS)?;
-        if let Before::SpreadOn = self.before
-            && let Some(set) = self.selections()
-            && (after_comment || !matches!(token, Token::Name(_)))
-        {
-            // Not a type condition: `on` is the name of a fragment.
-            self.definitions
-                .add_spread(set.definition, "on", set.at_root);
-            self.before = Before::Other;
-        }
-        let before = std::mem::replace(&mut self.before, Before::Other);
-        match token {
-            Token::Name(name) => self.name(name, before),
-            Token::Open(closed_by) => self.open(closed_by)?,
-            Token::Close(bracket) => return Ok(self.close(bracket)),
-            Token::Colon => {
-                if self.selections().is_some() {
-                    self.aliases += 1;
-                    at_most(self.limits.max_aliases, self.aliases, ALIASES)?;
+impl<'d> Measuring<'d> {
+    fn selection_set(
+        &mut self,
+        set: &'d SelectionSet,
+        level: usize,
+    ) -> Result<Size<'d>, RequestError> {
+        let mut size = Size::default();
+        for selection in &set.items {
+            let inner = match &selection.node {
+                Selection::Field(field) => {
+                    let field = &field.node;
+                    self.aliases += usize::from(field.alias.is_some());
+                    let max = self.limits.document.max_aliases;
+                    at_most(max, self.aliases, "aliases", "GRAPHQL_MAX_ALIASES")?;
+                    self.directives(&field.directives)?;
+                    let inner = self.selection_set(&field.selection_set.node, level + 1)?;
+                    let name = field.name.node.as_str();
+                    Size {
+                        root_fields: 1,
+                        root_names: [name].into(),
+                        depth: inner.depth + usize::from(name != "__typename"),
+                        ..inner
+                    }
                 }
-                self.before = Before::Colon;
-            }
-            Token::At => {
-                self.directives += 1;
-                at_most(self.limits.max_directives, self.directives, DIRECTIVES)?;
-                self.before = Before::At;
-            }
-            Token::Spread => {
-                self.spreads += 1;
-                at_most(self.limits.max_spreads, self.spreads, SPREADS)?;
-                if let Some(set) = self.selections_mut() {
-                    set.in_fragment = true;
-                    let definition = set.definition;
-                    self.definitions.add_fragment(definition);
+                Selection::InlineFragment(inline) => {
+                    self.spread(&inline.node.directives)?;
+                    self.selection_set(&inline.node.selection_set.node, level + 1)?
                 }
-                self.before = Before::Spread;
-            }
-            Token::Other => {}
-        }
-        Ok(Verdict::Continue)
-    }
-
-    fn selections(&self) -> Option<Selections> {
-        self.frames.last()?.selections
-    }
-
-    fn selections_mut(&mut self) -> Option<&mut Selections> {
-        self.frames.last_mut()?.selections.as_mut()
-    }
-
-    fn name(&mut self, name: &'a str, before: Before) {
-        if self.frames.is_empty() {
-            self.header = match self.header {
-                Header::Nothing => match name.strip_prefix("fragment") {
-                    Some("") => Header::FragmentWithoutName,
-                    Some(name) => Header::Fragment(name),
-                    None => Header::Operation,
-                },
-                Header::FragmentWithoutName => Header::Fragment(name),
-                header => header,
+                Selection::FragmentSpread(spread) => {
+                    self.spread(&spread.node.directives)?;
+                    self.fragment(&spread.node.fragment_name.node, level + 1)?
+                }
             };
-            return;
+            size.selections += 1 + inner.selections;
+            self.expanded(size.selections)?;
+            size.root_fields += inner.root_fields;
+            size.root_names.extend(inner.root_names);
+            size.depth = size.depth.max(inner.depth);
+            size.levels = size.levels.max(inner.levels + 1);
+            self.nesting(size.depth, level + size.levels)?;
         }
-        let Some(set) = self.selections_mut() else {
-            return;
+        Ok(size)
+    }
+
+    /// The size of a fragment, or of nothing if the document does not define it.
+    fn fragment(&mut self, name: &'d Name, level: usize) -> Result<Size<'d>, RequestError> {
+        match self.fragments.get(name) {
+            Some(Some(size)) => return Ok(size.clone()),
+            Some(None) => {
+                return Err(RequestError::TooComplex {
+                    message: "The document has a fragment that spreads itself.".to_owned(),
+                    setting: None,
+                });
+            }
+            None => {}
+        }
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return Ok(Size::default());
         };
-        match before {
-            // The field behind an alias was counted with it; the rest are no fields.
-            Before::Colon | Before::At | Before::SpreadOn => {}
-            Before::Spread if name == "on" => self.before = Before::SpreadOn,
-            Before::Spread => {
-                let Selections {
-                    definition,
-                    at_root,
-                    ..
-                } = *set;
-                self.definitions.add_spread(definition, name, at_root);
-            }
-            Before::Other => {
-                set.in_fragment = false;
-                let Selections {
-                    definition,
-                    at_root,
-                    ..
-                } = *set;
-                self.definitions.add_field(definition, at_root);
-            }
-        }
+        self.fragments.insert(name, None);
+        self.nesting(0, level)?;
+        self.directives(&fragment.node.directives)?;
+        let size = self.selection_set(&fragment.node.selection_set.node, level)?;
+        self.fragments.insert(name, Some(size.clone()));
+        Ok(size)
     }
 
-    fn open(&mut self, closed_by: u8) -> Result<(), Refusal> {
-        let max = self.limits.max_nesting;
-        if self.frames.len() >= max {
-            return Err(Refusal::TooDeep { max });
-        }
-        let selections = match (closed_by, self.frames.last()) {
-            (b'}', None) => Some(Selections {
-                definition: match self.header {
-                    Header::Fragment(name) => self.definitions.fragment(name),
-                    _ => self.definitions.operation(),
-                },
-                at_root: true,
-                in_fragment: false,
-            }),
-            (b'}', Some(frame)) => frame.selections.map(|outer| Selections {
-                definition: outer.definition,
-                at_root: outer.at_root && outer.in_fragment,
-                in_fragment: false,
-            }),
-            _ => None,
-        };
-        self.frames.push(Frame {
-            closed_by,
-            selections,
-        });
-        Ok(())
+    fn spread(&mut self, directives: &[Positioned<Directive>]) -> Result<(), RequestError> {
+        self.spreads += 1;
+        let max = self.limits.document.max_spreads;
+        at_most(max, self.spreads, "fragment spreads", "GRAPHQL_MAX_SPREADS")?;
+        self.directives(directives)
     }
 
-    fn close(&mut self, bracket: u8) -> Verdict {
-        match self.frames.pop() {
-            Some(frame) if frame.closed_by == bracket => {
-                if self.frames.is_empty() && frame.selections.is_some() {
-                    self.header = Header::Nothing;
-                }
-                Verdict::Continue
-            }
-            _ => Verdict::Invalid,
-        }
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), RequestError> {
+        self.directives += directives.len();
+        let max = self.limits.document.max_directives;
+        at_most(max, self.directives, "directives", "GRAPHQL_MAX_DIRECTIVES")
     }
 
-    fn finish(self) -> Result<(), Refusal> {
-        let size = self
-            .definitions
-            .measure()
-            .map_err(|Cycle| Refusal::FragmentCycle)?;
-        at_most(self.limits.max_root_fields, size.root_fields, ROOT_FIELDS)?;
+    fn expanded(&self, selections: usize) -> Result<(), RequestError> {
         at_most(
-            self.limits.max_expanded_selections,
-            size.selections,
-            EXPANDED_SELECTIONS,
+            self.limits.document.max_expanded_selections,
+            selections,
+            "selections once its fragments are expanded",
+            "GRAPHQL_MAX_EXPANDED_SELECTIONS",
         )
     }
+
+    /// Bounds fields within fields, and with some room for fragments the levels that validation
+    /// and execution recurse through.
+    fn nesting(&self, depth: usize, levels: usize) -> Result<(), RequestError> {
+        let max = self.limits.max_depth;
+        if depth > max || levels > 2 * max + 8 {
+            let message = format!("Fields are nested more than {max} levels deep.");
+            return Err(too_complex(message, "GRAPHQL_MAX_DEPTH"));
+        }
+        Ok(())
+    }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

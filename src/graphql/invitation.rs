@@ -5,12 +5,13 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::accounts::Accounts;
-use super::connection::{PageInfo, TeamRole, cursor, to_id};
+use super::connection::{PageArguments, PageInfo, TeamRole, cursor, to_id};
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::user::User;
+use crate::domain::operation::OperationContext;
 use crate::domain::team::{Invitation, Slice};
-use crate::service::{self, Services, TeamAdmin};
+use crate::service::{self, TeamAdmin};
 
 /// An address asked to join a team.
 #[derive(Clone)]
@@ -55,13 +56,10 @@ impl TeamInvitation {
     }
 
     /// Who invited; null once that account is erased.
-    async fn invited_by(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
-        let Some(id) = self.invitation.invited_by else {
-            return Ok(None);
-        };
-        let services = ctx.data_unchecked::<Services>();
-        let account = self.inviters.get(services, id).await?;
-        Ok(account.map(User::of_another))
+    async fn invited_by(&self, ctx: &Context<'_>) -> Option<Result<User, ApiError>> {
+        let (services, id) = (ctx.services(), self.invitation.invited_by?);
+        let account = self.inviters.get(services, id).await.transpose()?;
+        Some(account.map(User::of_another))
     }
 
     /// When it was sent, or sent again.
@@ -91,26 +89,30 @@ pub(super) struct TeamInvitationConnection {
 }
 
 impl TeamInvitationConnection {
-    pub(super) fn new(slice: Slice<Invitation>, admin: TeamAdmin) -> Self {
+    pub(super) async fn of(
+        ctx: &OperationContext,
+        admin: TeamAdmin,
+        arguments: PageArguments,
+    ) -> Result<Self, ApiError> {
         let Slice {
             items,
             has_previous,
             has_next,
-        } = slice;
+        } = admin.invitations(ctx, arguments.page()?).await?;
         let inviters = Accounts::of(items.iter().filter_map(|item| item.invited_by));
         let with_inviters = |invitation| TeamInvitation {
             invitation,
             inviters: inviters.clone(),
         };
         let items = items.into_iter().map(with_inviters).collect();
-        Self {
+        Ok(Self {
             slice: Slice {
                 items,
                 has_previous,
                 has_next,
             },
             admin,
-        }
+        })
     }
 }
 

@@ -1,72 +1,50 @@
-//! The GraphQL schema: thin resolvers that turn an input into one service call and its answer
+//! The GraphQL schema: thin resolvers that turn an input into one service call and its result
 //! into a payload.
 
-use async_graphql::{EmptySubscription, SDLExportOptions, SchemaBuilder};
+use async_graphql::{EmptySubscription, SDLExportOptions, SchemaBuilder, TypeDirective};
+use chrono::{DateTime, Utc};
 
 use crate::config::GraphqlConfig;
 use crate::service::Services;
 
 mod accounts;
+mod checks;
 mod code;
-mod conformance;
 mod connection;
 mod context;
 mod document;
 mod email;
 mod error;
-pub mod guard;
+mod guard;
 mod invitation;
 mod mutation;
-pub mod operation;
 mod password;
 mod payload;
 mod profile;
 mod query;
 mod reference;
-mod root_fields;
 mod server_info;
 mod session;
 mod team;
 mod team_mutation;
 mod user;
+mod variables;
 
-pub use document::{Document, Documents};
-pub use error::{RequestError, Unauthenticated, set_request_id};
-pub use query::AppInfo;
-pub use reference::reference_markdown;
-pub use root_fields::root_fields;
+pub(crate) use document::{Document, Documents};
+pub(crate) use error::{RequestError, Unauthenticated, set_request_id};
+pub(crate) use query::AppInfo;
+pub(crate) use reference::{reference_markdown, root_fields};
 
 /// The executable schema.
-pub type Schema = async_graphql::Schema<query::Query, mutation::Mutation, EmptySubscription>;
+pub(crate) type Schema = async_graphql::Schema<query::Query, mutation::Mutation, EmptySubscription>;
 
-/// How many directives one field may have.
-const MAX_DIRECTIVES: usize = 5;
-
-/// The fields at the root of an operation that need no access token. An operation of these alone
-/// runs also with one that is dead.
-pub const PUBLIC_FIELDS: &[&str] = &[
-    "__schema",
-    "__type",
-    "__typename",
-    "me",
-    "serverInfo",
-    "requestSignupCode",
-    "verifySignupCode",
-    "requestLoginCode",
-    "verifyLoginCode",
-    "register",
-    "login",
-    "requestPasswordReset",
-    "resetPassword",
-    "verifyEmail",
-    "invitation",
-    "acceptInvitation",
-    "declineInvitation",
-    "refreshSession",
-];
+/// Needs no access token. An operation whose root fields are all public runs even if its access
+/// token is malformed, expired or revoked.
+#[TypeDirective(location = "FieldDefinition")]
+fn public() {}
 
 /// The schema over a set of use cases.
-pub fn schema(
+pub(crate) fn schema(
     services: Services,
     app: AppInfo,
     limits: GraphqlConfig,
@@ -75,13 +53,11 @@ pub fn schema(
     let builder = builder()
         .data(services)
         .data(app)
-        .extension(error::ErrorCodes { limits })
-        .extension(conformance::Conformance)
-        .limit_depth(limits.max_depth)
-        .limit_complexity(limits.max_complexity)
-        // Here fragments count too: one for each field, and some.
-        .limit_recursive_depth(2 * limits.max_depth + 8)
-        .limit_directives(MAX_DIRECTIVES);
+        .extension(checks::Checks {
+            max_complexity: limits.max_complexity,
+        })
+        // The guard has bounded the depth of every document.
+        .limit_recursive_depth(usize::MAX);
     if introspection {
         builder.finish()
     } else {
@@ -98,10 +74,13 @@ fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, EmptySubscriptio
         mutation::Mutation::default(),
         EmptySubscription,
     )
+    .override_output_type_description::<DateTime<Utc>>(
+        "A point in time in UTC, as RFC 3339 writes it: `2026-11-27T15:04:05.123456+00:00`.",
+    )
 }
 
 /// The schema in the schema definition language, as committed in `schema.graphql`.
-pub fn sdl() -> String {
+pub(crate) fn sdl() -> String {
     let options = SDLExportOptions::new()
         .prefer_single_line_descriptions()
         .include_specified_by()

@@ -6,6 +6,7 @@ use super::code::CodeChallenge;
 use super::context::ContextExt;
 use super::error::{ApiError, PayloadError};
 use super::payload::payloads;
+use super::public;
 use super::session::AuthSession;
 use super::user::User;
 use crate::service::{Failure, Registered, Registration};
@@ -122,6 +123,7 @@ pub(super) struct PasswordMutation;
 #[Object]
 impl PasswordMutation {
     /// Makes an account with a password, and mails a code to prove its address.
+    #[graphql(directive = public::apply())]
     async fn register(
         &self,
         ctx: &Context<'_>,
@@ -138,6 +140,7 @@ impl PasswordMutation {
     }
 
     /// Signs an account in with its password.
+    #[graphql(directive = public::apply())]
     async fn login(
         &self,
         ctx: &Context<'_>,
@@ -152,6 +155,7 @@ impl PasswordMutation {
     }
 
     /// Mails a link to choose a new password. A new link takes the place of an older one.
+    #[graphql(directive = public::apply())]
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
@@ -167,6 +171,7 @@ impl PasswordMutation {
     }
 
     /// Sets a new password by the token of a mailed link, and ends every session of the account.
+    #[graphql(directive = public::apply())]
     async fn reset_password(
         &self,
         ctx: &Context<'_>,

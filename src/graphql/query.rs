@@ -2,10 +2,11 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::connection::{PageArguments, page_complexity};
+use super::connection::PageArguments;
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::invitation::InvitationPreview;
+use super::public;
 use super::server_info::ServerInfo;
 use super::session::Session;
 use super::team::{Team, TeamMembershipConnection};
@@ -29,13 +30,14 @@ pub struct Query;
 #[Object]
 impl Query {
     /// The signed-in user; null for a caller without a token.
-    async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
-        Ok(ctx.services().me(ctx.operation()).await?.map(User::own))
+    #[graphql(directive = public::apply())]
+    async fn me(&self, ctx: &Context<'_>) -> Option<Result<User, ApiError>> {
+        let user = ctx.services().me(ctx.operation()).await.transpose()?;
+        Some(user.map(User::own).map_err(ApiError::from))
     }
 
     /// Teams of the signed-in user, with their role in each, in order of joining; pages have 20
     /// items unless asked for, at most 100.
-    #[graphql(complexity = "page_complexity(first, last, child_complexity)")]
     async fn teams(
         &self,
         ctx: &Context<'_>,
@@ -58,20 +60,26 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The team's identifier.")] id: ID,
-    ) -> Result<Option<Team>, ApiError> {
-        let team = ctx.services().team(ctx.operation(), &id).await?;
-        Ok(team.map(Team::from))
+    ) -> Option<Result<Team, ApiError>> {
+        let team = ctx
+            .services()
+            .team(ctx.operation(), &id)
+            .await
+            .transpose()?;
+        Some(team.map(Team::from).map_err(ApiError::from))
     }
 
     /// What an invitation link shows before it is accepted; null if unknown, expired, used or
     /// revoked.
+    #[graphql(directive = public::apply())]
     async fn invitation(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The token in the mailed link.")] token: String,
-    ) -> Result<Option<InvitationPreview>, ApiError> {
-        let preview = ctx.services().invitation(ctx.operation(), &token).await?;
-        Ok(preview.map(InvitationPreview::from))
+    ) -> Option<Result<InvitationPreview, ApiError>> {
+        let preview = ctx.services().invitation(ctx.operation(), &token).await;
+        let preview = preview.transpose()?;
+        Some(preview.map(InvitationPreview::from).map_err(ApiError::from))
     }
 
     /// Live sessions of the signed-in user, the current one marked, the newest first.
@@ -86,6 +94,7 @@ impl Query {
 
     /// What a client needs to draw its forms: code length and alphabet, password rule, enabled
     /// flows.
+    #[graphql(directive = public::apply())]
     async fn server_info(&self, ctx: &Context<'_>) -> ServerInfo {
         ServerInfo::new(ctx.data_unchecked::<AppInfo>(), ctx.services())
     }

@@ -1,5 +1,6 @@
 //! The schema as a page to read: `docs/schema.md`.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use async_graphql::Positioned;
@@ -8,7 +9,7 @@ use async_graphql::parser::types::{
     FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
 
-use super::{PUBLIC_FIELDS, sdl};
+use super::sdl;
 
 type Belongs = fn(&TypeKind) -> bool;
 
@@ -21,11 +22,35 @@ const GROUPS: [(&str, Belongs); 5] = [
     ("Scalars", |kind| matches!(kind, TypeKind::Scalar)),
 ];
 
+/// Every field that an operation can have at its root, and whether it is public.
+pub(crate) fn root_fields() -> HashMap<String, bool> {
+    let definitions = parse_schema(sdl()).map(|document| document.definitions);
+    let mut fields: HashMap<String, bool> = ["__schema", "__type", "__typename"]
+        .map(|name| (name.to_owned(), true))
+        .into();
+    for definition in definitions.unwrap_or_default() {
+        if let TypeSystemDefinition::Type(definition) = definition
+            && is_root(&definition.node)
+            && let TypeKind::Object(object) = &definition.node.kind
+        {
+            let of_root = object.fields.iter().map(|field| &field.node);
+            fields.extend(of_root.map(|field| (field.name.node.to_string(), is_public(field))));
+        }
+    }
+    fields
+}
+
+/// Whether a field is marked with `@public`.
+fn is_public(field: &FieldDefinition) -> bool {
+    let mut directives = field.directives.iter();
+    directives.any(|directive| directive.node.name.node == "public")
+}
+
 /// The schema as Markdown: what can be asked first, then every type, each with its description.
 ///
 /// # Errors
 /// If the schema's own text cannot be parsed, which a test rules out.
-pub fn reference_markdown() -> Result<String, async_graphql::parser::Error> {
+pub(crate) fn reference_markdown() -> Result<String, async_graphql::parser::Error> {
     let types: Vec<TypeDefinition> = parse_schema(sdl())?
         .definitions
         .into_iter()
@@ -66,11 +91,7 @@ fn is_root(definition: &TypeDefinition) -> bool {
 
 fn root_field(out: &mut String, field: &FieldDefinition) {
     let name = field.name.node.as_str();
-    let public = if PUBLIC_FIELDS.contains(&name) {
-        " *Public.*"
-    } else {
-        ""
-    };
+    let public = if is_public(field) { " *Public.*" } else { "" };
     let about = text(field.description.as_ref());
     let signature = signature(field);
     let _ = write!(out, "\n### {name}\n\n`{signature}`\n\n{about}{public}\n");

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::payload::payloads;
+use super::public;
 use super::user::User;
 use crate::domain::id::SessionId;
 use crate::domain::session::{self, SignedIn};
@@ -136,6 +137,7 @@ pub(super) struct SessionMutation;
 impl SessionMutation {
     /// Exchanges a refresh token for the next access and refresh tokens. A token that is repeated
     /// within a few seconds gets the same answer; an older one ends the session.
+    #[graphql(directive = public::apply())]
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::accounts::Accounts;
-use super::connection::{PageArguments, PageInfo, TeamRole, cursor, page_complexity, to_id};
+use super::connection::{PageArguments, PageInfo, TeamRole, cursor, to_id};
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::invitation::TeamInvitationConnection;
@@ -59,7 +59,6 @@ impl Team {
     }
 
     /// The members, in the order of joining; pages have 20 items unless asked for, at most 100.
-    #[graphql(complexity = "page_complexity(first, last, child_complexity)")]
     async fn members(
         &self,
         #[graphql(desc = "So many from the beginning, or after `after`.")] first: Option<i32>,
@@ -79,7 +78,6 @@ impl Team {
     }
 
     /// Open invitations; admins only, null for any other member.
-    #[graphql(complexity = "page_complexity(first, last, child_complexity)")]
     async fn invitations(
         &self,
         ctx: &Context<'_>,
@@ -87,19 +85,15 @@ impl Team {
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<Option<TeamInvitationConnection>, ApiError> {
-        let page = PageArguments {
+    ) -> Option<Result<TeamInvitationConnection, ApiError>> {
+        let admin = self.0.admin()?;
+        let arguments = PageArguments {
             first,
             after,
             last,
             before,
-        }
-        .page()?;
-        let Some(admin) = self.0.admin() else {
-            return Ok(None);
         };
-        let slice = admin.invitations(ctx.operation(), page).await?;
-        Ok(Some(TeamInvitationConnection::new(slice, admin)))
+        Some(TeamInvitationConnection::of(ctx.operation(), admin, arguments).await)
     }
 }
 

@@ -7,6 +7,7 @@ use super::context::ContextExt;
 use super::error::{ApiError, PayloadError};
 use super::invitation::TeamInvitation;
 use super::payload::payloads;
+use super::public;
 use super::team::{Team, TeamMembership};
 use crate::service::{Failure, Invited};
 
@@ -266,6 +267,7 @@ impl TeamMutation {
     /// that address joins, whoever presents it. Signed in as somebody else:
     /// `INVITATION_EMAIL_MISMATCH`. No account yet: `ACCOUNT_NOT_FOUND` (sign up with
     /// `invitationToken`).
+    #[graphql(directive = public::apply())]
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,
@@ -281,6 +283,7 @@ impl TeamMutation {
     }
 
     /// Declines an invitation; its link is worth nothing then.
+    #[graphql(directive = public::apply())]
     async fn decline_invitation(
         &self,
         ctx: &Context<'_>,

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
-use super::connection::{PageArguments, page_complexity};
+use super::connection::PageArguments;
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::team::TeamMembershipConnection;
@@ -118,7 +118,6 @@ impl User {
 
     /// The account's teams, in the order of joining. For the account's own eyes; null for anyone
     /// else.
-    #[graphql(complexity = "page_complexity(first, last, child_complexity)")]
     async fn teams(
         &self,
         ctx: &Context<'_>,
@@ -126,10 +125,8 @@ impl User {
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<Option<TeamMembershipConnection>, ApiError> {
-        if self.private(ctx, Some(())).is_none() {
-            return Ok(None);
-        }
+    ) -> Option<Result<TeamMembershipConnection, ApiError>> {
+        self.private(ctx, Some(()))?;
         let id = self.account.id;
         // Whoever has just proved to own the account need not be signed in to it yet.
         let may_see = |actor: &UserSession| actor.user_id == id || actor.is_superuser;
@@ -141,8 +138,7 @@ impl User {
             before,
         };
         let of = (id, self.clone());
-        let teams = TeamMembershipConnection::of_user(ctx.services(), of, viewer, arguments);
-        Ok(Some(teams.await?))
+        Some(TeamMembershipConnection::of_user(ctx.services(), of, viewer, arguments).await)
     }
 
     /// When the account last signed in. For the account's own eyes; null for anyone else.

@@ -5,7 +5,6 @@
 //! with the document is 400 for clients that accept `application/graphql-response+json`, and 200
 //! for those that know `application/json` only.
 
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,8 +21,7 @@ use self::persisted::Asked;
 use super::accept::{prefers, quality};
 use super::{Edge, pages};
 use crate::domain::operation::{Actor, OperationContext};
-use crate::graphql::operation::{operation_type, root_field_names};
-use crate::graphql::{PUBLIC_FIELDS, RequestError, Unauthenticated, set_request_id};
+use crate::graphql::{RequestError, Unauthenticated, set_request_id};
 use crate::service::AuthenticationError;
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 use crate::telemetry::{self, event};
@@ -187,35 +185,25 @@ async fn run(
         _ => return Err(Refusal::method("GET, POST", "Use GET or POST.")),
     };
     let Asked { document, to_share } = persisted::document(edge, &mut parameters).await?;
-    let operation_name = parameters.operation_name.as_deref();
-    let is_query = operation_type(&document, operation_name)
-        .is_none_or(|operation| operation == OperationType::Query);
-    if request.method() == Method::GET && !is_query {
+    let operation = document
+        .operation(parameters.operation_name.as_deref())
+        .map_err(Refusal::document)?;
+    if request.method() == Method::GET && operation.kind != OperationType::Query {
         return Err(Refusal::method("POST", "Only queries can be sent by GET."));
     }
 
     let variables = parameters.variables.unwrap_or_default();
     let variables = Variables::from_json(serde_json::Value::Object(variables));
-    let operation = document.request(variables).map_err(Refusal::document)?;
-
-    let fields = root_field_names(&document, operation_name);
-    let is_public = !fields.is_empty() && fields.iter().all(|field| PUBLIC_FIELDS.contains(field));
-    ctx.actor = actor(edge, &ctx, request, is_public).await?;
-
-    let mut operation = operation.data(ctx);
-    operation.operation_name = parameters.operation_name;
+    let executed = operation.request(variables).map_err(Refusal::document)?;
+    ctx.actor = actor(edge, &ctx, request, operation.is_public).await?;
+    let executed = executed.data(ctx);
     let begun = Instant::now();
-    let known = |field: &&str| edge.root_fields.contains(*field);
-    let fields: BTreeSet<String> = fields
-        .into_iter()
-        .map(|field| Some(field).filter(known).unwrap_or("other").to_owned())
-        .collect();
     let span = telemetry::operation_span();
-    let named: Vec<_> = fields.iter().map(String::as_str).collect();
-    telemetry::describe(&span, "graphql.fields", named.join(" "));
-    let running = edge.schema.execute(operation).instrument(span);
+    let fields: Vec<_> = operation.root_fields.iter().map(String::as_str).collect();
+    telemetry::describe(&span, "graphql.fields", fields.join(" "));
+    let running = edge.schema.execute(executed).instrument(span);
     let result = tokio::time::timeout(edge.operation_timeout, running).await;
-    for field in &fields {
+    for field in fields {
         edge.services.metrics().operation(field, begun.elapsed());
     }
     match result {

@@ -1,6 +1,5 @@
 //! The HTTP edge: what comes in is checked here, and what goes out has its headers.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,8 +51,6 @@ pub struct Edge {
     pub app: AppConfig,
     /// The settings of the edge.
     pub http: HttpConfig,
-    /// The fields that operations can have at their root: the others are counted as one.
-    pub root_fields: Arc<BTreeSet<String>>,
     /// The mails of the mock provider, if that is what sends.
     pub mailbox: Option<Mailbox>,
 }

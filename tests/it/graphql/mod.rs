@@ -4,3 +4,5 @@ mod fuzz;
 mod limits;
 mod persisted_queries;
 mod schema;
+mod specification;
+mod values;

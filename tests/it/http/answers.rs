@@ -29,6 +29,10 @@ async fn a_document_that_does_not_run_has_no_data() {
         (json!({ "query": "{ nope }" }), "GRAPHQL_VALIDATION_FAILED"),
         (json!({ "query": "{ me }" }), "GRAPHQL_VALIDATION_FAILED"),
         (
+            json!({ "query": "{ me { id @skip(if: false) @skip(if: false) } }" }),
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+        (
             json!({ "query": "{ me { id { x } } }" }),
             "GRAPHQL_VALIDATION_FAILED",
         ),
@@ -54,15 +58,15 @@ async fn a_document_that_does_not_run_has_no_data() {
         ),
         (
             json!({ "query": login, "variables": { "input": { "email": 3 } } }),
-            "GRAPHQL_VALIDATION_FAILED",
+            "BAD_USER_INPUT",
         ),
         (
             json!({ "query": login, "variables": { "input": { "email": "a", "x": 1 } } }),
-            "GRAPHQL_VALIDATION_FAILED",
+            "BAD_USER_INPUT",
         ),
         (
             json!({ "query": login, "variables": { "input": {} } }),
-            "GRAPHQL_VALIDATION_FAILED",
+            "BAD_USER_INPUT",
         ),
         (json!({ "query": login }), "BAD_USER_INPUT"),
         (

@@ -186,12 +186,12 @@ async fn documents_that_do_not_run() {
         (
             "a literal of another type",
             r#"{"query":"mutation{login(input:3){errors{code}}}"}"#,
-            "GRAPHQL_VALIDATION_FAILED",
+            "BAD_USER_INPUT",
         ),
         (
             "a scalar of another type",
             r#"{"query":"{teams(first:\"x\"){totalCount}}"}"#,
-            "GRAPHQL_VALIDATION_FAILED",
+            "BAD_USER_INPUT",
         ),
         (
             "an operation that cannot be determined",
@@ -206,12 +206,12 @@ async fn documents_that_do_not_run() {
         (
             "a variable that cannot be coerced",
             r#"{"query":"query($i:ID!){team(id:$i){id}}","variables":{"i":null}}"#,
-            "GRAPHQL_VALIDATION_FAILED",
+            "BAD_USER_INPUT",
         ),
         (
             "a variable of another type",
             r#"{"query":"query($i:Int){teams(first:$i){totalCount}}","variables":{"i":"x"}}"#,
-            "GRAPHQL_VALIDATION_FAILED",
+            "BAD_USER_INPUT",
         ),
         (
             "a subscription",

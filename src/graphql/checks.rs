@@ -1,4 +1,5 @@
-//! The code of every error at the top of an answer.
+//! What happens around every execution: input values and complexity are checked before, and every
+//! error at the top of the answer gets its code after.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -9,27 +10,26 @@ use async_graphql::extensions::{
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Response, ServerError, ServerResult, ValidationResult, Variables};
 
-use super::{
-    ApiError, RequestError, set_request_id, too_complex, unauthenticated, with_code, with_limit,
-};
-use crate::config::GraphqlConfig;
+use super::document::Operation;
+use super::error::{ApiError, RequestError, set_request_id, unauthenticated, with_code};
+use super::variables;
 use crate::domain::operation::OperationContext;
 use crate::telemetry::event;
 
-/// Gives every error at the top of an answer its code, and lets nothing of the inside out.
+/// The schema extension that does it.
 #[derive(Clone, Copy)]
-pub(in crate::graphql) struct ErrorCodes {
-    pub(in crate::graphql) limits: GraphqlConfig,
+pub(super) struct Checks {
+    pub(super) max_complexity: usize,
 }
 
-impl ExtensionFactory for ErrorCodes {
+impl ExtensionFactory for Checks {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(*self)
     }
 }
 
 #[async_trait::async_trait]
-impl Extension for ErrorCodes {
+impl Extension for Checks {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let mut response = next.run(ctx).await;
         response.errors = response.errors.into_iter().map(classify).collect();
@@ -50,17 +50,19 @@ impl Extension for ErrorCodes {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        // The text was parsed before; what is left to fail here are the limits of recursion and
-        // of directives.
-        next.run(ctx, query, variables).await.map_err(|error| {
-            let is_depth = error.message.starts_with("The recursion depth");
-            let error = with_code(error, "QUERY_TOO_COMPLEX");
-            if is_depth {
-                with_limit(error, "GRAPHQL_MAX_DEPTH")
-            } else {
-                error
+        let operation = ctx.data_unchecked::<Operation>();
+        if operation.validation.get().is_none() || operation.has_variables {
+            let registry = &ctx.schema_env.registry;
+            let fields = variables::check(operation, variables, registry)?;
+            let max = self.max_complexity;
+            if fields > max {
+                return Err(ServerError::from(RequestError::TooComplex {
+                    message: format!("The answer could have more than {max} fields."),
+                    setting: Some("GRAPHQL_MAX_COMPLEXITY"),
+                }));
             }
-        })
+        }
+        next.run(ctx, query, variables).await
     }
 
     async fn validation(
@@ -68,35 +70,26 @@ impl Extension for ErrorCodes {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        let GraphqlConfig {
-            max_depth,
-            max_complexity,
-            ..
-        } = self.limits;
-        next.run(ctx).await.map_err(|errors| {
-            let classify = |error: ServerError| match error.message.as_str() {
-                "Query is too complex." => too_complex(
-                    format!("The answer could have more than {max_complexity} fields."),
-                    Some("GRAPHQL_MAX_COMPLEXITY"),
-                ),
-                "Query is nested too deep." => too_complex(
-                    format!("Fields are nested more than {max_depth} levels deep."),
-                    Some("GRAPHQL_MAX_DEPTH"),
-                ),
-                _ => with_code(error, "GRAPHQL_VALIDATION_FAILED"),
-            };
-            errors.into_iter().map(classify).collect()
-        })
+        let operation = ctx.data_unchecked::<Operation>();
+        if let Some(valid) = operation.validation.get() {
+            return Ok(*valid);
+        }
+        let valid = next.run(ctx).await.map_err(|errors| {
+            let errors = errors.into_iter();
+            let coded = errors.map(|error| with_code(error, "GRAPHQL_VALIDATION_FAILED"));
+            coded.collect::<Vec<_>>()
+        })?;
+        Ok(*operation.validation.get_or_init(|| valid))
     }
 }
 
-/// What raised the error says what it is: one of ours, something unforeseen (which has a source),
-/// or async-graphql itself, which refuses values that do not fit their type.
+/// Gives an error its code by what raised it: a resolver, something that no resolver should let
+/// through (it has a source), or async-graphql, which refuses values of the wrong type.
 fn classify(error: ServerError) -> ServerError {
     if has_code(&error) {
         return error;
     }
-    let told = match (error.source::<ApiError>(), &error.source) {
+    let classified = match (error.source::<ApiError>(), &error.source) {
         (Some(ApiError::Unauthenticated(why)), _) => unauthenticated(*why),
         (Some(ApiError::Internal(cause)), _) => return internal(&error, cause.as_ref()),
         (None, Some(_)) => return internal(&error, &Unforeseen(error.message.clone())),
@@ -108,11 +101,10 @@ fn classify(error: ServerError) -> ServerError {
     ServerError {
         locations: error.locations,
         path: error.path,
-        ..told
+        ..classified
     }
 }
 
-/// An error of a kind that no resolver should let through.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Unforeseen(String);
