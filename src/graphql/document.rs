@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{Request, ValidationResult, Value, Variables};
+use async_graphql::{Name, Request, ValidationResult, Value, Variables};
 use moka::sync::Cache;
 
 use super::error::RequestError;
@@ -167,7 +167,7 @@ impl Operation {
     pub(super) fn definition(&self) -> Option<&OperationDefinition> {
         let mut definitions = self.document().operations.iter();
         definitions
-            .find(|(name, _)| name.map(|name| name.as_str()) == self.name.as_deref())
+            .find(|(name, _)| name.map(Name::as_str) == self.name.as_deref())
             .map(|(_, operation)| &operation.node)
     }
 }

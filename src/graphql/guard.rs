@@ -82,9 +82,8 @@ fn skip_string(text: &[u8]) -> Result<&[u8], RequestError> {
     if let Some(mut rest) = text.strip_prefix(b"\"\"") {
         loop {
             rest = match rest {
-                [b'\\', b'"', b'"', b'"', after @ ..] => after,
                 [b'"', b'"', b'"', after @ ..] => return Ok(after),
-                [_, after @ ..] => after,
+                [b'\\', b'"', b'"', b'"', after @ ..] | [_, after @ ..] => after,
                 // The parser would read an empty string, and then what follows as tokens.
                 [] => {
                     return Err(RequestError::TooComplex {
@@ -98,10 +97,9 @@ fn skip_string(text: &[u8]) -> Result<&[u8], RequestError> {
     let mut rest = text;
     loop {
         rest = match rest {
-            [b'\\', _, after @ ..] => after,
             // The parser stops at the end of the line.
             [b'"' | b'\n' | b'\r', after @ ..] => return Ok(after),
-            [_, after @ ..] => after,
+            [b'\\', _, after @ ..] | [_, after @ ..] => after,
             [] => return Ok(rest),
         };
     }

@@ -37,11 +37,13 @@ fn large_documents_of_clients_pass() {
     }
     screen.push('}');
     for n in 0..40 {
-        let fields: String = (0..15).map(|f| format!("field{f} ")).collect();
-        let spreads: String = (1..3)
+        let fields: Vec<_> = (0..15).map(|f| format!("field{f}")).collect();
+        let fields = fields.join(" ");
+        let spreads: Vec<_> = (1..3)
             .filter(|step| n + step * 9 < 40)
             .map(|step| format!("node{step} {{ ...Part{} __typename }} ", n + step * 9))
             .collect();
+        let spreads = spreads.concat();
         write!(
             screen,
             "\n# part {n}\nfragment Part{n} on Thing {{ id {fields} owner(role: {{in: [A, B]}}) \
