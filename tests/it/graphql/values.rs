@@ -1,5 +1,5 @@
-//! Wrong values of variables and arguments: refused before anything runs, with BAD_USER_INPUT and
-//! the path to the value.
+//! Wrong values of variables and arguments: refused before anything runs, with `BAD_USER_INPUT`
+//! and the path to the value.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
