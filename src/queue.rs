@@ -1,51 +1,54 @@
-//! The queue: a bell that says which mail to look at, and nothing else. The outbox row is the
-//! truth, so a lost bell costs delay and a doubled one a look.
+//! The queue: a job says which mail to deliver, and nothing else. The outbox row is the source of
+//! truth and the sweeper delivers every due mail, so a lost job costs seconds and a duplicate one
+//! costs a query.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use std::{future::Future, pin::Pin};
 
 use apalis_core::backend::dequeue::{VecDequeBackend, VecDequeError};
 use apalis_core::backend::ext::BackendExt;
 use apalis_core::backend::ext::poll_strategy::{PollSnapshot, PollStrategy, PollWith};
 use apalis_core::backend::{TaskSink, TaskSinkError};
 use apalis_redis::{Config, RedisStorage};
-use moka::sync::Cache;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::domain::id::MailId;
 
-/// How many bells may wait. apalis-redis 1.0.0 moves all of them in one Lua call and fails for
-/// good from 8,000 on, so neither a request nor the sweeper rings a queue as long as this.
+/// Nothing is enqueued while so many jobs wait; the sweeper delivers those mails. apalis-redis
+/// 1.0.0 moves all waiting jobs in one Lua call and fails permanently from 8,000 on.
 pub const WAITING_MAX: usize = 1_000;
 
-/// Every key but apalis's own list of queues begins with this.
+/// The prefix of every key except apalis's own list of queues.
 const REDIS_QUEUE: &str = "gatelodge:mail";
-/// A worker that gave no sign of life for three of these is dead, and its bells ring again.
+/// Set while workers take no jobs although some wait.
+const STUCK_KEY: &str = "gatelodge:mail:stuck";
+/// How long [`STUCK_KEY`] lasts unless it is set again.
+const STUCK_SECONDS: u64 = 30;
+/// After three missed heartbeats a worker counts as dead, and its jobs run again.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How often a worker looks for bells that other processes rang.
+/// How often a worker polls for jobs from other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// A fetch that was under way when a bell rang may miss it; so a worker looks twice.
-const SECOND_LOOK: Duration = Duration::from_millis(10);
-/// The default of 500 ms ends workers whenever Redis is busy.
+/// A fetch in progress can miss a job that is enqueued at the same time, so a worker polls twice.
+const SECOND_POLL: Duration = Duration::from_millis(10);
+/// apalis's default of 500 ms stops workers whenever Redis is busy.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request, or the sweeper, waits for Redis.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// After a failure nobody but the sweeper asks Redis for this long, so that requests stay quick.
-const REST: Duration = Duration::from_secs(2);
-/// How long a bell that nobody answered here is taken to be still waiting.
-const UNANSWERED_FOR: Duration = Duration::from_secs(30);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
+/// After a failure, requests do not try Redis for this long.
+const CIRCUIT_OPEN_FOR: Duration = Duration::from_secs(2);
 /// Finished jobs removed in one call; Lua unpacks at most 7,999.
 const TRIM_STEP: usize = 1_000;
 
 /// Removes up to `ARGV[1]` finished jobs of each set in `KEYS[1]` and `KEYS[2]` with their data
-/// (`KEYS[3]`) and metadata (`KEYS[4]`), and lets what apalis keeps about each worker of `KEYS[5]`
+/// (`KEYS[3]`) and metadata (`KEYS[4]`), and makes apalis's records of each worker of `KEYS[5]`
 /// (under `KEYS[6]`) expire a day after the worker was last seen.
 const TRIM: &str = r"
 local removed = 0
@@ -65,72 +68,66 @@ end
 return removed
 ";
 
-/// What a job is: the id of a mail to look at.
+/// The id of a mail to deliver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Bell {
+pub struct Job {
     mail: MailId,
-    /// Its place in the queue of the process.
-    #[serde(skip)]
-    place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// The queue could not be asked. Nothing is lost: the sweeper finds the mail.
+/// The queue failed. No mail is lost: the sweeper delivers it.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// Redis failed, or cannot be reached.
     #[error(transparent)]
     Redis(#[from] redis::RedisError),
-    /// Redis did not take the bell.
     #[error(transparent)]
     Push(#[from] TaskSinkError<apalis_redis::Error>),
-    /// The queue of the process did not take the bell.
     #[error(transparent)]
     PushInProcess(#[from] TaskSinkError<VecDequeError>),
-    /// Redis did not answer within a second.
-    #[error("Redis did not answer in time")]
-    NoAnswer,
-    /// Redis failed a moment ago, and was not asked.
+    #[error("Redis did not respond in time")]
+    Timeout,
     #[error("Redis failed a moment ago")]
-    Resting,
+    CircuitOpen,
+}
+
+/// What the queue reports about itself.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueStatus {
+    /// How many jobs wait for a worker.
+    pub waiting: usize,
+    /// Whether a worker reported within the last 30 s that it receives no jobs.
+    pub is_stuck: bool,
 }
 
 /// The queue of an installation. Clones share it.
 #[derive(Clone)]
-pub struct Queue {
-    store: Store,
-    unanswered: Cache<MailId, ()>,
-}
-
-#[derive(Clone)]
-enum Store {
-    Memory(MemoryStore),
-    Redis(Arc<RedisStore>),
+pub enum Queue {
+    Memory(MemoryQueue),
+    Redis(Arc<RedisQueue>),
 }
 
 /// Where an apalis worker gets its jobs from.
 pub enum Source {
-    /// In the process. It wakes one worker only, so only one may have it.
-    Memory(VecDequeBackend<Bell>),
-    /// On Redis.
-    Redis(Box<PollWith<RedisStorage<Bell>, Listener>>),
+    /// In the process. It wakes one worker only, so only one may use it.
+    Memory(VecDequeBackend<Job>),
+    Redis(Box<PollWith<RedisStorage<Job>, Listener>>),
 }
 
 impl Queue {
-    /// A queue in this process, for this process.
+    /// A queue within this process.
     pub fn memory() -> Self {
-        Self::new(Store::Memory(MemoryStore {
+        Self::Memory(MemoryQueue {
             backend: VecDequeBackend::new(),
-            places: Arc::new(Semaphore::new(WAITING_MAX)),
-        }))
+            waiting: Arc::default(),
+        })
     }
 
-    /// A queue on Redis. Redis may be down: it is connected to when it is needed. Must be called
-    /// within a tokio runtime. Fails if `url` is no address of a Redis.
+    /// A queue on Redis, which is connected to on first use. Must be called within a tokio
+    /// runtime. Fails if `url` is not a valid Redis URL.
     pub fn redis(url: &SecretString) -> Result<Self, QueueError> {
         let client = redis::Client::open(url.expose_secret())?;
         let settings = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
-            .set_connection_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(REDIS_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT));
         let connection = ConnectionManager::new_lazy_with_config(client, settings)?;
         let config = Config::default()
@@ -139,72 +136,64 @@ impl Queue {
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(3)
             .emit_events(false);
-        Ok(Self::new(Store::Redis(Arc::new(RedisStore {
+        Ok(Self::Redis(Arc::new(RedisQueue {
             storage: RedisStorage::new(connection.clone()).with_config(config.clone()),
             connection,
             config,
-            rung: Arc::new(Notify::new()),
-            resting_until: Mutex::new(None),
-        }))))
+            enqueued: Arc::new(Notify::new()),
+            open_until: Mutex::new(None),
+        })))
     }
 
-    fn new(store: Store) -> Self {
-        let unanswered = Cache::builder()
-            .max_capacity(10 * WAITING_MAX as u64)
-            .time_to_live(UNANSWERED_FOR)
-            .build();
-        Self { store, unanswered }
-    }
-
-    /// Asks for a look at a mail. While [`WAITING_MAX`] bells wait it does nothing: the sweeper
-    /// asks again.
-    pub async fn ring(&self, mail: MailId) -> Result<(), QueueError> {
-        let rung = match &self.store {
-            Store::Memory(store) => store.ring(mail).await?,
-            Store::Redis(store) => store.ring(mail).await?,
-        };
-        if rung {
-            self.unanswered.insert(mail, ());
-        }
-        Ok(())
-    }
-
-    /// How many bells wait to be answered.
-    pub async fn waiting(&self) -> Result<usize, QueueError> {
-        match &self.store {
-            Store::Memory(store) => Ok(WAITING_MAX - store.places.available_permits()),
-            Store::Redis(store) => store.asked(store.waiting()).await,
+    /// Wakes a worker to deliver a mail, unless [`WAITING_MAX`] jobs wait already.
+    pub async fn enqueue(&self, mail: MailId) -> Result<(), QueueError> {
+        match self {
+            Self::Memory(queue) => queue.enqueue(Job { mail }).await,
+            Self::Redis(queue) => queue.enqueue(Job { mail }).await,
         }
     }
 
-    /// Whether this process rang for the mail lately and has not answered it itself.
-    pub fn is_unanswered(&self, mail: MailId) -> bool {
-        self.unanswered.contains_key(&mail)
+    /// Tells the queue that a worker has taken a job.
+    pub fn taken(&self, job: Job) -> MailId {
+        if let Self::Memory(queue) = self {
+            queue.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        job.mail
     }
 
-    /// Takes a bell off the queue.
-    pub fn answer(&self, bell: Bell) -> MailId {
-        let Bell { mail, place } = bell;
-        drop(place);
-        self.unanswered.invalidate(&mail);
-        mail
-    }
-
-    /// Removes up to a thousand finished jobs, which apalis keeps for ever, and says how many.
-    pub async fn trim(&self) -> Result<usize, QueueError> {
-        match &self.store {
-            Store::Memory(_) => Ok(0),
-            Store::Redis(store) => store.asked(store.trim()).await,
+    pub async fn status(&self) -> Result<QueueStatus, QueueError> {
+        match self {
+            Self::Memory(queue) => Ok(QueueStatus {
+                waiting: queue.waiting.load(Ordering::Relaxed),
+                is_stuck: false,
+            }),
+            Self::Redis(queue) => queue.bounded(queue.status()).await,
         }
     }
 
-    /// What a new apalis worker reads from. Must be called within a tokio runtime.
+    /// Reports to all processes that workers receive no jobs although some wait.
+    pub async fn report_stuck(&self) -> Result<(), QueueError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Redis(queue) => queue.bounded(queue.report_stuck()).await,
+        }
+    }
+
+    /// Removes up to a thousand finished jobs, which apalis keeps forever.
+    pub async fn trim(&self) -> Result<(), QueueError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Redis(queue) => queue.bounded(queue.trim()).await,
+        }
+    }
+
+    /// The source for a new apalis worker. Must be called within a tokio runtime.
     pub fn source(&self) -> Source {
-        match &self.store {
-            Store::Memory(store) => Source::Memory(store.backend.clone()),
-            Store::Redis(store) => {
-                let listener = Listener::new(Arc::clone(&store.rung));
-                let source = store.storage.clone().poll_with_strategy(listener);
+        match self {
+            Self::Memory(queue) => Source::Memory(queue.backend.clone()),
+            Self::Redis(queue) => {
+                let listener = Listener::new(Arc::clone(&queue.enqueued));
+                let source = queue.storage.clone().poll_with_strategy(listener);
                 Source::Redis(Box::new(source))
             }
         }
@@ -212,64 +201,66 @@ impl Queue {
 }
 
 #[derive(Clone)]
-struct MemoryStore {
-    backend: VecDequeBackend<Bell>,
-    places: Arc<Semaphore>,
+pub struct MemoryQueue {
+    backend: VecDequeBackend<Job>,
+    waiting: Arc<AtomicUsize>,
 }
 
-impl MemoryStore {
-    async fn ring(&self, mail: MailId) -> Result<bool, QueueError> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Ok(false);
-        };
-        let bell = Bell {
-            mail,
-            place: Some(Arc::new(place)),
-        };
-        self.backend.clone().push(bell).await?;
-        Ok(true)
+impl MemoryQueue {
+    async fn enqueue(&self, job: Job) -> Result<(), QueueError> {
+        let one_more = |waiting| (waiting < WAITING_MAX).then_some(waiting + 1);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        if self.waiting.fetch_update(set, fetch, one_more).is_ok() {
+            self.backend.clone().push(job).await?;
+        }
+        Ok(())
     }
 }
 
-struct RedisStore {
-    storage: RedisStorage<Bell>,
+pub struct RedisQueue {
+    storage: RedisStorage<Job>,
     connection: ConnectionManager,
     config: Config,
-    rung: Arc<Notify>,
-    resting_until: Mutex<Option<Instant>>,
+    enqueued: Arc<Notify>,
+    open_until: Mutex<Option<Instant>>,
 }
 
-impl RedisStore {
-    async fn ring(&self, mail: MailId) -> Result<bool, QueueError> {
-        if self.rest().is_some_and(|until| Instant::now() < until) {
-            return Err(QueueError::Resting);
+impl RedisQueue {
+    async fn enqueue(&self, job: Job) -> Result<(), QueueError> {
+        if self.circuit().is_some_and(|until| Instant::now() < until) {
+            return Err(QueueError::CircuitOpen);
         }
-        self.asked(async {
-            if self.waiting().await? >= WAITING_MAX {
-                return Ok(false);
+        self.bounded(async {
+            if self.status().await?.waiting < WAITING_MAX {
+                self.storage.clone().push(job).await?;
+                self.enqueued.notify_waiters();
             }
-            self.storage
-                .clone()
-                .push(Bell { mail, place: None })
-                .await?;
-            self.rung.notify_waiters();
-            Ok(true)
+            Ok(())
         })
         .await
     }
 
-    /// apalis-redis puts every new job among the scheduled ones; the next fetch makes it active.
-    async fn waiting(&self) -> Result<usize, QueueError> {
-        let (active, scheduled): (usize, usize) = redis::pipe()
+    /// apalis-redis puts every new job into the set of scheduled ones; the next fetch activates it.
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        let (active, scheduled, is_stuck): (usize, usize, bool) = redis::pipe()
             .llen(self.config.active_jobs_list())
             .zcard(self.config.scheduled_jobs_set())
+            .exists(STUCK_KEY)
             .query_async(&mut self.connection.clone())
             .await?;
-        Ok(active + scheduled)
+        Ok(QueueStatus {
+            waiting: active + scheduled,
+            is_stuck,
+        })
     }
 
-    async fn trim(&self) -> Result<usize, QueueError> {
-        let removed = redis::Script::new(TRIM)
+    async fn report_stuck(&self) -> Result<(), QueueError> {
+        let set = redis::Cmd::set_ex(STUCK_KEY, 1, STUCK_SECONDS);
+        Ok(set.query_async(&mut self.connection.clone()).await?)
+    }
+
+    async fn trim(&self) -> Result<(), QueueError> {
+        let _removed: usize = redis::Script::new(TRIM)
             .key(self.config.done_jobs_set())
             .key(self.config.dead_jobs_set())
             .key(self.config.job_data_hash())
@@ -279,68 +270,68 @@ impl RedisStore {
             .arg(TRIM_STEP)
             .invoke_async(&mut self.connection.clone())
             .await?;
-        Ok(removed)
+        Ok(())
     }
 
-    /// Bounds a call, and remembers whether Redis is well.
-    async fn asked<T>(
+    /// Bounds a call by [`REDIS_TIMEOUT`], and opens the circuit if it fails.
+    async fn bounded<T>(
         &self,
         call: impl Future<Output = Result<T, QueueError>>,
     ) -> Result<T, QueueError> {
-        let answer = timeout(PATIENCE, call)
+        let result = timeout(REDIS_TIMEOUT, call)
             .await
-            .unwrap_or(Err(QueueError::NoAnswer));
-        *self.rest() = answer.is_err().then(|| Instant::now() + REST);
-        answer
+            .unwrap_or(Err(QueueError::Timeout));
+        *self.circuit() = result.is_err().then(|| Instant::now() + CIRCUIT_OPEN_FOR);
+        result
     }
 
-    fn rest(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.resting_until
+    fn circuit(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.open_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Wakes a worker now and then, and at once when a bell rings in this process. (apalis's own
-/// interval can forget to wake a worker.)
+/// Wakes a worker at intervals, and immediately when this process enqueues a job. (apalis's own
+/// interval can lose wake-ups.)
 pub struct Listener {
-    bell: Arc<Notify>,
-    rung: Pin<Box<OwnedNotified>>,
+    enqueued: Arc<Notify>,
+    next: Pin<Box<OwnedNotified>>,
     ticks: Interval,
 }
 
 impl Listener {
-    fn new(bell: Arc<Notify>) -> Self {
+    fn new(enqueued: Arc<Notify>) -> Self {
         let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            rung: Box::pin(Arc::clone(&bell).notified_owned()),
-            bell,
+            next: Box::pin(Arc::clone(&enqueued).notified_owned()),
+            enqueued,
             ticks,
         }
     }
 }
 
-/// apalis clones what a worker reads from.
+/// apalis clones its sources.
 impl Clone for Listener {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.bell))
+        Self::new(Arc::clone(&self.enqueued))
     }
 }
 
 impl PollStrategy for Listener {
     /// Polls both until they are pending, so that each has the worker's waker when this returns.
     fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
-        let mut look = false;
-        while self.rung.as_mut().poll(cx).is_ready() {
-            self.rung = Box::pin(Arc::clone(&self.bell).notified_owned());
-            self.ticks.reset_after(SECOND_LOOK);
-            look = true;
+        let mut is_due = false;
+        while self.next.as_mut().poll(cx).is_ready() {
+            self.next = Box::pin(Arc::clone(&self.enqueued).notified_owned());
+            self.ticks.reset_after(SECOND_POLL);
+            is_due = true;
         }
         while self.ticks.poll_tick(cx).is_ready() {
-            look = true;
+            is_due = true;
         }
-        if look {
+        if is_due {
             Poll::Ready(Some(()))
         } else {
             Poll::Pending
