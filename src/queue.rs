@@ -87,6 +87,8 @@ pub enum QueueError {
     Timeout,
     #[error("Redis failed a moment ago")]
     CircuitOpen,
+    #[error("jobs wait, but workers receive none; mails are delivered without the queue")]
+    Stuck,
 }
 
 /// What the queue reports about itself.

@@ -1,10 +1,11 @@
 //! Queries on the mails of the outbox.
 
+use chrono::TimeDelta;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition, LockBehavior, LockType, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -20,7 +21,10 @@ use crate::domain::mail::{AttemptOutcome, MailAttempt, MailState, OutboxMail};
 /// Stands where the recipient was, once their account is erased.
 pub(super) const ERASED: &str = "erased";
 
-/// Adds a mail that is due at once.
+/// How wrong the comparison of this machine's clock with the database's may be.
+const CLOCK_ERROR: TimeDelta = TimeDelta::seconds(1);
+
+/// Adds a mail that is due immediately.
 pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<(), DbError> {
     let row = ActiveModel {
         id: Set(mail.id.into()),
@@ -44,29 +48,57 @@ pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<(), DbError
     Ok(())
 }
 
-/// Takes a due mail for sending until `until`, and counts the attempt. `None` if it is not due,
-/// is done, or somebody else holds it.
+/// Leases a mail until `until` and counts the attempt. `None` if it is not due or already leased.
+///
+/// A wakeup can arrive while this process's idea of the database's clock is slightly behind, so
+/// mails that are due within [`CLOCK_ERROR`] are leased, too.
 pub async fn lease(
     db: &impl Executor,
     id: MailId,
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Option<OutboxMail>, DbError> {
-    let result = Entity::update_many()
-        .col_expr(Column::LeasedUntil, until.into())
-        .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
-        .filter(Column::Id.eq(id))
-        .filter(is_due(now))
-        .exec(db)
-        .await?;
-    if !changed(&result) {
-        return Ok(None);
-    }
-    let row = Entity::find_by_id(id).one(db).await?;
-    row.map(TryInto::try_into).transpose()
+    let is_due = is_due(now + CLOCK_ERROR).add(Column::Id.eq(id));
+    Ok(lease_where(db, is_due, until).await?.pop())
 }
 
-/// Identifiers of due mails that nobody holds, the longest due first.
+/// Leases up to `limit` due mails, those that are due longest first.
+pub async fn lease_due(
+    db: &impl Executor,
+    limit: u64,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<OutboxMail>, DbError> {
+    let due = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(is_due(now))
+        .order_by_asc(Column::NextAttemptAt)
+        .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_query();
+    lease_where(db, Column::Id.in_subquery(due).into_condition(), until).await
+}
+
+async fn lease_where(
+    db: &impl Executor,
+    condition: Condition,
+    until: Timestamp,
+) -> Result<Vec<OutboxMail>, DbError> {
+    let update = Query::update()
+        .table(Entity)
+        .value(Column::LeasedUntil, until)
+        .value(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        .cond_where(condition)
+        .returning_all()
+        .to_owned();
+    let rows = db.query_all(&update).await?;
+    rows.iter()
+        .map(|row| Model::from_query_result(row, "")?.try_into())
+        .collect()
+}
+
+/// Ids of up to `limit` mails that are due and not leased.
 pub async fn due(db: &impl Executor, now: Timestamp, limit: u64) -> Result<Vec<MailId>, DbError> {
     let ids: Vec<Uuid> = Entity::find()
         .select_only()

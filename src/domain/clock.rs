@@ -1,32 +1,61 @@
-//! The only place that reads the system clock.
+//! Time as an input: the one place that reads the system clock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
-/// UTC, in whole microseconds (the precision of PostgreSQL).
+/// A moment in UTC, in whole microseconds (the precision of PostgreSQL).
 pub type Timestamp = DateTime<Utc>;
 
-/// The system clock plus an offset that tests can move. Clones share the offset.
+/// The system clock plus an offset that tests can move. Clones share their state.
 #[derive(Clone, Debug, Default)]
-pub struct Clock {
-    offset_ms: Arc<AtomicI64>,
+pub struct Clock(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    offset_ms: AtomicI64,
+    /// How wrong the system clock is, for tests.
+    error_ms: i64,
+    database_ahead_ms: AtomicI64,
 }
 
 impl Clock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the only reader of the system clock"
-    )]
+    /// A clock of a machine whose system clock is wrong by `error`.
+    pub fn wrong_by(error: Duration) -> Self {
+        Self(Arc::new(State {
+            error_ms: error.num_milliseconds(),
+            ..State::default()
+        }))
+    }
+
     pub fn now(&self) -> Timestamp {
-        let offset = Duration::milliseconds(self.offset_ms.load(Ordering::Relaxed));
-        (Utc::now() + offset).trunc_subsecs(6)
+        self.system() + Duration::milliseconds(self.0.offset_ms.load(Relaxed))
+    }
+
+    /// The time by the database's clock, which all processes share, as last compared.
+    pub fn database_now(&self) -> Timestamp {
+        self.now() + Duration::milliseconds(self.0.database_ahead_ms.load(Relaxed))
+    }
+
+    /// Compares the system clock with the database's, which showed `time` just now.
+    pub fn compare_with_database(&self, time: Timestamp) {
+        let ahead = time - self.system();
+        self.0
+            .database_ahead_ms
+            .store(ahead.num_milliseconds(), Relaxed);
     }
 
     /// Moves this clock and all its clones forward.
     pub fn advance(&self, by: Duration) {
-        self.offset_ms
-            .fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+        self.0.offset_ms.fetch_add(by.num_milliseconds(), Relaxed);
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one reader of the system clock"
+    )]
+    fn system(&self) -> Timestamp {
+        (Utc::now() + Duration::milliseconds(self.0.error_ms)).trunc_subsecs(6)
     }
 }

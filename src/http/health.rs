@@ -50,6 +50,10 @@ fn body(readiness: &Readiness) -> serde_json::Value {
             "status": word(readiness.redis()),
             "used": readiness.redis.is_some(),
         },
+        "queue": {
+            "status": word(readiness.queue()),
+            "waiting": readiness.queue.map(|queue| queue.waiting),
+        },
         "worker": {
             "status": word(readiness.worker()),
             "seen_seconds_ago": age.map(|age| age.num_seconds()),

@@ -50,10 +50,7 @@ async fn without_redis_enqueueing_fails_and_is_not_tried_for_a_while() {
     let first = queue.enqueue(mail(1)).await;
     assert!(matches!(first, Err(QueueError::Redis(_))), "{first:?}");
     let second = queue.enqueue(mail(1)).await;
-    assert!(
-        matches!(second, Err(QueueError::CircuitOpen)),
-        "{second:?}"
-    );
+    assert!(matches!(second, Err(QueueError::CircuitOpen)), "{second:?}");
     assert!(queue.status().await.is_err());
 }
 

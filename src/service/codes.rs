@@ -75,7 +75,7 @@ impl Services {
         }
         tx.commit().await?;
         for mail in std::iter::once(mail).chain(also.map(|also| also.id)) {
-            self.ring(mail).await;
+            self.enqueue(mail).await;
         }
         Ok(challenge)
     }

@@ -169,7 +169,7 @@ impl Services {
         }
         outbox::insert(&tx, &notice).await?;
         tx.commit().await?;
-        self.ring(notice.id).await;
+        self.enqueue(notice.id).await;
         ctx.emit(event::EmailChanged {
             email: &user.email,
             user_id: user.id,

@@ -93,7 +93,7 @@ impl TeamAdmin {
             let mail = services.new_mail(MailKind::TeamAdded, &email, Some(user.id), None, params);
             outbox::insert(&tx, &mail).await?;
             tx.commit().await?;
-            services.ring(mail.id).await;
+            services.enqueue(mail.id).await;
             ctx.emit(event::TeamMemberAdded {
                 user_id: user.id,
                 team_id: team.id,
@@ -131,7 +131,7 @@ impl TeamAdmin {
         let mail = services.new_mail(MailKind::TeamInvitation, &email, None, refers_to, params);
         outbox::insert(&tx, &mail).await?;
         tx.commit().await?;
-        services.ring(mail.id).await;
+        services.enqueue(mail.id).await;
         ctx.emit(event::TeamInvitationSent {
             email: &email,
             user_id: self.actor_id(),

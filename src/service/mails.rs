@@ -92,7 +92,8 @@ impl Services {
         if !self.is_worth_sending(&record, now).await? {
             return Ok(Retry::Worthless);
         }
-        let is_due = mail_records::retry(&self.0.db, id, now).await?;
+        let due_at = self.0.clock.database_now();
+        let is_due = mail_records::retry(&self.0.db, id, due_at).await?;
         // Else somebody took it just now.
         Ok(if is_due { Retry::Due } else { Retry::Held })
     }

@@ -104,15 +104,15 @@ impl Services {
             params,
             attempts: 0,
             attempts_before: 0,
-            created_at: self.now(),
+            created_at: self.0.clock.database_now(),
             retried_at: None,
         }
     }
 
-    /// Calls a worker to a mail whose transaction is committed. If nobody hears, the sweeper
-    /// finds the mail.
-    pub(super) async fn ring(&self, mail: MailId) {
-        if let Err(error) = self.0.queue.ring(mail).await {
+    /// Wakes a worker to deliver a mail whose transaction is committed. If this fails, the sweeper
+    /// delivers it.
+    pub(super) async fn enqueue(&self, mail: MailId) {
+        if let Err(error) = self.0.queue.enqueue(mail).await {
             self.0
                 .throttle
                 .emit(event::QueueUnavailable { error: &error });
@@ -125,15 +125,29 @@ impl Services {
         self.0.mail.timeout.saturating_mul(providers)
     }
 
-    /// Takes a due mail for sending. `None` if there is nothing to do: it is done, not due, held
-    /// by another worker, or what it tells of is over, in which case it is cancelled here.
-    pub async fn lease_mail(&self, id: MailId) -> Result<Option<LeasedMail>, ServiceError> {
+    /// Leases a mail for sending. `None` if it is not due or leased by another worker.
+    pub async fn lease_mail(&self, id: MailId) -> Result<Option<OutboxMail>, ServiceError> {
+        let (now, until) = self.lease();
+        Ok(outbox::lease(&self.0.db, id, now, until).await?)
+    }
+
+    /// Leases up to `limit` due mails for sending.
+    pub async fn lease_due_mails(&self, limit: usize) -> Result<Vec<OutboxMail>, ServiceError> {
+        let (now, until) = self.lease();
+        Ok(outbox::lease_due(&self.0.db, limit as u64, now, until).await?)
+    }
+
+    /// The beginning and the end of a lease that begins now.
+    fn lease(&self) -> (Timestamp, Timestamp) {
+        let now = self.0.clock.database_now();
+        let lease = Duration::from_std(self.send_deadline() + LEASE_SLACK);
+        (now, now + lease.unwrap_or(Duration::hours(1)))
+    }
+
+    /// Derives the secret of a leased mail. `None` if its code or link is no longer valid: then the
+    /// mail is cancelled.
+    pub async fn prepare_mail(&self, mail: OutboxMail) -> Result<Option<LeasedMail>, ServiceError> {
         let now = self.now();
-        let lease =
-            Duration::from_std(self.send_deadline() + LEASE_SLACK).unwrap_or(Duration::hours(1));
-        let Some(mail) = outbox::lease(&self.0.db, id, now, now + lease).await? else {
-            return Ok(None);
-        };
         let mut context = MailContext {
             params: mail.params.clone(),
             email: mail.recipient.as_str().to_owned(),
@@ -246,7 +260,7 @@ impl Services {
             permanent,
             retry_after,
         } = *failure;
-        let now = self.now();
+        let now = self.0.clock.database_now();
         let asked = retry_after.and_then(|wait| Duration::from_std(wait).ok());
         let after = backoff(mail.mail.tries(), random_fraction())
             .max(asked.unwrap_or_default().min(BACKOFF_MAX));
@@ -268,11 +282,6 @@ impl Services {
         };
         self.finish(&mail.attempt(), outcome).await?;
         Ok(next)
-    }
-
-    /// Due mails that nobody holds, the longest due first.
-    pub async fn due_mails(&self, limit: u64) -> Result<Vec<MailId>, ServiceError> {
-        Ok(outbox::due(&self.0.db, self.now(), limit).await?)
     }
 
     /// The mail's new state and the try behind it, together or not at all.

@@ -276,11 +276,11 @@ impl Services {
         })
     }
 
-    /// Makes known to all processes what a committed transaction revocations.
+    /// Makes known to all processes what a committed transaction revoked.
     pub(super) async fn publish(&self, revocations: Revocations) {
         self.mark_all_revoked(revocations.sessions).await;
         if let Some(mail) = revocations.mail {
-            self.ring(mail.id).await;
+            self.enqueue(mail.id).await;
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 use super::{ServiceError, Services};
 use crate::db::{DbError, heartbeats, outbox};
 use crate::domain::clock::Timestamp;
+use crate::queue::QueueStatus;
 use crate::telemetry::event;
 use crate::telemetry::metrics::{Gauges, Metrics};
 
@@ -44,6 +45,8 @@ pub struct Readiness {
     pub redis: Option<bool>,
     /// The signs of life of workers and the wait of mails. `None` if the database could not say.
     pub mail: Option<MailReadiness>,
+    /// The queue; `None` if it does not respond.
+    pub queue: Option<QueueStatus>,
 }
 
 /// Whether mail is sent.
@@ -73,6 +76,15 @@ impl Readiness {
         }
     }
 
+    /// The queue: if workers receive no jobs, mails are only delivered by the sweeper.
+    pub fn queue(&self) -> Condition {
+        match self.queue {
+            Some(queue) if queue.is_stuck => Condition::Degraded,
+            Some(_) => Condition::Ok,
+            None => Condition::Unknown,
+        }
+    }
+
     /// Whether any process sends mail. Without one it waits in the outbox.
     pub fn worker(&self) -> Condition {
         self.of_mail(|mail| mail.worker_age.is_some_and(|age| age <= WORKER_AGE_MAX))
@@ -86,7 +98,7 @@ impl Readiness {
     /// All of it in a word: failing without the database only, because a process without anything
     /// else still answers every request.
     pub fn overall(&self) -> Condition {
-        let others = [self.redis(), self.worker(), self.outbox()];
+        let others = [self.redis(), self.queue(), self.worker(), self.outbox()];
         match self.database() {
             Condition::Ok if others.iter().all(|part| *part == Condition::Ok) => Condition::Ok,
             Condition::Ok => Condition::Degraded,
@@ -106,7 +118,8 @@ impl Readiness {
 impl Services {
     /// How well each part is; known within about two seconds.
     pub async fn readiness(&self) -> Readiness {
-        let (database, redis) = futures::join!(self.ask_database(), self.ask_redis());
+        let (database, redis, queue) =
+            futures::join!(self.ask_database(), self.ask_redis(), self.0.queue.status());
         let mail = match database {
             Some(_) => self.asked(self.ask_mail()).await,
             None => None,
@@ -115,6 +128,7 @@ impl Services {
             database,
             redis,
             mail,
+            queue: queue.ok(),
         }
     }
 
@@ -127,7 +141,10 @@ impl Services {
     pub async fn gauges(&self) -> Gauges {
         let readiness = self.readiness().await;
         let backlog = match readiness.database {
-            Some(_) => self.asked(outbox::backlog(&self.0.db, self.now())).await,
+            Some(_) => {
+                self.asked(outbox::backlog(&self.0.db, self.0.clock.database_now()))
+                    .await
+            }
             None => None,
         };
         let seconds = |time: Duration| time.to_std().unwrap_or_default();
@@ -146,7 +163,7 @@ impl Services {
             }),
             outbox_lag: readiness.mail.map(|mail| seconds(mail.outbox_lag)),
             worker_age: readiness.mail.and_then(|mail| mail.worker_age).map(seconds),
-            queue_waiting: self.0.queue.waiting().await.ok(),
+            queue_waiting: readiness.queue.map(|queue| queue.waiting),
             password_hashes: self.0.hasher.load(),
         }
     }
@@ -162,7 +179,7 @@ impl Services {
     pub async fn watch_database(&self) {
         let mut since: Option<Timestamp> = None;
         loop {
-            let answer = timeout(PATIENCE, self.0.db.ping()).await;
+            let answer = timeout(PATIENCE, self.compare_clocks()).await;
             let problem = match answer {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error),
@@ -184,6 +201,17 @@ impl Services {
         }
     }
 
+    /// Compares this machine's clock with that of PostgreSQL, which due mails are judged by. SQLite
+    /// has no clock of its own.
+    pub async fn compare_clocks(&self) -> Result<(), DbError> {
+        if self.0.db.is_sqlite() {
+            return self.0.db.ping().await;
+        }
+        let time = self.0.db.now().await?;
+        self.0.clock.compare_with_database(time);
+        Ok(())
+    }
+
     async fn ask_database(&self) -> Option<StdDuration> {
         let asked = Instant::now();
         self.asked(self.0.db.ping()).await?;
@@ -198,12 +226,12 @@ impl Services {
     async fn ask_mail(&self) -> Result<MailReadiness, DbError> {
         let now = self.now();
         let seen = heartbeats::last(&self.0.db).await?;
-        let due = outbox::oldest_due(&self.0.db, now).await?;
-        // The clocks of two machines need not agree.
-        let since = |then: Timestamp| (now - then).max(Duration::zero());
+        let due_now = self.0.clock.database_now();
+        let due = outbox::oldest_due(&self.0.db, due_now).await?;
         Ok(MailReadiness {
-            worker_age: seen.map(since),
-            outbox_lag: due.map_or(Duration::zero(), since),
+            // The clocks of two machines may differ.
+            worker_age: seen.map(|then| (now - then).max(Duration::zero())),
+            outbox_lag: due.map_or(Duration::zero(), |then| due_now - then),
         })
     }
 

@@ -131,7 +131,7 @@ impl Services {
         };
         let (challenge, mail) = self.write_code(ctx, &tx, new).await?;
         tx.commit().await?;
-        self.ring(mail).await;
+        self.enqueue(mail).await;
         Ok(challenge)
     }
 }

@@ -5,10 +5,11 @@ use std::future::Future;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,10 +17,10 @@ use tracing::Instrument;
 
 use crate::config::MailConfig;
 use crate::domain::id::MailId;
-use crate::domain::mail::{MailContext, RenderedMail};
+use crate::domain::mail::{MailContext, OutboxMail, RenderedMail};
 use crate::mail::templates::Templates;
 use crate::mail::{Mailer, Sent};
-use crate::queue::{Bell, Queue};
+use crate::queue::{Job, Queue};
 use crate::service::{AfterFailure, LeasedMail, MailFailure, ServiceError, Services};
 use crate::telemetry::{self, event};
 
@@ -38,13 +39,15 @@ pub(super) struct Delivery {
     pub(super) services: Services,
     templates: Arc<Templates>,
     mailer: Arc<Mailer>,
-    /// One for each mail that may be on its way at once.
-    places: Semaphore,
+    /// One for each mail that may be sent at the same time.
+    permits: Arc<Semaphore>,
     concurrency: usize,
     deadline: Duration,
     fallback_to_console: bool,
-    /// Every send there is, whether or not the one who asked for it still waits.
+    /// All sends in progress.
     pub(super) sends: TaskTracker,
+    /// How many jobs arrived from the queue.
+    jobs: AtomicUsize,
     shutdown: CancellationToken,
 }
 
@@ -83,53 +86,88 @@ impl Delivery {
             services,
             templates,
             mailer,
-            places: Semaphore::new(config.concurrency),
+            permits: Arc::new(Semaphore::new(config.concurrency)),
             concurrency: config.concurrency,
             deadline,
             fallback_to_console: config.fallback_to_console,
             sends: TaskTracker::new(),
+            jobs: AtomicUsize::new(0),
             shutdown,
         }
     }
 
-    /// Whether nothing is on its way.
+    /// Whether nothing is being sent.
     pub(super) fn is_idle(&self) -> bool {
-        self.places.available_permits() == self.concurrency
+        self.permits.available_permits() == self.concurrency
     }
 
-    /// The apalis handler. It has no error to give: the outbox row says what is next.
-    pub(super) async fn on_bell(self: Arc<Self>, bell: Bell) {
-        let id = self.queue.answer(bell);
-        self.deliver(id).await;
+    /// How many jobs arrived from the queue so far.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.load(Relaxed)
     }
 
-    /// Tries to deliver a mail, unless it is done, held by another, or not due. The try runs in a
-    /// task of its own: it goes on if this future is dropped, as apalis does when Redis fails.
-    pub(super) async fn deliver(self: &Arc<Self>, id: MailId) {
-        let this = Arc::clone(self);
-        let send = self.sends.spawn(async move { this.take_place(id).await });
-        // A panic was logged by the panic hook; the mail is tried again when its lease ends.
-        let _ = send.await;
-    }
-
-    /// Waits for its turn. Who has none yet when the worker stops leaves the mail to others.
-    async fn take_place(&self, id: MailId) {
-        let place = tokio::select! {
-            biased;
-            () = self.shutdown.cancelled() => return,
-            place = self.places.acquire() => place,
-        };
-        if place.is_err() {
+    /// The apalis handler. It returns no error: the outbox row says what is next. Sending runs in a
+    /// task of its own, because apalis drops its handlers when Redis fails.
+    pub(super) async fn on_job(self: Arc<Self>, job: Job) {
+        self.jobs.fetch_add(1, Relaxed);
+        let id = self.queue.taken(job);
+        let Some(permit) = self.permit().await else {
             return;
+        };
+        let this = Arc::clone(&self);
+        let sending = self.sends.spawn(async move {
+            let _permit = permit;
+            match this.services.lease_mail(id).await {
+                Ok(Some(mail)) => this.deliver(mail).await,
+                Ok(None) => {}
+                Err(error) => report(&error, Some(id), "cannot lease the mail"),
+            }
+        });
+        // A panic was logged by the panic hook; the mail is retried when its lease ends.
+        let _ = sending.await;
+    }
+
+    /// Begins to deliver as many due mails as there are permits. Whether there may be more.
+    pub(super) async fn deliver_due(self: &Arc<Self>) -> bool {
+        let Some(permit) = self.permit().await else {
+            return false;
+        };
+        let more = std::iter::from_fn(|| Arc::clone(&self.permits).try_acquire_owned().ok());
+        let permits: Vec<_> = std::iter::once(permit).chain(more).collect();
+        let asked = permits.len();
+        let mails = match self.services.lease_due_mails(asked).await {
+            Ok(mails) => mails,
+            Err(error) => {
+                report(&error, None, "cannot read the outbox");
+                return false;
+            }
+        };
+        let more = mails.len() == asked;
+        for (mail, permit) in mails.into_iter().zip(permits) {
+            let this = Arc::clone(self);
+            self.sends.spawn(async move {
+                let _permit = permit;
+                this.deliver(mail).await;
+            });
         }
-        match self.services.lease_mail(id).await {
+        more
+    }
+
+    /// Waits for permission to send a mail. `None` once the worker stops.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => None,
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
+        }
+    }
+
+    async fn deliver(&self, mail: OutboxMail) {
+        let id = mail.id;
+        match self.services.prepare_mail(mail).await {
             Ok(Some(leased)) => self.deliver_leased(&leased).await,
             Ok(None) => {}
-            Err(error) => event::emit(event::InternalError {
-                mail_id: Some(id),
-                reason: Some("cannot lease the mail"),
-                ..event::InternalError::new(&error)
-            }),
+            Err(error) => report(&error, Some(id), "cannot prepare the mail"),
         }
     }
 
@@ -270,6 +308,14 @@ impl Delivery {
             metrics.mail_tries(outcome, mail.attempts);
         }
     }
+}
+
+fn report(error: &ServiceError, mail_id: Option<MailId>, reason: &str) {
+    event::emit(event::InternalError {
+        mail_id,
+        reason: Some(reason),
+        ..event::InternalError::new(error)
+    });
 }
 
 /// Records an outcome, again if the database fails.

@@ -1,9 +1,8 @@
-//! Sends the mails of the outbox: apalis workers that answer the queue's bells, each supervised,
-//! and a sweeper that finds what no bell told of. A janitor deletes what is over.
+//! Sends the mails of the outbox: supervised apalis workers take jobs from the queue, and a sweeper
+//! delivers all other due mails. Also deletes old data.
 
+mod cleanup;
 mod delivery;
-mod heartbeat;
-mod janitor;
 mod supervisor;
 mod sweeper;
 
@@ -14,9 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::cleanup::clean_up_on_schedule;
 use self::delivery::Delivery;
-use self::janitor::Janitor;
-use self::supervisor::{revive, supervise};
+use self::supervisor::{restart, supervise};
 use self::sweeper::Sweeper;
 use crate::config::MailConfig;
 use crate::mail::Mailer;
@@ -25,11 +24,11 @@ use crate::queue::{Queue, Source};
 use crate::service::Services;
 use crate::telemetry::event;
 
-/// How long sends in flight may take once the worker is told to stop.
+/// How long mails in progress may take once the worker stops.
 const FINISH_SENDS: Duration = Duration::from_secs(18);
-/// How long the queue may then take to hear that their jobs are done.
+/// How long acknowledging their jobs may then take.
 const FINISH_JOBS: Duration = Duration::from_secs(2);
-/// Jobs one apalis worker on Redis handles at once; with more of them its shutdown can block.
+/// Jobs that one apalis worker on Redis handles at once; with more, its shutdown can block.
 const JOBS_PER_WORKER: usize = 4;
 
 /// Sends mail in the background.
@@ -59,45 +58,50 @@ impl Worker {
         }
     }
 
-    /// Sends mails until `shutdown`, then lets those on their way arrive; returns within 20 s of
-    /// it. A mail that took longer is sent again when its lease ends.
+    /// Sends mails until `shutdown`, then waits for those being sent; returns within 20 s of it. A
+    /// mail that takes longer is sent again when its lease ends.
     pub async fn run(self, shutdown: CancellationToken) {
+        let Self {
+            queue,
+            services,
+            templates,
+            mailer,
+            config,
+        } = self;
         let delivery = Arc::new(Delivery::new(
-            self.queue.clone(),
-            self.services.clone(),
-            self.templates,
-            self.mailer,
-            &self.config,
+            queue.clone(),
+            services.clone(),
+            templates,
+            mailer,
+            &config,
             shutdown.clone(),
         ));
         let mut parts = JoinSet::new();
-        for concurrency in shares(self.config.concurrency, &self.queue.source()) {
-            let (queue, delivery) = (self.queue.clone(), Arc::clone(&delivery));
-            let stop = shutdown.clone();
-            parts.spawn(revive(shutdown.clone(), move || {
-                let (queue, delivery) = (queue.clone(), Arc::clone(&delivery));
-                supervise(queue, delivery, concurrency, stop.clone())
+        for concurrency in shares(config.concurrency, &queue.source()) {
+            let (queue, delivery, stop) = (queue.clone(), Arc::clone(&delivery), shutdown.clone());
+            parts.spawn(restart(shutdown.clone(), move || {
+                supervise(
+                    queue.clone(),
+                    Arc::clone(&delivery),
+                    concurrency,
+                    stop.clone(),
+                )
             }));
         }
-        let (services, stop) = (self.services.clone(), shutdown.clone());
-        parts.spawn(revive(shutdown.clone(), move || {
-            Janitor::new(services.clone()).run(stop.clone())
+        let (cleaned, stop) = (services.clone(), shutdown.clone());
+        parts.spawn(restart(shutdown.clone(), move || {
+            clean_up_on_schedule(cleaned.clone(), stop.clone())
         }));
-        let (sending, stop) = (Arc::clone(&delivery), shutdown.clone());
-        parts.spawn(revive(shutdown.clone(), move || {
-            let sweeper = Sweeper::new(
-                self.queue.clone(),
-                self.services.clone(),
-                Arc::clone(&sending),
-            );
-            sweeper.run(stop.clone())
+        let (swept, stop) = (Arc::clone(&delivery), shutdown.clone());
+        parts.spawn(restart(shutdown.clone(), move || {
+            Sweeper::new(queue.clone(), services.clone(), Arc::clone(&swept)).run(stop.clone())
         }));
 
         shutdown.cancelled().await;
         delivery.sends.close();
         if timeout(FINISH_SENDS, delivery.sends.wait()).await.is_err() {
             event::emit(event::WorkerStopped {
-                reason: "not every mail on its way was taken",
+                reason: "some mails were still being sent",
             });
         }
         // What has not ended by then is dropped with the set.
@@ -107,7 +111,7 @@ impl Worker {
 }
 
 /// How many jobs each apalis worker handles at once. The queue in the process wakes one worker
-/// only; on Redis there are at least two, so that one that died does not stop the mail.
+/// only; on Redis there are at least two, so that mail does not stop when one of them fails.
 fn shares(concurrency: usize, source: &Source) -> Vec<usize> {
     let workers = match source {
         Source::Memory(_) => 1,

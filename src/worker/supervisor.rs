@@ -1,5 +1,5 @@
-//! Keeps the parts of the worker alive: any error of Redis ends an apalis worker for good, and a
-//! panic any of them.
+//! Restarts the parts of the worker: an apalis worker ends at any error of Redis, and every part at
+//! a panic.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::Delivery;
-use crate::queue::{Bell, Queue, Source};
+use crate::queue::{Job, Queue, Source};
 use crate::telemetry::event;
 
-/// The wait before a worker is started again; it doubles while workers die young.
+/// The delay before a restart; it doubles while workers end soon after their start.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
-/// The longest wait.
+/// The longest delay.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
-/// A worker that lived this long did not die young.
+/// A worker that ran for this long did not end soon.
 const HEALTHY: Duration = Duration::from_secs(30);
 
-/// Runs a part of the worker, and again if it ends before `shutdown`, be it by a panic.
-pub(super) async fn revive<F: Future<Output = ()>>(
+/// Runs a part of the worker, and restarts it if it ends or panics before `shutdown`.
+pub(super) async fn restart<F: Future<Output = ()>>(
     shutdown: CancellationToken,
     part: impl Fn() -> F,
 ) {
@@ -42,8 +42,8 @@ pub(super) async fn revive<F: Future<Output = ()>>(
     }
 }
 
-/// Runs a worker that handles `concurrency` bells at once, and another when it ends, until
-/// `shutdown`; then lets it finish what it has taken.
+/// Runs an apalis worker that handles `concurrency` jobs at once, and another one when it ends, until
+/// `shutdown`. Then the worker finishes the jobs that it has taken.
 pub(super) async fn supervise(
     queue: Queue,
     delivery: Arc<Delivery>,
@@ -64,7 +64,7 @@ pub(super) async fn supervise(
         }
         worker = new_name();
         delivery.services.metrics().worker_restarted();
-        // Of the lines apalis makes of it, the last has the cause.
+        // The last line of apalis's report is the cause.
         let report = ended.err().map(|error| error.to_string());
         let cause = report.as_deref().and_then(|report| report.lines().last());
         event::emit(event::WorkerRestarted {
@@ -79,7 +79,7 @@ pub(super) async fn supervise(
     }
 }
 
-/// Two live workers of one name hide each other's orphaned jobs, so no name is used twice.
+/// Two live workers with the same name hide each other's orphaned jobs, so names are unique.
 fn new_name() -> String {
     format!("mail-{}", RandomId::default())
 }
@@ -106,19 +106,19 @@ async fn run(
 
 fn register(queue: &Queue, delivery: &Arc<Delivery>, name: String, concurrency: usize) -> Monitor {
     let delivery = Arc::clone(delivery);
-    let answer = move |bell: Bell| Arc::clone(&delivery).on_bell(bell);
+    let handler = move |job: Job| Arc::clone(&delivery).on_job(job);
     match queue.source() {
         Source::Memory(source) => Monitor::new().register(move |_| {
             WorkerBuilder::new(name.clone())
                 .backend(source.clone())
                 .concurrency(concurrency)
-                .build(answer.clone())
+                .build(handler.clone())
         }),
         Source::Redis(source) => Monitor::new().register(move |_| {
             WorkerBuilder::new(name.clone())
                 .backend(source.as_ref().clone())
                 .concurrency(concurrency)
-                .build(answer.clone())
+                .build(handler.clone())
         }),
     }
 }
@@ -129,15 +129,14 @@ mod tests {
 
     use super::*;
 
-    /// Whatever ends a part, it runs again, until it is told to end.
     #[tokio::test]
-    async fn a_part_that_panics_or_ends_is_revived() {
+    async fn a_part_that_panics_or_ends_is_restarted() {
         let (lives, shutdown) = (AtomicU32::new(0), CancellationToken::new());
         let part = || {
             // Before its first await, too.
             let life = lives.fetch_add(1, Ordering::Relaxed);
             let shutdown = shutdown.clone();
-            assert_ne!(life, 0, "a panic that the test wants");
+            assert_ne!(life, 0, "a panic on purpose");
             async move {
                 assert_ne!(life, 1, "another one");
                 if life == 3 {
@@ -145,9 +144,7 @@ mod tests {
                 }
             }
         };
-        let revived = revive(shutdown.clone(), part);
-        let ended = tokio::time::timeout(Duration::from_secs(20), revived).await;
-        assert!(ended.is_ok());
+        restart(shutdown.clone(), part).await;
         assert_eq!(lives.load(Ordering::Relaxed), 4);
     }
 }

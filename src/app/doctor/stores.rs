@@ -177,16 +177,25 @@ pub(super) async fn check_redis(config: &Config) -> Vec<Finding> {
             )];
         }
     };
-    let waiting = match queue.waiting().await {
-        Ok(waiting) => waiting,
+    let status = match queue.status().await {
+        Ok(status) => status,
         Err(error) => {
             let advice = "See that it runs and that REDIS_URL names it and its password. Until \
                           then nothing is lost, but mail is later and limits count per process.";
             return vec![Finding::failed(REDIS, with_sources(&error), advice)];
         }
     };
-    let found = format!("answers; {waiting} mails are announced to workers");
-    let queue = if waiting < WAITING_MAX {
+    let found = format!("responds; {} jobs wait for workers", status.waiting);
+    let queue = if status.is_stuck {
+        let advice = "Workers receive no jobs, so mails are sent seconds later than usual. Allow \
+                      the Redis user all commands on the keys `gatelodge:*` and `core:apalis:*`, \
+                      and delete any key `core:apalis:queues:list` that another program made.";
+        Finding::warning(
+            REDIS,
+            format!("{found}, but no worker receives them"),
+            advice,
+        )
+    } else if status.waiting < WAITING_MAX {
         Finding::ok(REDIS, found)
     } else {
         Finding::warning(
