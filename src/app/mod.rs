@@ -129,6 +129,7 @@ impl App {
             queue,
             services,
         } = assemble(&config, clock.clone()).await?;
+        services.compare_clocks().await?;
         let templates = Templates::load(&config.app, &config.templates)?;
         let mailbox = Mailbox::default();
         let mailer = Mailer::new(&config.mail, &mailbox, &clock)?;

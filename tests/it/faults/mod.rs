@@ -8,6 +8,7 @@ mod log_disk;
 mod mail_server;
 mod outages;
 mod processes;
+mod queue;
 mod redis;
 mod rolling;
 mod silence;

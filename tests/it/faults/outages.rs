@@ -87,7 +87,7 @@ async fn a_stuck_redis_holds_nobody_up() {
     assert_eq!(server.count(), 3);
 }
 
-/// Bells that Redis forgot before anybody answered them are rung again.
+/// Mails whose jobs Redis lost are delivered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wiped_queue_loses_no_mail() {
     let deployment = Deployment::clustered().await;
