@@ -156,7 +156,7 @@ impl Queue {
     }
 
     /// Tells the queue that a worker has taken a job.
-    pub fn taken(&self, job: Job) -> MailId {
+    pub fn taken(&self, job: &Job) -> MailId {
         if let Self::Memory(queue) = self {
             queue.waiting.fetch_sub(1, Ordering::Relaxed);
         }

@@ -12,43 +12,44 @@ pub type Timestamp = DateTime<Utc>;
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Arc<State>);
 
+/// In milliseconds.
 #[derive(Debug, Default)]
 struct State {
-    offset_ms: AtomicI64,
+    offset: AtomicI64,
     /// How wrong the system clock is, for tests.
-    error_ms: i64,
-    database_ahead_ms: AtomicI64,
+    error: i64,
+    database_ahead: AtomicI64,
 }
 
 impl Clock {
     /// A clock of a machine whose system clock is wrong by `error`.
     pub fn wrong_by(error: Duration) -> Self {
         Self(Arc::new(State {
-            error_ms: error.num_milliseconds(),
+            error: error.num_milliseconds(),
             ..State::default()
         }))
     }
 
     pub fn now(&self) -> Timestamp {
-        self.system() + Duration::milliseconds(self.0.offset_ms.load(Relaxed))
+        self.system() + Duration::milliseconds(self.0.offset.load(Relaxed))
     }
 
     /// The time by the database's clock, which all processes share, as last compared.
     pub fn database_now(&self) -> Timestamp {
-        self.now() + Duration::milliseconds(self.0.database_ahead_ms.load(Relaxed))
+        self.now() + Duration::milliseconds(self.0.database_ahead.load(Relaxed))
     }
 
     /// Compares the system clock with the database's, which showed `time` just now.
     pub fn compare_with_database(&self, time: Timestamp) {
         let ahead = time - self.system();
         self.0
-            .database_ahead_ms
+            .database_ahead
             .store(ahead.num_milliseconds(), Relaxed);
     }
 
     /// Moves this clock and all its clones forward.
     pub fn advance(&self, by: Duration) {
-        self.0.offset_ms.fetch_add(by.num_milliseconds(), Relaxed);
+        self.0.offset.fetch_add(by.num_milliseconds(), Relaxed);
     }
 
     #[expect(
@@ -56,6 +57,6 @@ impl Clock {
         reason = "the one reader of the system clock"
     )]
     fn system(&self) -> Timestamp {
-        (Utc::now() + Duration::milliseconds(self.0.error_ms)).trunc_subsecs(6)
+        (Utc::now() + Duration::milliseconds(self.0.error)).trunc_subsecs(6)
     }
 }

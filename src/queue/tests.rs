@@ -35,10 +35,10 @@ async fn a_full_queue_takes_no_jobs_until_one_is_taken() {
         queue.enqueue(mail(number)).await.unwrap();
     }
     assert_eq!(queue.status().await.unwrap().waiting, WAITING_MAX);
-    assert_eq!(queue.taken(next(&mut source).await), mail(0));
+    assert_eq!(queue.taken(&next(&mut source).await), mail(0));
     assert_eq!(queue.status().await.unwrap().waiting, WAITING_MAX - 1);
     for number in 1..WAITING_MAX {
-        assert_eq!(queue.taken(next(&mut source).await), mail(number));
+        assert_eq!(queue.taken(&next(&mut source).await), mail(number));
     }
     assert_eq!(queue.status().await.unwrap().waiting, 0);
 }

@@ -110,7 +110,7 @@ impl Delivery {
     /// task of its own, because apalis drops its handlers when Redis fails.
     pub(super) async fn on_job(self: Arc<Self>, job: Job) {
         self.jobs.fetch_add(1, Relaxed);
-        let id = self.queue.taken(job);
+        let id = self.queue.taken(&job);
         let Some(permit) = self.permit().await else {
             return;
         };
