@@ -37,13 +37,13 @@ impl fmt::Debug for Password {
 /// Why a password is too weak. `Display` is shown to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
-    #[error("A password has at least {min_chars} characters.")]
+    #[error("A password must have at least {min_chars} characters.")]
     TooShort { min_chars: usize },
-    #[error("A password has at most {MAX_CHARS} characters.")]
+    #[error("A password can have at most {MAX_CHARS} characters.")]
     TooLong,
-    #[error("This password is one of the most common ones.")]
+    #[error("This password is too common.")]
     TooCommon,
-    #[error("A password must not be your address or your name.")]
+    #[error("Your password must not be your email address or your name.")]
     TooPersonal,
 }
 

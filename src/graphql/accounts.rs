@@ -1,4 +1,4 @@
-//! The accounts that a page speaks of.
+//! The users that a page refers to.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::domain::id::UserId;
 use crate::domain::user::User as Account;
 use crate::service::Services;
 
-/// Accounts that the rows of a page have in common: one statement for all of them, when the first
-/// is asked for.
+/// The users that the items of a page refer to. They are loaded together when the first of them is
+/// requested.
 #[derive(Clone)]
 pub(super) struct Accounts(Arc<Page>);
 
@@ -29,7 +29,7 @@ impl Accounts {
         }))
     }
 
-    /// One of them; `None` if it was erased.
+    /// One of them; `None` if it was deleted.
     pub(super) async fn get(
         &self,
         services: &Services,

@@ -1,4 +1,4 @@
-//! Signing up and logging in by emailed code.
+//! Signing up and signing in with emailed codes.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -11,14 +11,14 @@ use super::session::AuthSession;
 use crate::domain::user::ProfileInput;
 use crate::service;
 
-/// A code is on its way.
+/// A code that was sent by email.
 #[derive(SimpleObject)]
 pub(super) struct CodeChallenge {
-    /// Where it goes, in lower case.
+    /// The email address that it was sent to, in lower case.
     email: String,
-    /// How many characters it has.
+    /// The number of characters of the code.
     code_length: u32,
-    /// From when it is worth nothing.
+    /// When the code expires.
     expires_at: DateTime<Utc>,
 }
 
@@ -32,10 +32,10 @@ impl From<service::CodeChallenge> for CodeChallenge {
     }
 }
 
-/// Who wants an account.
+/// Input of `requestSignupCode`.
 #[derive(InputObject)]
 pub(super) struct RequestSignupCodeInput {
-    /// Where the code goes.
+    /// The email address to send the code to.
     email: String,
     /// The display name, 1 to 120 characters.
     name: String,
@@ -43,78 +43,78 @@ pub(super) struct RequestSignupCodeInput {
     first_name: Option<String>,
     /// The family name, at most 120 characters.
     last_name: Option<String>,
-    /// A telephone number, at most 40 characters.
+    /// The phone number, at most 40 characters.
     phone: Option<String>,
     /// The company, at most 120 characters.
     company: Option<String>,
-    /// Joins this team on verification.
+    /// The token of an invitation to accept when the code is verified.
     invitation_token: Option<String>,
 }
 
-/// The answer to a sign-up code.
+/// Input of `verifySignupCode`.
 #[derive(InputObject)]
 pub(super) struct VerifySignupCodeInput {
-    /// The address the code was sent to.
+    /// The email address that the code was sent to.
     email: String,
-    /// The code; spaces, hyphens and case do not matter.
+    /// The code. Spaces, hyphens and case are ignored.
     code: String,
-    /// Overrides the name given with the request.
+    /// Replaces the name given with `requestSignupCode`.
     name: Option<String>,
 }
 
-/// Who wants to log in.
+/// Input of `requestLoginCode`.
 #[derive(InputObject)]
 pub(super) struct RequestLoginCodeInput {
-    /// The account's address.
+    /// The user's email address.
     email: String,
 }
 
-/// The answer to a login code.
+/// Input of `verifyLoginCode`.
 #[derive(InputObject)]
 pub(super) struct VerifyLoginCodeInput {
-    /// The address the code was sent to.
+    /// The email address that the code was sent to.
     email: String,
-    /// The code; spaces, hyphens and case do not matter.
+    /// The code. Spaces, hyphens and case are ignored.
     code: String,
 }
 
 payloads! {
-    /// The answer to `requestSignupCode`.
+    /// The result of `requestSignupCode`.
     RequestSignupCodePayload {
-        /// The code that is on its way.
+        /// The code that was sent.
         challenge: CodeChallenge
     }
-    /// The answer to `verifySignupCode`.
+    /// The result of `verifySignupCode`.
     VerifySignupCodePayload {
-        /// The session of the new account.
+        /// The session of the new user.
         session: AuthSession
     }
-    /// The answer to `requestLoginCode`.
+    /// The result of `requestLoginCode`.
     RequestLoginCodePayload {
-        /// The code that is on its way.
+        /// The code that was sent.
         challenge: CodeChallenge
     }
-    /// The answer to `verifyLoginCode`.
+    /// The result of `verifyLoginCode`.
     VerifyLoginCodePayload {
         /// The new session.
         session: AuthSession
     }
 }
 
-/// Mutations of the code flows.
 #[derive(Default)]
 pub(super) struct CodeMutation;
 
 #[Object]
 impl CodeMutation {
-    /// Mails a code to an address that wants an account. A new code takes the place of an older
-    /// one.
+    /// Sends a code to the email address of a new user. It replaces any earlier code.
     #[graphql(directive = public::apply())]
     async fn request_signup_code(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who wants an account.")] input: RequestSignupCodeInput,
+        #[graphql(desc = "The email address and the profile of the new user.")]
+        input: RequestSignupCodeInput,
     ) -> Result<RequestSignupCodePayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let profile = ProfileInput {
             name: input.name,
             first_name: input.first_name,
@@ -123,55 +123,51 @@ impl CodeMutation {
             company: input.company,
         };
         let invitation = input.invitation_token.as_deref();
-        let challenge = ctx
-            .services()
-            .request_signup_code(ctx.operation(), &input.email, profile, invitation)
-            .await;
-        RequestSignupCodePayload::of(challenge)
+        RequestSignupCodePayload::of(
+            services
+                .request_signup_code(operation, &input.email, profile, invitation)
+                .await,
+        )
     }
 
-    /// Makes the account that a code was asked for, and signs it in.
+    /// Verifies a sign-up code, creates the user and signs them in.
     #[graphql(directive = public::apply())]
     async fn verify_signup_code(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The code, and whom it was sent to.")] input: VerifySignupCodeInput,
+        #[graphql(desc = "The code and the email address that it was sent to.")]
+        input: VerifySignupCodeInput,
     ) -> Result<VerifySignupCodePayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let VerifySignupCodeInput { email, code, name } = input;
-        let signed_in = ctx
-            .services()
-            .verify_signup_code(ctx.operation(), &email, &code, name.as_deref())
-            .await;
-        VerifySignupCodePayload::of(signed_in)
+        VerifySignupCodePayload::of(
+            services
+                .verify_signup_code(operation, &email, &code, name.as_deref())
+                .await,
+        )
     }
 
-    /// Mails a code to an account that wants to log in. A new code takes the place of an older
-    /// one.
+    /// Sends a sign-in code to the email address of a user. It replaces any earlier code.
     #[graphql(directive = public::apply())]
     async fn request_login_code(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who wants to log in.")] input: RequestLoginCodeInput,
+        #[graphql(desc = "The email address to send the code to.")] input: RequestLoginCodeInput,
     ) -> Result<RequestLoginCodePayload, ApiError> {
-        let challenge = ctx
-            .services()
-            .request_login_code(ctx.operation(), &input.email)
-            .await;
-        RequestLoginCodePayload::of(challenge)
+        let (services, operation) = ctx.parts();
+        RequestLoginCodePayload::of(services.request_login_code(operation, &input.email).await)
     }
 
-    /// Signs an account in with the code that was mailed to it.
+    /// Verifies a sign-in code and signs the user in.
     #[graphql(directive = public::apply())]
     async fn verify_login_code(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The code, and whom it was sent to.")] input: VerifyLoginCodeInput,
+        #[graphql(desc = "The code and the email address that it was sent to.")]
+        input: VerifyLoginCodeInput,
     ) -> Result<VerifyLoginCodePayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let VerifyLoginCodeInput { email, code } = input;
-        let signed_in = ctx
-            .services()
-            .verify_login_code(ctx.operation(), &email, &code)
-            .await;
-        VerifyLoginCodePayload::of(signed_in)
+        VerifyLoginCodePayload::of(services.verify_login_code(operation, &email, &code).await)
     }
 }

@@ -1,6 +1,8 @@
-//! Lists in pages, as Relay's connections: by keyset, so that no page is slower than another.
+//! Pages of lists, as Relay's connections. They are read by keyset, so that no page is slower than
+//! another.
 
-use async_graphql::{Enum, ID, SimpleObject};
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Enum, ID, ObjectType, OutputType};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use uuid::Uuid;
@@ -8,65 +10,55 @@ use uuid::Uuid;
 use super::error::ApiError;
 use crate::domain::team::{Page, PageEnd, Slice};
 
-/// Items of a page where neither `first` nor `last` is given.
+/// The items of a page if neither `first` nor `last` is given.
 const PAGE_DEFAULT: u32 = 20;
-/// Items of a page at most.
+/// The most items of a page.
 const PAGE_MAX: u32 = 100;
 
-/// Where a page lies in its list.
-#[derive(SimpleObject)]
-pub(super) struct PageInfo {
-    /// Whether more comes after it.
-    has_next_page: bool,
-    /// Whether more comes before it.
-    has_previous_page: bool,
-    /// The cursor of its first item; null for an empty page.
-    start_cursor: Option<String>,
-    /// The cursor of its last item; null for an empty page.
-    end_cursor: Option<String>,
+/// A page of nodes, each made from an item of a slice and named by its id. `fields` are the fields
+/// of the connection besides those of every connection.
+pub(super) fn connection<Item, Node: OutputType, Fields: ObjectType>(
+    slice: Slice<Item>,
+    fields: Fields,
+    node: impl Fn(Item) -> (Uuid, Node),
+) -> Connection<String, Node, Fields> {
+    let Slice {
+        items,
+        has_previous,
+        has_next,
+    } = slice;
+    let mut connection = Connection::with_additional_fields(has_previous, has_next, fields);
+    connection.edges = items
+        .into_iter()
+        .map(node)
+        .map(|(id, node)| Edge::new(BASE64_URL_SAFE_NO_PAD.encode(id), node))
+        .collect();
+    connection
 }
 
-impl PageInfo {
-    pub(super) fn of<T>(slice: &Slice<T>, id: impl Fn(&T) -> Uuid) -> Self {
-        Self {
-            has_next_page: slice.has_next,
-            has_previous_page: slice.has_previous,
-            start_cursor: slice.items.first().map(|item| cursor(id(item))),
-            end_cursor: slice.items.last().map(|item| cursor(id(item))),
+/// The page that the arguments of a connection ask for; an error for a size out of range, for
+/// `first` together with `last` and for malformed cursors.
+pub(super) fn page<Id: From<Uuid>>(
+    first: Option<i32>,
+    after: Option<String>,
+    last: Option<i32>,
+    before: Option<String>,
+) -> Result<Page<Id>, ApiError> {
+    let (size, end) = match (first, last) {
+        (Some(_), Some(_)) => {
+            let message = "Use either first or last, not both.";
+            return Err(ApiError::BadUserInput(message.into()));
         }
-    }
-}
-
-/// The arguments of a connection, as given.
-pub(super) struct PageArguments {
-    pub(super) first: Option<i32>,
-    pub(super) after: Option<String>,
-    pub(super) last: Option<i32>,
-    pub(super) before: Option<String>,
-}
-
-impl PageArguments {
-    /// The page that is meant; an error for negative sizes, `first` together with `last`, and
-    /// cursors that are none.
-    pub(super) fn page<Id: From<Uuid>>(self) -> Result<Page<Id>, ApiError> {
-        let (size, end) = match (self.first, self.last) {
-            (Some(_), Some(_)) => {
-                return Err(ApiError::BadUserInput(
-                    "Give first or last, not both.".into(),
-                ));
-            }
-            (None, None) => (PAGE_DEFAULT, PageEnd::First),
-            (Some(size), None) => (page_size(size)?, PageEnd::First),
-            (None, Some(size)) => (page_size(size)?, PageEnd::Last),
-        };
-        let place = |cursor: Option<String>| cursor.map(|cursor| read_cursor(&cursor)).transpose();
-        Ok(Page {
-            size,
-            end,
-            after: place(self.after)?,
-            before: place(self.before)?,
-        })
-    }
+        (None, None) => (PAGE_DEFAULT, PageEnd::First),
+        (Some(size), None) => (page_size(size)?, PageEnd::First),
+        (None, Some(size)) => (page_size(size)?, PageEnd::Last),
+    };
+    Ok(Page {
+        size,
+        end,
+        after: after.map(|cursor| read_cursor(&cursor)).transpose()?,
+        before: before.map(|cursor| read_cursor(&cursor)).transpose()?,
+    })
 }
 
 /// How many items a page can have, for a `first` or `last` that may not be valid.
@@ -79,20 +71,16 @@ fn page_size(size: i32) -> Result<u32, ApiError> {
     u32::try_from(size)
         .ok()
         .filter(|size| *size <= PAGE_MAX)
-        .ok_or(ApiError::BadUserInput("A page has 0 to 100 items.".into()))
-}
-
-/// The place of an item in its list, opaque to clients.
-pub(super) fn cursor(id: Uuid) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(id)
+        .ok_or(ApiError::BadUserInput(
+            "A page can have 0 to 100 items.".into(),
+        ))
 }
 
 fn read_cursor<Id: From<Uuid>>(cursor: &str) -> Result<Id, ApiError> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
     let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    id.map(Id::from).ok_or(ApiError::BadUserInput(
-        "This cursor is not one of ours.".into(),
-    ))
+    id.map(Id::from)
+        .ok_or(ApiError::BadUserInput("The cursor is malformed.".into()))
 }
 
 /// An opaque identifier as clients see it.
@@ -100,12 +88,12 @@ pub(super) fn to_id(id: impl Into<Uuid>) -> ID {
     id.into().to_string().into()
 }
 
-/// What a member may do.
+/// A role in a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "TeamRole", remote = "crate::domain::team::Role")]
 pub(super) enum TeamRole {
-    /// May see the team and its members.
+    /// Can see the team and its members.
     Member,
-    /// May change the team, its members and its invitations, too.
+    /// Can also change the team, its members and its invitations.
     Admin,
 }

@@ -7,6 +7,7 @@ use crate::service::Services;
 pub(super) trait ContextExt<'a> {
     fn services(&self) -> &'a Services;
     fn operation(&self) -> &'a OperationContext;
+    fn parts(&self) -> (&'a Services, &'a OperationContext);
 }
 
 impl<'a> ContextExt<'a> for Context<'a> {
@@ -16,5 +17,9 @@ impl<'a> ContextExt<'a> for Context<'a> {
 
     fn operation(&self) -> &'a OperationContext {
         self.data_unchecked()
+    }
+
+    fn parts(&self) -> (&'a Services, &'a OperationContext) {
+        (self.services(), self.operation())
     }
 }

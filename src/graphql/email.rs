@@ -1,4 +1,4 @@
-//! Proving the address of an account, and changing it.
+//! Verifying and changing a user's email address.
 
 use async_graphql::{Context, InputObject, Object};
 
@@ -9,109 +9,103 @@ use super::payload::payloads;
 use super::public;
 use super::user::User;
 
-/// The answer to a verification code.
+/// Input of `verifyEmail`.
 #[derive(InputObject)]
 pub(super) struct VerifyEmailInput {
-    /// The address the code was sent to.
+    /// The email address that the code was sent to.
     email: String,
-    /// The code; spaces, hyphens and case do not matter.
+    /// The code. Spaces, hyphens and case are ignored.
     code: String,
 }
 
-/// Which address the account is to have.
+/// Input of `requestEmailChange`.
 #[derive(InputObject)]
 pub(super) struct RequestEmailChangeInput {
-    /// The new address.
+    /// The new email address.
     new_email: String,
 }
 
-/// The answer to the code at the new address.
+/// Input of `confirmEmailChange`.
 #[derive(InputObject)]
 pub(super) struct ConfirmEmailChangeInput {
-    /// The code; spaces, hyphens and case do not matter.
+    /// The code. Spaces, hyphens and case are ignored.
     code: String,
 }
 
 payloads! {
-    /// The answer to `requestEmailVerification`.
+    /// The result of `requestEmailVerification`.
     RequestEmailVerificationPayload {
-        /// The code that is on its way.
+        /// The code that was sent.
         challenge: CodeChallenge
     }
-    /// The answer to `verifyEmail`.
+    /// The result of `verifyEmail`.
     VerifyEmailPayload {
-        /// The account, its address proved.
+        /// The user, with a verified email address.
         user: User
     }
-    /// The answer to `requestEmailChange`.
+    /// The result of `requestEmailChange`.
     RequestEmailChangePayload {
-        /// The code that is on its way to the new address.
+        /// The code that was sent to the new email address.
         challenge: CodeChallenge
     }
-    /// The answer to `confirmEmailChange`.
+    /// The result of `confirmEmailChange`.
     ConfirmEmailChangePayload {
-        /// The account with its new address.
+        /// The user, with the new email address.
         user: User
     }
 }
 
-/// Mutations of addresses.
 #[derive(Default)]
 pub(super) struct EmailMutation;
 
 #[Object]
 impl EmailMutation {
-    /// Mails a code to prove the address of the signed-in account.
+    /// Sends a code to verify the email address of the signed-in user.
     async fn request_email_verification(
         &self,
         ctx: &Context<'_>,
     ) -> Result<RequestEmailVerificationPayload, ApiError> {
-        let requested = ctx
-            .services()
-            .request_email_verification(ctx.operation())
-            .await;
-        RequestEmailVerificationPayload::of(requested)
+        let (services, operation) = ctx.parts();
+        RequestEmailVerificationPayload::of(services.request_email_verification(operation).await)
     }
 
-    /// Proves the address of an account that was registered with a password.
+    /// Verifies the email address of a user who registered with a password.
     #[graphql(directive = public::apply())]
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The answer to a verification code.")] input: VerifyEmailInput,
+        #[graphql(desc = "The code and the email address that it was sent to.")]
+        input: VerifyEmailInput,
     ) -> Result<VerifyEmailPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let VerifyEmailInput { email, code } = input;
-        let verified = ctx
-            .services()
-            .verify_email(ctx.operation(), &email, &code)
-            .await;
+        let verified = services.verify_email(operation, &email, &code).await;
         VerifyEmailPayload::of(verified.map(User::own))
     }
 
-    /// Mails a code to the new address; the old address is told.
+    /// Sends a code to the new email address, and a notice to the current one.
     async fn request_email_change(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which address the account is to have.")] input: RequestEmailChangeInput,
+        #[graphql(desc = "The new email address.")] input: RequestEmailChangeInput,
     ) -> Result<RequestEmailChangePayload, ApiError> {
-        let services = ctx.services();
-        let requested = services
-            .request_email_change(ctx.operation(), &input.new_email)
-            .await;
-        RequestEmailChangePayload::of(requested)
+        let (services, operation) = ctx.parts();
+        RequestEmailChangePayload::of(
+            services
+                .request_email_change(operation, &input.new_email)
+                .await,
+        )
     }
 
-    /// Gives the signed-in account its new address; the old address is told.
+    /// Changes the email address of the signed-in user, and sends a notice to the previous one.
     async fn confirm_email_change(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The answer to the code at the new address.")]
+        #[graphql(desc = "The code that was sent to the new email address.")]
         input: ConfirmEmailChangeInput,
     ) -> Result<ConfirmEmailChangePayload, ApiError> {
-        let services = ctx.services();
-        let confirmed = services
-            .confirm_email_change(ctx.operation(), &input.code)
-            .await;
+        let (services, operation) = ctx.parts();
+        let confirmed = services.confirm_email_change(operation, &input.code).await;
         ConfirmEmailChangePayload::of(confirmed.map(User::own))
     }
 }

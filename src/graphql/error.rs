@@ -1,4 +1,4 @@
-//! Errors as clients see them: those in payloads, and those at the top of an answer.
+//! Errors as clients see them: those in payloads and those at the top of a response.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,63 +11,63 @@ use crate::domain::operation::NotSignedIn;
 use crate::service::{Failure, Reason, Rejection, ServiceError, UserError};
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 
-/// What kind of mistake a person can mend.
+/// The kind of an error that the user can correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum ErrorCode {
-    /// Not an e-mail address that mail can be sent to.
+    /// The email address is not valid.
     InvalidEmail,
-    /// A name that is empty or too long.
+    /// A name is empty or too long.
     InvalidName,
-    /// Another field that is empty, too long or malformed.
+    /// Another field is empty, too long or malformed.
     InvalidInput,
-    /// A password that is too short, too common, or says who its owner is.
+    /// The password is too short, too common, or contains the email address or the name.
     WeakPassword,
-    /// The address has an account already.
+    /// A user with this email address already exists.
     EmailTaken,
-    /// The address has no account.
+    /// There is no user with this email address.
     AccountNotFound,
-    /// The account was disabled by an operator.
+    /// An administrator has disabled the account.
     AccountDisabled,
-    /// Wrong address or password.
+    /// The email address or the password is wrong.
     InvalidCredentials,
-    /// Wrong code, or no code is waiting for this address.
+    /// The code is wrong, or no code was requested for this email address.
     InvalidCode,
-    /// The code was right once, but its time is over.
+    /// The code has expired.
     CodeExpired,
-    /// The wrong-code budget of this code is spent; a new code is needed.
+    /// Too many wrong codes were entered. A new code is needed.
     TooManyAttempts,
-    /// Too often in too short a time.
+    /// There were too many requests in a short time.
     RateLimited,
-    /// A reset, invitation or refresh token that is unknown, used, revoked or expired.
+    /// A reset, invitation or refresh token is unknown, used, revoked or expired.
     InvalidToken,
-    /// The account must prove its address first.
+    /// The user must verify their email address first.
     EmailNotVerified,
-    /// There is no such thing, or it is not for the caller to see.
+    /// Not found, or not visible to the user.
     NotFound,
-    /// Only an admin of the team may do this.
+    /// Only an admin of the team can do this.
     NotTeamAdmin,
-    /// The person is a member of the team already.
+    /// The person is already a member of the team.
     AlreadyMember,
     /// The team would be left without an admin.
     LastAdmin,
-    /// The invitation is for another address than that of the signed-in account.
+    /// The invitation is for an email address other than the signed-in user's.
     InvitationEmailMismatch,
 }
 
-/// Something a person can mend. Subtypes add facts; `code` and `message` need no fragment.
+/// An error that the user can correct. Its types add fields; `code` and `message` need no fragment.
 #[derive(Interface)]
 #[graphql(
     name = "UserError",
-    field(name = "code", ty = "&ErrorCode", desc = "What kind of mistake it is."),
+    field(name = "code", ty = "&ErrorCode", desc = "The kind of the error."),
     field(
         name = "message",
         ty = "&String",
-        desc = "A sentence for people, in English."
+        desc = "A message for the user, in English."
     ),
     field(
         name = "field",
         ty = "&Option<Vec<String>>",
-        desc = "The path inside the input, such as `[\"email\"]`; null when none applies."
+        desc = "The path of the field in the input, such as `[\"email\"]`; null if the error is not about one field."
     )
 )]
 pub(super) enum PayloadError {
@@ -76,118 +76,105 @@ pub(super) enum PayloadError {
     RateLimited(RateLimitedError),
 }
 
-/// A mistake without further facts.
+/// An error without further fields.
 #[derive(SimpleObject)]
 pub(super) struct InputError {
-    /// What kind of mistake it is.
+    /// The kind of the error.
     code: ErrorCode,
-    /// A sentence for people, in English.
+    /// A message for the user, in English.
     message: String,
-    /// The path inside the input, such as `["email"]`; null when none applies.
+    /// The path of the field in the input, such as `["email"]`; null if the error is not about one field.
     field: Option<Vec<String>>,
 }
 
-/// A wrong code.
+/// A code was wrong.
 #[derive(SimpleObject)]
 pub(super) struct InvalidCodeError {
-    /// What kind of mistake it is.
+    /// The kind of the error.
     code: ErrorCode,
-    /// A sentence for people, in English.
+    /// A message for the user, in English.
     message: String,
-    /// The path inside the input, such as `["code"]`; null when none applies.
+    /// The path of the field in the input, such as `["code"]`; null if the error is not about one field.
     field: Option<Vec<String>>,
-    /// How many more answers the waiting code takes; 0 when none is waiting.
+    /// How many more attempts the code allows; 0 if there is no code.
     attempts_remaining: u32,
 }
 
-/// Too often in too short a time.
+/// There were too many requests in a short time.
 #[derive(SimpleObject)]
 pub(super) struct RateLimitedError {
-    /// What kind of mistake it is.
+    /// The kind of the error.
     code: ErrorCode,
-    /// A sentence for people, in English.
+    /// A message for the user, in English.
     message: String,
-    /// The path inside the input; null when none applies.
+    /// The path of the field in the input; null if the error is not about one field.
     field: Option<Vec<String>>,
-    /// Whole seconds until it is worth trying again.
+    /// The number of seconds until the next attempt is allowed.
     retry_after_seconds: i64,
 }
 
 impl From<UserError> for PayloadError {
     fn from(error: UserError) -> Self {
-        let told = Self::of(error);
-        if let Value::Enum(code) = told.kind().to_value() {
+        let code = ErrorCode::from(&error.reason);
+        if let Value::Enum(code) = code.to_value() {
             count_error(ErrorPlace::Payload, &code);
         }
-        told
-    }
-}
-
-impl PayloadError {
-    fn kind(&self) -> ErrorCode {
-        match self {
-            Self::Input(error) => error.code,
-            Self::InvalidCode(error) => error.code,
-            Self::RateLimited(error) => error.code,
-        }
-    }
-
-    fn of(error: UserError) -> Self {
         let message = error.reason.to_string();
         let field = error.field.map(|field| vec![field.to_owned()]);
-        let code = match error.reason {
-            Reason::InvalidCode { attempts_remaining } => {
-                let code = ErrorCode::InvalidCode;
-                return Self::InvalidCode(InvalidCodeError {
-                    code,
-                    message,
-                    field,
-                    attempts_remaining,
-                });
-            }
+        match error.reason {
+            Reason::InvalidCode { attempts_remaining } => Self::InvalidCode(InvalidCodeError {
+                code,
+                message,
+                field,
+                attempts_remaining,
+            }),
             Reason::RateLimited {
                 retry_after_seconds,
-            } => {
-                let code = ErrorCode::RateLimited;
-                return Self::RateLimited(RateLimitedError {
-                    code,
-                    message,
-                    field,
-                    retry_after_seconds,
-                });
-            }
-            Reason::InvalidEmail => ErrorCode::InvalidEmail,
-            Reason::InvalidName { .. } => ErrorCode::InvalidName,
-            Reason::InvalidInput { .. } | Reason::NotConfirmed => ErrorCode::InvalidInput,
-            Reason::EmailTaken => ErrorCode::EmailTaken,
-            Reason::AccountNotFound => ErrorCode::AccountNotFound,
-            Reason::AccountDisabled => ErrorCode::AccountDisabled,
-            Reason::CodeExpired => ErrorCode::CodeExpired,
-            Reason::TooManyAttempts => ErrorCode::TooManyAttempts,
-            Reason::InvalidToken => ErrorCode::InvalidToken,
-            Reason::WeakPassword(_) => ErrorCode::WeakPassword,
-            Reason::InvalidCredentials => ErrorCode::InvalidCredentials,
-            Reason::NotFound => ErrorCode::NotFound,
-            Reason::EmailNotVerified => ErrorCode::EmailNotVerified,
-            Reason::NotTeamAdmin => ErrorCode::NotTeamAdmin,
-            Reason::AlreadyMember => ErrorCode::AlreadyMember,
-            Reason::LastAdmin => ErrorCode::LastAdmin,
-            Reason::InvitationEmailMismatch => ErrorCode::InvitationEmailMismatch,
-        };
-        Self::Input(InputError {
-            code,
-            message,
-            field,
-        })
+            } => Self::RateLimited(RateLimitedError {
+                code,
+                message,
+                field,
+                retry_after_seconds,
+            }),
+            _ => Self::Input(InputError {
+                code,
+                message,
+                field,
+            }),
+        }
     }
 }
 
-/// Why a caller is not known.
+impl From<&Reason> for ErrorCode {
+    fn from(reason: &Reason) -> Self {
+        match reason {
+            Reason::InvalidCode { .. } => Self::InvalidCode,
+            Reason::RateLimited { .. } => Self::RateLimited,
+            Reason::InvalidEmail => Self::InvalidEmail,
+            Reason::InvalidName { .. } => Self::InvalidName,
+            Reason::InvalidInput { .. } | Reason::NotConfirmed => Self::InvalidInput,
+            Reason::EmailTaken => Self::EmailTaken,
+            Reason::AccountNotFound => Self::AccountNotFound,
+            Reason::AccountDisabled => Self::AccountDisabled,
+            Reason::CodeExpired => Self::CodeExpired,
+            Reason::TooManyAttempts => Self::TooManyAttempts,
+            Reason::InvalidToken => Self::InvalidToken,
+            Reason::WeakPassword(_) => Self::WeakPassword,
+            Reason::InvalidCredentials => Self::InvalidCredentials,
+            Reason::NotFound => Self::NotFound,
+            Reason::EmailNotVerified => Self::EmailNotVerified,
+            Reason::NotTeamAdmin => Self::NotTeamAdmin,
+            Reason::AlreadyMember => Self::AlreadyMember,
+            Reason::LastAdmin => Self::LastAdmin,
+            Reason::InvitationEmailMismatch => Self::InvitationEmailMismatch,
+        }
+    }
+}
+
+/// Why a request is not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unauthenticated {
-    /// There was no access token.
     Missing,
-    /// The access token was of no use.
     Rejected(Rejection),
 }
 
@@ -203,7 +190,7 @@ impl Unauthenticated {
 
     fn message(self) -> &'static str {
         match self {
-            Self::Missing => "Sign in first.",
+            Self::Missing => "Sign in to continue.",
             Self::Rejected(Rejection::Invalid) => "The access token is not valid.",
             Self::Rejected(Rejection::Expired) => "The access token has expired.",
             Self::Rejected(Rejection::Revoked) => "The session of this access token has ended.",
@@ -211,15 +198,15 @@ impl Unauthenticated {
     }
 }
 
-/// The errors at the top of an answer that resolvers raise.
+/// The errors at the top of a response that resolvers raise.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum ApiError {
     #[error("{}", .0.message())]
     Unauthenticated(Unauthenticated),
     #[error("{0}")]
     BadUserInput(Cow<'static, str>),
-    /// What is asked about was deleted in this moment.
-    #[error("This is not there any more.")]
+    /// The object was deleted while the request ran.
+    #[error("This no longer exists.")]
     Gone,
     #[error("{INTERNAL_MESSAGE}")]
     Internal(#[source] Arc<ServiceError>),
@@ -252,26 +239,22 @@ impl From<Failure> for ApiError {
 
 const INTERNAL_MESSAGE: &str = "Something went wrong on our side.";
 
-/// A request that is answered without being run.
+/// Why a request is refused without being executed.
 #[derive(Clone, Debug)]
 pub enum RequestError {
-    /// The access token is of no use.
     Unauthenticated(Unauthenticated),
-    /// The request is not what GraphQL over HTTP asks for.
+    /// The request violates GraphQL over HTTP.
     BadUserInput(String),
-    /// The document is not GraphQL.
     ParseFailed(async_graphql::parser::Error),
-    /// The document asks for more than is allowed.
     TooComplex {
         message: String,
-        /// The setting that allows no more, if there is one.
+        /// The setting that limits it, if there is one.
         setting: Option<&'static str>,
     },
-    /// The request names a document by its hash, and nobody knows which: send it along.
+    /// No document with this hash is known; the client must send the document.
     PersistedQueryNotFound,
-    /// The operation ran for longer than it may.
+    /// The operation ran longer than `GRAPHQL_TIMEOUT_SECONDS`.
     TimedOut,
-    /// Nobody could tell.
     Internal,
 }
 
@@ -288,7 +271,7 @@ impl From<RequestError> for ServerError {
                     None => error,
                 };
             }
-            // Apollo's clients look for these words.
+            // Apollo's clients look for this message.
             RequestError::PersistedQueryNotFound => (
                 "PERSISTED_QUERY_NOT_FOUND",
                 "PersistedQueryNotFound".to_owned(),
@@ -303,7 +286,8 @@ impl From<RequestError> for ServerError {
     }
 }
 
-/// The parser draws a picture of the place, the last line of which says what was expected there.
+/// Keeps the last line of the parser's message, which says what was expected; the lines before it
+/// show the place in the document.
 fn parse_failed(error: async_graphql::parser::Error) -> ServerError {
     let mut error = ServerError::from(error);
     if let Some((_, expected)) = error.message.rsplit_once("\n  = ") {
@@ -321,7 +305,7 @@ pub(super) fn unauthenticated(why: Unauthenticated) -> ServerError {
     error
 }
 
-/// Names the setting that was in the way.
+/// Adds the setting that was exceeded.
 fn with_limit(mut error: ServerError, setting: &str) -> ServerError {
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("limit", setting);
@@ -333,7 +317,7 @@ pub(super) fn with_code(mut error: ServerError, code: &str) -> ServerError {
     error
 }
 
-/// Names the request in every error of its answer.
+/// Adds the request's ID to every error of a response.
 pub fn set_request_id(response: &mut Response, request_id: &str) {
     for error in &mut response.errors {
         let extensions = error

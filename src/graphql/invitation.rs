@@ -1,23 +1,22 @@
-//! Invitations.
+//! Invitations to teams.
 
+use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use super::accounts::Accounts;
-use super::connection::{PageArguments, PageInfo, TeamRole, cursor, to_id};
+use super::connection::{TeamRole, connection, to_id};
 use super::context::ContextExt;
 use super::error::ApiError;
 use super::user::User;
+use crate::domain::id::InvitationId;
 use crate::domain::operation::OperationContext;
-use crate::domain::team::{Invitation, Slice};
+use crate::domain::team::{Invitation, Page};
 use crate::service::{self, TeamAdmin};
 
-/// An address asked to join a team.
-#[derive(Clone)]
 pub(super) struct TeamInvitation {
     invitation: Invitation,
-    /// Who invited to the team, on the page that this is on.
+    /// The users who sent the invitations of the page.
     inviters: Accounts,
 }
 
@@ -30,132 +29,90 @@ impl From<Invitation> for TeamInvitation {
     }
 }
 
-impl TeamInvitation {
-    fn id(&self) -> Uuid {
-        self.invitation.id.into()
-    }
-}
-
-/// An address asked to join a team.
+/// An invitation to join a team.
 #[Object]
 impl TeamInvitation {
-    /// The invitation's identifier.
-    #[graphql(name = "id")]
-    async fn opaque_id(&self) -> ID {
+    /// The ID of the invitation.
+    async fn id(&self) -> ID {
         to_id(self.invitation.id)
     }
 
-    /// Whose invitation it is.
+    /// The invited email address.
     async fn email(&self) -> &str {
         self.invitation.email.as_str()
     }
 
-    /// What it will be allowed to do there.
+    /// The role that the invited person will have.
     async fn role(&self) -> TeamRole {
         self.invitation.role.into()
     }
 
-    /// Who invited; null once that account is erased.
+    /// The user who sent the invitation; null if the user was deleted.
     async fn invited_by(&self, ctx: &Context<'_>) -> Option<Result<User, ApiError>> {
         let (services, id) = (ctx.services(), self.invitation.invited_by?);
         let account = self.inviters.get(services, id).await.transpose()?;
         Some(account.map(User::of_another))
     }
 
-    /// When it was sent, or sent again.
+    /// When the invitation was last sent.
     async fn created_at(&self) -> DateTime<Utc> {
         self.invitation.created_at
     }
 
-    /// From then on it is worth nothing.
+    /// When the invitation expires.
     async fn expires_at(&self) -> DateTime<Utc> {
         self.invitation.expires_at
     }
 }
 
-/// An invitation and its place in a list.
-#[derive(SimpleObject)]
-pub(super) struct TeamInvitationEdge {
-    /// Its place in the list.
-    cursor: String,
-    /// The invitation.
-    node: TeamInvitation,
-}
+/// A page of pending invitations.
+pub(super) type TeamInvitationConnection = Connection<String, TeamInvitation, InvitationCount>;
 
-/// A page of open invitations.
-pub(super) struct TeamInvitationConnection {
-    slice: Slice<TeamInvitation>,
-    admin: TeamAdmin,
-}
+/// How many pending invitations there are on all pages.
+pub(super) struct InvitationCount(TeamAdmin);
 
-impl TeamInvitationConnection {
-    pub(super) async fn of(
-        ctx: &OperationContext,
-        admin: TeamAdmin,
-        arguments: PageArguments,
-    ) -> Result<Self, ApiError> {
-        let Slice {
-            items,
-            has_previous,
-            has_next,
-        } = admin.invitations(ctx, arguments.page()?).await?;
-        let inviters = Accounts::of(items.iter().filter_map(|item| item.invited_by));
-        let with_inviters = |invitation| TeamInvitation {
-            invitation,
-            inviters: inviters.clone(),
-        };
-        let items = items.into_iter().map(with_inviters).collect();
-        Ok(Self {
-            slice: Slice {
-                items,
-                has_previous,
-                has_next,
-            },
-            admin,
-        })
-    }
-}
-
-/// A page of open invitations.
+/// How many pending invitations there are on all pages.
 #[Object]
-impl TeamInvitationConnection {
-    /// The invitations with their places in the list.
-    async fn edges(&self) -> Vec<TeamInvitationEdge> {
-        let edge = |node: &TeamInvitation| TeamInvitationEdge {
-            cursor: cursor(node.id()),
-            node: node.clone(),
-        };
-        self.slice.items.iter().map(edge).collect()
-    }
-
-    /// The invitations.
-    async fn nodes(&self) -> &[TeamInvitation] {
-        &self.slice.items
-    }
-
-    /// Where the page lies in the list.
-    async fn page_info(&self) -> PageInfo {
-        PageInfo::of(&self.slice, TeamInvitation::id)
-    }
-
-    /// How many there are in the whole list; counted only when asked for.
+impl InvitationCount {
+    /// The number of pending invitations on all pages. Counted only if it is requested.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, ApiError> {
-        Ok(self.admin.count_invitations(ctx.operation()).await?)
+        Ok(self.0.count_invitations(ctx.operation()).await?)
     }
+}
+
+/// A page of the pending invitations of a team.
+pub(super) async fn invitations(
+    ctx: &OperationContext,
+    admin: TeamAdmin,
+    page: Page<InvitationId>,
+) -> Result<TeamInvitationConnection, ApiError> {
+    let slice = admin.invitations(ctx, page).await?;
+    let inviters = Accounts::of(slice.items.iter().filter_map(|item| item.invited_by));
+    Ok(connection(slice, InvitationCount(admin), |invitation| {
+        let inviters = inviters.clone();
+        let id = invitation.id.into();
+        (
+            id,
+            TeamInvitation {
+                invitation,
+                inviters,
+            },
+        )
+    }))
 }
 
 /// What an invitation link shows before it is accepted.
 #[derive(SimpleObject)]
 pub(super) struct InvitationPreview {
-    /// The team.
+    /// The name of the team.
     team_name: String,
-    /// Who invites.
+    /// The name of the user who sent the invitation.
     inviter_name: Option<String>,
-    /// Whose invitation it is.
+    /// The invited email address.
     email: String,
-    /// What it will be allowed to do there.
+    /// The role that the invited person will have.
     role: TeamRole,
-    /// From then on it is worth nothing.
+    /// When the invitation expires.
     expires_at: DateTime<Utc>,
 }
 

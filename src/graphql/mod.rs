@@ -74,8 +74,12 @@ fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, EmptySubscriptio
         mutation::Mutation::default(),
         EmptySubscription,
     )
+    .override_output_type_description::<team::TeamMembershipConnection>("A page of memberships.")
+    .override_output_type_description::<invitation::TeamInvitationConnection>(
+        "A page of pending invitations.",
+    )
     .override_output_type_description::<DateTime<Utc>>(
-        "A point in time in UTC, as RFC 3339 writes it: `2026-11-27T15:04:05.123456+00:00`.",
+        "A date and time in UTC in the format of RFC 3339, such as `2026-11-27T15:04:05.123456+00:00`.",
     )
 }
 

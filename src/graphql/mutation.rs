@@ -1,4 +1,4 @@
-//! The root of all mutations, joined from one part per noun.
+//! The root of all mutations, merged from one part per noun.
 
 use async_graphql::MergedObject;
 
@@ -9,7 +9,7 @@ use super::profile::ProfileMutation;
 use super::session::SessionMutation;
 use super::team_mutation::TeamMutation;
 
-/// Everything that changes something.
+/// All mutations.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     CodeMutation,

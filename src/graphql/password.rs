@@ -1,134 +1,130 @@
-//! Passwords: registering and logging in with one, resetting and changing it.
+//! Registering and signing in with a password, resetting and changing it.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use super::code::CodeChallenge;
 use super::context::ContextExt;
 use super::error::{ApiError, PayloadError};
-use super::payload::payloads;
+use super::payload::{payloads, split};
 use super::public;
 use super::session::AuthSession;
 use super::user::User;
 use crate::service::{Failure, Registered, Registration};
 
-/// Who wants an account with a password.
+/// Input of `register`.
 #[derive(InputObject)]
 pub(super) struct RegisterInput {
-    /// The address; a code to prove it is mailed at once.
+    /// The email address. A code to verify it is sent at once.
     email: String,
-    /// The password: at least `serverInfo.passwordMinLength` characters, at most 256, not one of
-    /// the most common ones, not the address or the name.
+    /// The password: at least `serverInfo.passwordMinLength` and at most 256 characters, not a
+    /// common password, and not the email address or the name.
     password: String,
     /// The given name, at most 120 characters.
     first_name: String,
     /// The family name, at most 120 characters.
     last_name: String,
-    /// Joins this team once the address is proved.
+    /// The token of an invitation to accept when the email address is verified.
     invitation_token: Option<String>,
 }
 
-/// An address and its password.
+/// Input of `login`.
 #[derive(InputObject)]
 pub(super) struct LoginInput {
-    /// The account's address.
+    /// The user's email address.
     email: String,
-    /// The account's password.
+    /// The user's password.
     password: String,
 }
 
-/// Whose password was forgotten.
+/// Input of `requestPasswordReset`.
 #[derive(InputObject)]
 pub(super) struct RequestPasswordResetInput {
-    /// The account's address.
+    /// The user's email address.
     email: String,
 }
 
-/// A new password, by a mailed link.
+/// Input of `resetPassword`.
 #[derive(InputObject)]
 pub(super) struct ResetPasswordInput {
     /// The token in the link.
     token: String,
-    /// The new password, by the rule of `register`.
+    /// The new password. The rules are those of `register`.
     new_password: String,
 }
 
-/// A new password, by whoever is signed in.
+/// Input of `changePassword`.
 #[derive(InputObject)]
 pub(super) struct ChangePasswordInput {
-    /// Left out only by an account that has no password yet.
+    /// The current password. Omitted only if the user has no password yet.
     current_password: Option<String>,
-    /// The new password, by the rule of `register`.
+    /// The new password. The rules are those of `register`.
     new_password: String,
 }
 
-/// The answer to `register`. A code to prove the address is mailed at once: `challenge` is the
-/// result.
+/// The result of `register`: `challenge` is the code that was sent to verify the email address.
 #[derive(SimpleObject)]
 pub(super) struct RegisterPayload {
-    /// The new account, or null when `ACCOUNT_EXISTENCE_HINTS` is off; then a taken address gets
-    /// the same answer (and a mail saying so), and an account must prove its address before its
-    /// password opens it.
+    /// The new user. Null if `ACCOUNT_EXISTENCE_HINTS` is off: then the response is the same for an
+    /// email address that is already registered (its owner gets an email), and the password works
+    /// only after the email address is verified.
     user: Option<User>,
-    /// The code that is on its way.
+    /// The code that was sent.
     challenge: Option<CodeChallenge>,
-    /// What a person can mend; empty if and only if it was done.
+    /// Errors that the user can correct. Empty if and only if the mutation succeeded.
     errors: Vec<PayloadError>,
 }
 
 impl RegisterPayload {
     fn of(outcome: Result<Registered, Failure>) -> Result<Self, ApiError> {
-        match outcome {
-            Ok(Registered { user, challenge }) => Ok(Self {
-                user: user.map(User::own),
-                challenge: Some(challenge.into()),
-                errors: Vec::new(),
-            }),
-            Err(Failure::Refused(errors)) => Ok(Self {
-                user: None,
-                challenge: None,
-                errors: errors.into_iter().map(PayloadError::from).collect(),
-            }),
-            Err(failure) => Err(failure.into()),
-        }
+        let (registered, errors) = split(outcome)?;
+        let (user, challenge) = registered
+            .map(|new| (new.user, new.challenge.into()))
+            .unzip();
+        Ok(Self {
+            user: user.flatten().map(User::own),
+            challenge,
+            errors,
+        })
     }
 }
 
 payloads! {
-    /// The answer to `login`.
+    /// The result of `login`.
     LoginPayload {
         /// The new session.
         session: AuthSession
     }
-    /// The answer to `requestPasswordReset`.
+    /// The result of `requestPasswordReset`.
     RequestPasswordResetPayload {
-        /// What happens next, in English.
+        /// A message for the user, in English.
         message: String
     }
-    /// The answer to `resetPassword`.
+    /// The result of `resetPassword`.
     ResetPasswordPayload {
-        /// What happened, in English.
+        /// A message for the user, in English.
         message: String
     }
-    /// The answer to `changePassword`.
+    /// The result of `changePassword`.
     ChangePasswordPayload {
-        /// The account.
+        /// The user.
         user: User
     }
 }
 
-/// Mutations of passwords.
 #[derive(Default)]
 pub(super) struct PasswordMutation;
 
 #[Object]
 impl PasswordMutation {
-    /// Makes an account with a password, and mails a code to prove its address.
+    /// Creates a user with a password, and sends a code to verify the email address.
     #[graphql(directive = public::apply())]
     async fn register(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who wants an account with a password.")] input: RegisterInput,
+        #[graphql(desc = "The email address, password and name of the new user.")]
+        input: RegisterInput,
     ) -> Result<RegisterPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let registration = Registration {
             email: &input.email,
             password: &input.password,
@@ -136,74 +132,75 @@ impl PasswordMutation {
             last_name: input.last_name,
             invitation_token: input.invitation_token.as_deref(),
         };
-        RegisterPayload::of(ctx.services().register(ctx.operation(), registration).await)
+        RegisterPayload::of(services.register(operation, registration).await)
     }
 
-    /// Signs an account in with its password.
+    /// Signs a user in with a password.
     #[graphql(directive = public::apply())]
     async fn login(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An address and its password.")] input: LoginInput,
+        #[graphql(desc = "The email address and the password.")] input: LoginInput,
     ) -> Result<LoginPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let LoginInput { email, password } = input;
-        LoginPayload::of(
-            ctx.services()
-                .login(ctx.operation(), &email, &password)
-                .await,
-        )
+        LoginPayload::of(services.login(operation, &email, &password).await)
     }
 
-    /// Mails a link to choose a new password. A new link takes the place of an older one.
+    /// Sends a link to choose a new password. It replaces any earlier link.
     #[graphql(directive = public::apply())]
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose password was forgotten.")] input: RequestPasswordResetInput,
+        #[graphql(desc = "The email address to send the link to.")]
+        input: RequestPasswordResetInput,
     ) -> Result<RequestPasswordResetPayload, ApiError> {
-        let requested = ctx
-            .services()
-            .request_password_reset(ctx.operation(), &input.email)
+        let (services, operation) = ctx.parts();
+        let requested = services
+            .request_password_reset(operation, &input.email)
             .await;
         RequestPasswordResetPayload::of(
-            requested.map(|()| "A link to choose a new password is on its way.".to_owned()),
+            requested
+                .map(|()| "We sent you an email with a link to choose a new password.".to_owned()),
         )
     }
 
-    /// Sets a new password by the token of a mailed link, and ends every session of the account.
+    /// Sets a new password with the token of an emailed link, and ends all sessions of the user.
     #[graphql(directive = public::apply())]
     async fn reset_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A new password, by a mailed link.")] input: ResetPasswordInput,
+        #[graphql(desc = "The token in the link and the new password.")] input: ResetPasswordInput,
     ) -> Result<ResetPasswordPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let ResetPasswordInput {
             token,
             new_password,
         } = input;
-        let reset = ctx
-            .services()
-            .reset_password(ctx.operation(), &token, &new_password)
+        let reset = services
+            .reset_password(operation, &token, &new_password)
             .await;
         ResetPasswordPayload::of(
-            reset.map(|()| "The new password is set. Log in with it.".to_owned()),
+            reset.map(|()| {
+                "Your password has been changed. You can now sign in with it.".to_owned()
+            }),
         )
     }
 
-    /// Sets a new password for the signed-in account, and ends its other sessions.
+    /// Sets a new password for the signed-in user, and ends their other sessions.
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A new password, by whoever is signed in.")] input: ChangePasswordInput,
+        #[graphql(desc = "The current and the new password.")] input: ChangePasswordInput,
     ) -> Result<ChangePasswordPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let ChangePasswordInput {
             current_password,
             new_password,
         } = input;
         let current = current_password.as_deref();
-        let changed = ctx
-            .services()
-            .change_password(ctx.operation(), current, &new_password)
+        let changed = services
+            .change_password(operation, current, &new_password)
             .await;
         ChangePasswordPayload::of(changed.map(User::own))
     }

@@ -1,6 +1,22 @@
-//! Payloads: the result, or what a person can mend, never both.
+//! Payloads: the result, or errors that the user can correct, never both.
 
-/// Defines payloads of one result each, made from what a use case answered.
+use super::error::{ApiError, PayloadError};
+use crate::service::Failure;
+
+/// The result of a use case, or the errors that the user can correct.
+pub(super) fn split<T>(
+    outcome: Result<T, Failure>,
+) -> Result<(Option<T>, Vec<PayloadError>), ApiError> {
+    match outcome {
+        Ok(done) => Ok((Some(done), Vec::new())),
+        Err(Failure::Refused(errors)) => {
+            Ok((None, errors.into_iter().map(PayloadError::from).collect()))
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Defines payloads with one result each.
 macro_rules! payloads {
     ($($(#[$doc:meta])* $name:ident { $(#[$field_doc:meta])* $field:ident: $ty:ty $(,)? })+) => {$(
         $(#[$doc])*
@@ -8,23 +24,17 @@ macro_rules! payloads {
         pub(super) struct $name {
             $(#[$field_doc])*
             $field: Option<$ty>,
-            /// What a person can mend; empty if and only if it was done.
+            /// Errors that the user can correct. Empty if and only if the mutation succeeded.
             errors: Vec<$crate::graphql::error::PayloadError>,
         }
 
         impl $name {
-            /// The payload for what a use case answered; an error for what no person can mend.
+            /// The payload for the result of a use case; an error for what the user cannot correct.
             fn of<T: Into<$ty>>(
                 outcome: Result<T, $crate::service::Failure>,
             ) -> Result<Self, $crate::graphql::error::ApiError> {
-                match outcome {
-                    Ok(done) => Ok(Self { $field: Some(done.into()), errors: Vec::new() }),
-                    Err($crate::service::Failure::Refused(errors)) => Ok(Self {
-                        $field: None,
-                        errors: errors.into_iter().map(Into::into).collect(),
-                    }),
-                    Err(failure) => Err(failure.into()),
-                }
+                let (done, errors) = $crate::graphql::payload::split(outcome)?;
+                Ok(Self { $field: done.map(Into::into), errors })
             }
         }
     )+};

@@ -1,4 +1,4 @@
-//! What signed-in people do about their own account.
+//! The signed-in user's own profile.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 
@@ -9,17 +9,16 @@ use super::user::User;
 use crate::domain::id::UserId;
 use crate::domain::user::ProfileChanges;
 
-/// Changes to what the account says about itself. A field that is left out stays as it is; null
-/// empties it.
+/// Input of `updateMe`. A field that is omitted stays as it is; null clears it.
 #[derive(InputObject)]
 pub(super) struct UpdateMeInput {
-    /// The display name, 1 to 120 characters; null leaves it as it is.
+    /// The display name, 1 to 120 characters. Null leaves it as it is.
     name: Option<String>,
     /// The given name, at most 120 characters.
     first_name: MaybeUndefined<String>,
     /// The family name, at most 120 characters.
     last_name: MaybeUndefined<String>,
-    /// A telephone number, at most 40 characters.
+    /// The phone number, at most 40 characters.
     phone: MaybeUndefined<String>,
     /// The company, at most 120 characters.
     company: MaybeUndefined<String>,
@@ -42,55 +41,51 @@ impl From<UpdateMeInput> for ProfileChanges {
     }
 }
 
-/// That the account is really to be erased.
+/// Input of `deleteMe`.
 #[derive(InputObject)]
 pub(super) struct DeleteMeInput {
-    /// The account's address, typed again.
+    /// The user's own email address, to confirm.
     confirm_email: String,
 }
 
 payloads! {
-    /// The answer to `updateMe`.
+    /// The result of `updateMe`.
     UpdateMePayload {
-        /// The account as it is now.
+        /// The updated user.
         user: User
     }
-    /// The answer to `deleteMe`.
+    /// The result of `deleteMe`.
     DeleteMePayload {
-        /// The account that is no more.
+        /// The ID of the deleted user.
         deleted_user_id: ID
     }
 }
 
-/// Mutations of the own account.
 #[derive(Default)]
 pub(super) struct ProfileMutation;
 
 #[Object]
 impl ProfileMutation {
-    /// Changes what the signed-in account says about itself.
+    /// Changes the profile of the signed-in user.
     async fn update_me(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Changes to what the account says about itself.")] input: UpdateMeInput,
+        #[graphql(desc = "The fields to change.")] input: UpdateMeInput,
     ) -> Result<UpdateMePayload, ApiError> {
-        let updated = ctx
-            .services()
-            .update_me(ctx.operation(), input.into())
-            .await;
+        let (services, operation) = ctx.parts();
+        let updated = services.update_me(operation, input.into()).await;
         UpdateMePayload::of(updated.map(User::own))
     }
 
-    /// Erases the account; refused while it is the last admin of a team with other members.
+    /// Deletes the signed-in user. Refused while they are the last admin of a team with other
+    /// members.
     async fn delete_me(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "That the account is really to be erased.")] input: DeleteMeInput,
+        #[graphql(desc = "The confirmation.")] input: DeleteMeInput,
     ) -> Result<DeleteMePayload, ApiError> {
-        let services = ctx.services();
-        let deleted = services
-            .delete_me(ctx.operation(), &input.confirm_email)
-            .await;
+        let (services, operation) = ctx.parts();
+        let deleted = services.delete_me(operation, &input.confirm_email).await;
         DeleteMePayload::of(deleted.map(|id: UserId| ID::from(id.to_string())))
     }
 }

@@ -1,4 +1,4 @@
-//! What a client needs to know before anyone signs in.
+//! What a client needs to know before a user signs in.
 
 use async_graphql::{Enum, SimpleObject};
 
@@ -6,32 +6,32 @@ use super::query::AppInfo;
 use crate::domain::code;
 use crate::service::Services;
 
-/// Which characters codes are made of.
+/// The characters of codes.
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "crate::domain::code::CodeType")]
 pub(super) enum CodeType {
     /// Digits only.
     Numeric,
-    /// Digits and capital letters that are not mistaken for each other; case does not matter.
+    /// Digits and capital letters that are not easily confused. Case is ignored.
     Alphanumeric,
 }
 
-/// What a client needs to draw its forms.
+/// What a client needs to render its forms.
 #[derive(SimpleObject)]
 pub(super) struct ServerInfo {
-    /// What the installation calls itself.
+    /// The name of the application.
     app_name: String,
-    /// The server's version.
+    /// The version of the server.
     version: &'static str,
-    /// How many characters a code has.
+    /// The number of characters of a code.
     code_length: u32,
-    /// Which characters a code has.
+    /// The characters of a code.
     code_type: CodeType,
-    /// How long a code lives.
+    /// How long a code is valid, in minutes.
     code_expiration_minutes: i64,
-    /// How many characters a password has at least.
+    /// The minimum number of characters of a password.
     password_min_length: u32,
-    /// Where people get help.
+    /// The email address where users get help.
     support_email: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Sessions: refresh and logout.
+//! Sessions: refreshing, signing out and revoking.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -11,18 +11,18 @@ use super::user::User;
 use crate::domain::id::SessionId;
 use crate::domain::session::{self, SignedIn};
 
-/// What a client keeps after signing in.
+/// The tokens that a client keeps after signing in.
 #[derive(SimpleObject)]
 pub(super) struct AuthSession {
-    /// A JWT; send it as `Authorization: Bearer`.
+    /// A JWT, to be sent as `Authorization: Bearer`.
     access_token: String,
-    /// From when the access token is refused.
+    /// When the access token expires.
     access_token_expires_at: DateTime<Utc>,
-    /// Opaque, single use: each refresh answers with the next one.
+    /// An opaque token that can be used once: each refresh returns the next one.
     refresh_token: String,
-    /// When the session ends, unless it is refreshed before.
+    /// When the session expires unless it is refreshed.
     refresh_token_expires_at: DateTime<Utc>,
-    /// The account that signed in.
+    /// The user who signed in.
     user: User,
 }
 
@@ -38,7 +38,6 @@ impl From<SignedIn> for AuthSession {
     }
 }
 
-/// A signed-in device or browser.
 pub(super) struct Session {
     session: session::Session,
     is_current: bool,
@@ -53,7 +52,7 @@ impl Session {
     }
 }
 
-/// A signed-in device or browser.
+/// A session of a user: a browser or device that is signed in.
 #[Object]
 impl Session {
     /// The `sid` claim of the session's access tokens.
@@ -61,120 +60,120 @@ impl Session {
         session_id(self.session.id)
     }
 
-    /// When it signed in.
+    /// When the user signed in.
     async fn created_at(&self) -> DateTime<Utc> {
         self.session.created_at
     }
 
-    /// When it was last seen, to about a minute.
+    /// When the session was last used, to about a minute.
     async fn last_used_at(&self) -> DateTime<Utc> {
         self.session.last_used_at
     }
 
-    /// When it ends, unless it is refreshed before.
+    /// When the session expires unless it is refreshed.
     async fn expires_at(&self) -> DateTime<Utc> {
         self.session.expires_at
     }
 
-    /// What the client called itself when it signed in.
+    /// The `User-Agent` of the client when it signed in.
     async fn user_agent(&self) -> Option<&str> {
         self.session.user_agent.as_deref()
     }
 
-    /// The network address it signed in from.
+    /// The IP address that the user signed in from.
     async fn ip_address(&self) -> Option<&str> {
         self.session.ip_address.as_deref()
     }
 
-    /// Whether it is the session of this request.
+    /// Whether this is the session of the request.
     async fn is_current(&self) -> bool {
         self.is_current
     }
 }
 
-/// The session to be ended.
+/// Input of `revokeSession`.
 #[derive(InputObject)]
 pub(super) struct RevokeSessionInput {
-    /// One of the signed-in account's own.
+    /// The ID of one of the signed-in user's sessions.
     session_id: ID,
 }
 
-/// A refresh token to be exchanged.
+/// Input of `refreshSession`.
 #[derive(InputObject)]
 pub(super) struct RefreshSessionInput {
-    /// The token from the last sign-in or refresh.
+    /// The refresh token from the last sign-in or refresh.
     refresh_token: String,
 }
 
 payloads! {
-    /// The answer to `refreshSession`.
+    /// The result of `refreshSession`.
     RefreshSessionPayload {
-        /// The next tokens.
+        /// The session with its next tokens.
         session: AuthSession
     }
-    /// The answer to `revokeSession`.
+    /// The result of `revokeSession`.
     RevokeSessionPayload {
-        /// The session that has ended.
+        /// The ID of the ended session.
         ended_session_id: ID
     }
-    /// The answer to `revokeOtherSessions`.
+    /// The result of `revokeOtherSessions`.
     RevokeOtherSessionsPayload {
-        /// The sessions that have ended.
+        /// The IDs of the ended sessions.
         ended_session_ids: Vec<ID>
     }
-    /// The answer to `logout`.
+    /// The result of `logout`.
     LogoutPayload {
-        /// The session that has ended.
+        /// The ID of the ended session.
         ended_session_id: ID
     }
 }
 
-/// Mutations of sessions.
 #[derive(Default)]
 pub(super) struct SessionMutation;
 
 #[Object]
 impl SessionMutation {
-    /// Exchanges a refresh token for the next access and refresh tokens. A token that is repeated
-    /// within a few seconds gets the same answer; an older one ends the session.
+    /// Exchanges a refresh token for new access and refresh tokens. The same token returns the same
+    /// tokens again for a few seconds; an older token ends the session.
     #[graphql(directive = public::apply())]
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The token to exchange.")] input: RefreshSessionInput,
+        #[graphql(desc = "The refresh token.")] input: RefreshSessionInput,
     ) -> Result<RefreshSessionPayload, ApiError> {
-        let refreshed = ctx
-            .services()
-            .refresh_session(ctx.operation(), &input.refresh_token)
-            .await;
-        RefreshSessionPayload::of(refreshed)
+        let (services, operation) = ctx.parts();
+        RefreshSessionPayload::of(
+            services
+                .refresh_session(operation, &input.refresh_token)
+                .await,
+        )
     }
 
-    /// Ends the current session. Its access and refresh tokens are worthless at once.
+    /// Ends the current session. Its access and refresh tokens stop working at once.
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
-        let ended = ctx.services().logout(ctx.operation()).await;
+        let (services, operation) = ctx.parts();
+        let ended = services.logout(operation).await;
         LogoutPayload::of(ended.map(session_id))
     }
 
-    /// Ends one session of the signed-in account.
+    /// Ends one of the signed-in user's sessions.
     async fn revoke_session(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The session to be ended.")] input: RevokeSessionInput,
+        #[graphql(desc = "The session to end.")] input: RevokeSessionInput,
     ) -> Result<RevokeSessionPayload, ApiError> {
-        let services = ctx.services();
-        let ended = services
-            .revoke_session(ctx.operation(), &input.session_id)
-            .await;
+        let (services, operation) = ctx.parts();
+        let ended = services.revoke_session(operation, &input.session_id).await;
         RevokeSessionPayload::of(ended.map(session_id))
     }
 
-    /// Ends every other session of the signed-in user.
+    /// Ends all other sessions of the signed-in user.
     async fn revoke_other_sessions(
         &self,
         ctx: &Context<'_>,
     ) -> Result<RevokeOtherSessionsPayload, ApiError> {
-        let ended = ctx.services().revoke_other_sessions(ctx.operation()).await;
+        let (services, operation) = ctx.parts();
+        let ended = services.revoke_other_sessions(operation).await;
         let ids = |ended: Vec<SessionId>| ended.into_iter().map(session_id).collect::<Vec<_>>();
         RevokeOtherSessionsPayload::of(ended.map(ids))
     }

@@ -1,22 +1,21 @@
-//! Teams and who is in them. A [`Team`] can only be made of the view that its viewer holds.
+//! Teams and their members. A [`Team`] can only be made from a [`TeamView`], which proves that the
+//! viewer may see it.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::connection::Connection;
+use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use super::accounts::Accounts;
-use super::connection::{PageArguments, PageInfo, TeamRole, cursor, to_id};
+use super::connection::{TeamRole, connection, page, to_id};
 use super::context::ContextExt;
 use super::error::ApiError;
-use super::invitation::TeamInvitationConnection;
+use super::invitation::{TeamInvitationConnection, invitations};
 use super::user::User;
-use crate::domain::id::UserId;
-use crate::domain::operation::{OperationContext, UserSession};
-use crate::domain::team::{Member, Membership, Slice};
+use crate::domain::id::{MembershipId, UserId};
+use crate::domain::operation::UserSession;
+use crate::domain::team::{Member, Membership, Page, Slice};
 use crate::service::{Services, TeamView};
 
-/// A team, as one of its members sees it.
-#[derive(Clone)]
 pub(super) struct Team(TeamView);
 
 impl From<TeamView> for Team {
@@ -25,87 +24,88 @@ impl From<TeamView> for Team {
     }
 }
 
-/// A team, as one of its members sees it.
+/// A team as one of its members sees it.
 #[Object]
 impl Team {
-    /// The team's identifier.
+    /// The ID of the team.
     async fn id(&self) -> ID {
         to_id(self.0.team().id)
     }
 
-    /// What it is called.
+    /// The name of the team.
     async fn name(&self) -> &str {
         &self.0.team().name
     }
 
-    /// What it is for.
+    /// What the team is for.
     async fn description(&self) -> Option<&str> {
         self.0.team().description.as_deref()
     }
 
-    /// When it was made.
+    /// When the team was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.team().created_at
     }
 
-    /// When its name or description was last changed.
+    /// When the name or description was last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.0.team().updated_at
     }
 
-    /// The signed-in user's role here.
+    /// The signed-in user's role in the team.
     async fn viewer_role(&self) -> TeamRole {
         self.0.role().into()
     }
 
-    /// The members, in the order of joining; pages have 20 items unless asked for, at most 100.
+    /// The members in the order of joining. A page has 20 items by default and at most 100.
     async fn members(
         &self,
-        #[graphql(desc = "So many from the beginning, or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The number of items from the beginning, or after `after`.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The number of items from the end, or before `before`.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<TeamMembershipConnection, ApiError> {
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .page()?;
-        let slice = self.0.members(page).await?;
-        Ok(TeamMembershipConnection::of_team(slice, &self.0))
+        let slice = self.0.members(page(first, after, last, before)?).await?;
+        let count = MembershipCount::OfTeam(self.0.clone());
+        Ok(connection(slice, count, |member| {
+            (
+                member.membership.id.into(),
+                TeamMembership::new(member, self.0.clone()),
+            )
+        }))
     }
 
-    /// Open invitations; admins only, null for any other member.
+    /// The pending invitations; null for members who are not admins.
     async fn invitations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "So many from the beginning, or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The number of items from the beginning, or after `after`.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The number of items from the end, or before `before`.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<TeamInvitationConnection, ApiError>> {
         let admin = self.0.admin()?;
-        let arguments = PageArguments {
-            first,
-            after,
-            last,
-            before,
+        let invitations = async {
+            let page = page(first, after, last, before)?;
+            invitations(ctx.operation(), admin, page).await
         };
-        Some(TeamInvitationConnection::of(ctx.operation(), admin, arguments).await)
+        Some(invitations.await)
     }
 }
 
-/// That an account is in a team.
-#[derive(Clone)]
 pub(super) struct TeamMembership {
     membership: Membership,
     team: Team,
     user: MemberUser,
 }
 
-/// The account of a membership: known, or the viewer's own, which is looked up when asked for.
+/// The user of a membership: known, or the viewer, who is only loaded when requested.
 #[derive(Clone)]
 enum MemberUser {
     Known(Box<User>),
@@ -120,18 +120,13 @@ impl TeamMembership {
             user: MemberUser::Known(Box::new(User::of_another(member.user))),
         }
     }
-
-    fn id(&self) -> Uuid {
-        self.membership.id.into()
-    }
 }
 
-/// That an account is in a team.
+/// A user's membership in a team.
 #[Object]
 impl TeamMembership {
-    /// The membership's identifier.
-    #[graphql(name = "id")]
-    async fn opaque_id(&self) -> ID {
+    /// The ID of the membership.
+    async fn id(&self) -> ID {
         to_id(self.membership.id)
     }
 
@@ -140,150 +135,88 @@ impl TeamMembership {
         &self.team
     }
 
-    /// The account.
+    /// The user.
     async fn user(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
         match &self.user {
             MemberUser::Known(user) => Ok(user.as_ref().clone()),
             MemberUser::Viewer(id, own) => {
-                let services = ctx.data_unchecked::<Services>();
-                let account = own.get(services, *id).await?;
+                let account = own.get(ctx.services(), *id).await?;
                 account.map(User::own).ok_or(ApiError::Gone)
             }
         }
     }
 
-    /// What it may do there.
+    /// The role of the user in the team.
     async fn role(&self) -> TeamRole {
         self.membership.role.into()
     }
 
-    /// Since when.
+    /// When the user joined the team.
     async fn joined_at(&self) -> DateTime<Utc> {
         self.membership.joined_at
     }
 }
 
-/// A membership and its place in a list.
-#[derive(SimpleObject)]
-pub(super) struct TeamMembershipEdge {
-    /// Its place in the list.
-    cursor: String,
-    /// The membership.
-    node: TeamMembership,
-}
-
 /// A page of memberships.
-pub(super) struct TeamMembershipConnection {
-    slice: Slice<TeamMembership>,
-    of: ListOf,
+pub(super) type TeamMembershipConnection = Connection<String, TeamMembership, MembershipCount>;
+
+/// How many memberships there are on all pages.
+pub(super) enum MembershipCount {
+    OfTeam(TeamView),
+    OfUser(UserId),
 }
 
-/// Which list a page is of.
-enum ListOf {
-    Team(TeamView),
-    Account(UserId),
-}
-
-impl TeamMembershipConnection {
-    fn of_team(slice: Slice<Member>, view: &TeamView) -> Self {
-        let Slice {
-            items,
-            has_previous,
-            has_next,
-        } = slice;
-        let items = items
-            .into_iter()
-            .map(|member| TeamMembership::new(member, view.clone()))
-            .collect();
-        Self {
-            slice: Slice {
-                items,
-                has_previous,
-                has_next,
-            },
-            of: ListOf::Team(view.clone()),
-        }
-    }
-
-    /// A page of the teams of the signed-in account.
-    pub(super) async fn of_viewer(
-        services: &Services,
-        ctx: &OperationContext,
-        arguments: PageArguments,
-    ) -> Result<Self, ApiError> {
-        let user_id = ctx.user()?.user_id;
-        let slice = services.teams(ctx, arguments.page()?).await?;
-        let user = MemberUser::Viewer(user_id, Accounts::of([user_id]));
-        Ok(Self::of_account(user_id, &user, slice))
-    }
-
-    /// A page of the teams of a known account, for its own eyes or a superuser's.
-    pub(super) async fn of_user(
-        services: &Services,
-        (id, user): (UserId, User),
-        viewer: Option<UserSession>,
-        arguments: PageArguments,
-    ) -> Result<Self, ApiError> {
-        let slice = services.teams_of(id, viewer, arguments.page()?).await?;
-        Ok(Self::of_account(
-            id,
-            &MemberUser::Known(Box::new(user)),
-            slice,
-        ))
-    }
-
-    fn of_account(id: UserId, user: &MemberUser, slice: Slice<(Membership, TeamView)>) -> Self {
-        let Slice {
-            items,
-            has_previous,
-            has_next,
-        } = slice;
-        let items = items
-            .into_iter()
-            .map(|(membership, view)| TeamMembership {
-                membership,
-                team: view.into(),
-                user: user.clone(),
-            })
-            .collect();
-        Self {
-            slice: Slice {
-                items,
-                has_previous,
-                has_next,
-            },
-            of: ListOf::Account(id),
-        }
-    }
-}
-
-/// A page of memberships.
+/// How many memberships there are on all pages.
 #[Object]
-impl TeamMembershipConnection {
-    /// The memberships with their places in the list.
-    async fn edges(&self) -> Vec<TeamMembershipEdge> {
-        let edge = |node: &TeamMembership| TeamMembershipEdge {
-            cursor: cursor(node.id()),
-            node: node.clone(),
-        };
-        self.slice.items.iter().map(edge).collect()
-    }
-
-    /// The memberships.
-    async fn nodes(&self) -> &[TeamMembership] {
-        &self.slice.items
-    }
-
-    /// Where the page lies in the list.
-    async fn page_info(&self) -> PageInfo {
-        PageInfo::of(&self.slice, TeamMembership::id)
-    }
-
-    /// How many there are in the whole list; counted only when asked for.
+impl MembershipCount {
+    /// The number of memberships on all pages. Counted only if it is requested.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, ApiError> {
-        Ok(match &self.of {
-            ListOf::Team(view) => view.count_members().await?,
-            ListOf::Account(id) => ctx.data_unchecked::<Services>().count_teams(*id).await?,
+        Ok(match self {
+            Self::OfTeam(view) => view.count_members().await?,
+            Self::OfUser(id) => ctx.services().count_teams(*id).await?,
         })
     }
+}
+
+/// A page of the teams of the signed-in user.
+pub(super) async fn teams_of_viewer(
+    ctx: &Context<'_>,
+    page: Page<MembershipId>,
+) -> Result<TeamMembershipConnection, ApiError> {
+    let (services, operation) = ctx.parts();
+    let user_id = operation.user()?.user_id;
+    let slice = services.teams(operation, page).await?;
+    let user = MemberUser::Viewer(user_id, Accounts::of([user_id]));
+    Ok(teams_of(user_id, &user, slice))
+}
+
+/// A page of the teams of a user, for this user or a superuser.
+pub(super) async fn teams_of_user(
+    services: &Services,
+    (id, user): (UserId, User),
+    viewer: Option<UserSession>,
+    page: Page<MembershipId>,
+) -> Result<TeamMembershipConnection, ApiError> {
+    let slice = services.teams_of(id, viewer, page).await?;
+    Ok(teams_of(id, &MemberUser::Known(Box::new(user)), slice))
+}
+
+fn teams_of(
+    id: UserId,
+    user: &MemberUser,
+    slice: Slice<(Membership, TeamView)>,
+) -> TeamMembershipConnection {
+    connection(slice, MembershipCount::OfUser(id), |(membership, view)| {
+        let user = user.clone();
+        let id = membership.id.into();
+        let team = view.into();
+        (
+            id,
+            TeamMembership {
+                membership,
+                team,
+                user,
+            },
+        )
+    })
 }

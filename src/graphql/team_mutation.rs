@@ -6,121 +6,117 @@ use super::connection::{TeamRole, to_id};
 use super::context::ContextExt;
 use super::error::{ApiError, PayloadError};
 use super::invitation::TeamInvitation;
-use super::payload::payloads;
+use super::payload::{payloads, split};
 use super::public;
 use super::team::{Team, TeamMembership};
 use crate::service::{Failure, Invited};
 
-/// A team to be made.
+/// Input of `createTeam`.
 #[derive(InputObject)]
 pub(super) struct CreateTeamInput {
-    /// What it is called, 1 to 120 characters.
+    /// The name of the team, 1 to 120 characters.
     name: String,
-    /// What it is for, at most 1000 characters.
+    /// What the team is for, at most 1000 characters.
     description: Option<String>,
 }
 
-/// Changes to a team; what is left out stays.
+/// Input of `updateTeam`. A field that is omitted stays as it is.
 #[derive(InputObject)]
 pub(super) struct UpdateTeamInput {
-    /// The team.
+    /// The ID of the team.
     team_id: ID,
-    /// What it is called, 1 to 120 characters.
+    /// The name of the team, 1 to 120 characters.
     name: Option<String>,
-    /// What it is for, at most 1000 characters; an empty text empties it.
+    /// What the team is for, at most 1000 characters. An empty text clears it.
     description: Option<String>,
 }
 
-/// A team to be deleted.
+/// Input of `deleteTeam`.
 #[derive(InputObject)]
 pub(super) struct DeleteTeamInput {
-    /// The team.
+    /// The ID of the team.
     team_id: ID,
 }
 
-/// Somebody to be let into a team.
+/// Input of `inviteToTeam`.
 #[derive(InputObject)]
 pub(super) struct InviteToTeamInput {
-    /// The team.
+    /// The ID of the team.
     team_id: ID,
-    /// Whom to invite.
+    /// The email address to invite.
     email: String,
-    /// What they will be allowed to do there.
+    /// The role of the new member.
     role: TeamRole,
 }
 
-/// An invitation to be accepted.
+/// Input of `acceptInvitation`.
 #[derive(InputObject)]
 pub(super) struct AcceptInvitationInput {
-    /// The token in the mailed link.
+    /// The token in the emailed link.
     token: String,
 }
 
-/// An invitation to be declined.
+/// Input of `declineInvitation`.
 #[derive(InputObject)]
 pub(super) struct DeclineInvitationInput {
-    /// The token in the mailed link.
+    /// The token in the emailed link.
     token: String,
 }
 
-/// An invitation to be taken back.
+/// Input of `revokeInvitation`.
 #[derive(InputObject)]
 pub(super) struct RevokeInvitationInput {
-    /// The invitation.
+    /// The ID of the invitation.
     invitation_id: ID,
 }
 
-/// What a member is to be allowed.
+/// Input of `changeMemberRole`.
 #[derive(InputObject)]
 pub(super) struct ChangeMemberRoleInput {
-    /// The team.
+    /// The ID of the team.
     team_id: ID,
-    /// The member.
+    /// The ID of the member's user.
     user_id: ID,
-    /// What they are to be allowed.
+    /// The new role.
     role: TeamRole,
 }
 
-/// A member to be taken out of a team.
+/// Input of `removeMember`.
 #[derive(InputObject)]
 pub(super) struct RemoveMemberInput {
-    /// The team.
+    /// The ID of the team.
     team_id: ID,
-    /// The member.
+    /// The ID of the member's user.
     user_id: ID,
 }
 
-/// A team to be left.
+/// Input of `leaveTeam`.
 #[derive(InputObject)]
 pub(super) struct LeaveTeamInput {
-    /// The team.
+    /// The ID of the team.
     team_id: ID,
 }
 
-/// The answer to `inviteToTeam`. Exactly one of membership and invitation is set on success.
+/// The result of `inviteToTeam`. On success, either `membership` or `invitation` is set.
 #[derive(SimpleObject)]
 pub(super) struct InviteToTeamPayload {
-    /// The account had proved its address and is a member now.
+    /// The new membership, if the email address belongs to a user who has verified it.
     membership: Option<TeamMembership>,
-    /// The address was asked by mail.
+    /// The invitation that was sent by email otherwise.
     invitation: Option<TeamInvitation>,
-    /// What a person can mend; empty if and only if it was done.
+    /// Errors that the user can correct. Empty if and only if the mutation succeeded.
     errors: Vec<PayloadError>,
 }
 
 impl InviteToTeamPayload {
     fn of(outcome: Result<Invited, Failure>) -> Result<Self, ApiError> {
-        let (membership, invitation, errors) = match outcome {
-            Ok(Invited::Joined(member, view)) => {
-                (Some(TeamMembership::new(*member, *view)), None, Vec::new())
+        let (invited, errors) = split(outcome)?;
+        let (membership, invitation) = match invited {
+            Some(Invited::Joined(member, view)) => {
+                (Some(TeamMembership::new(*member, *view)), None)
             }
-            Ok(Invited::Asked(invitation)) => (None, Some(invitation.into()), Vec::new()),
-            Err(Failure::Refused(errors)) => (
-                None,
-                None,
-                errors.into_iter().map(PayloadError::from).collect(),
-            ),
-            Err(failure) => return Err(failure.into()),
+            Some(Invited::Asked(invitation)) => (None, Some(invitation.into())),
+            None => (None, None),
         };
         Ok(Self {
             membership,
@@ -131,236 +127,219 @@ impl InviteToTeamPayload {
 }
 
 payloads! {
-    /// The answer to `createTeam`.
+    /// The result of `createTeam`.
     CreateTeamPayload {
         /// The new team.
         team: Team
     }
-    /// The answer to `updateTeam`.
+    /// The result of `updateTeam`.
     UpdateTeamPayload {
-        /// The team as it is now.
+        /// The updated team.
         team: Team
     }
-    /// The answer to `deleteTeam`.
+    /// The result of `deleteTeam`.
     DeleteTeamPayload {
-        /// The team that is no more.
+        /// The ID of the deleted team.
         deleted_team_id: ID
     }
-    /// The answer to `acceptInvitation`.
+    /// The result of `acceptInvitation`.
     AcceptInvitationPayload {
         /// The new membership.
         membership: TeamMembership
     }
-    /// The answer to `declineInvitation`.
+    /// The result of `declineInvitation`.
     DeclineInvitationPayload {
-        /// What happened, in English.
+        /// A message for the user, in English.
         message: String
     }
-    /// The answer to `revokeInvitation`.
+    /// The result of `revokeInvitation`.
     RevokeInvitationPayload {
-        /// The invitation that is worth nothing any more.
+        /// The revoked invitation.
         invitation: TeamInvitation
     }
-    /// The answer to `changeMemberRole`.
+    /// The result of `changeMemberRole`.
     ChangeMemberRolePayload {
-        /// The membership as it is now.
+        /// The updated membership.
         membership: TeamMembership
     }
-    /// The answer to `removeMember`.
+    /// The result of `removeMember`.
     RemoveMemberPayload {
-        /// The member that is none any more.
+        /// The ID of the removed user.
         removed_user_id: ID
     }
-    /// The answer to `leaveTeam`.
+    /// The result of `leaveTeam`.
     LeaveTeamPayload {
-        /// The team that was left.
+        /// The ID of the team that the user left.
         left_team_id: ID
     }
 }
 
-/// Mutations of teams, members and invitations.
 #[derive(Default)]
 pub(super) struct TeamMutation;
 
 #[Object]
 impl TeamMutation {
-    /// Makes a team whose first admin is the signed-in user.
+    /// Creates a team with the signed-in user as its first admin.
     async fn create_team(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A team to be made.")] input: CreateTeamInput,
+        #[graphql(desc = "The name and description of the new team.")] input: CreateTeamInput,
     ) -> Result<CreateTeamPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let CreateTeamInput { name, description } = input;
-        let services = ctx.services();
-        let created = services
-            .create_team(ctx.operation(), &name, description.as_deref())
-            .await;
-        CreateTeamPayload::of(created)
+        CreateTeamPayload::of(
+            services
+                .create_team(operation, &name, description.as_deref())
+                .await,
+        )
     }
 
     /// Changes a team's name or description. Admins only.
     async fn update_team(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Changes to a team.")] input: UpdateTeamInput,
+        #[graphql(desc = "The team and the fields to change.")] input: UpdateTeamInput,
     ) -> Result<UpdateTeamPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let UpdateTeamInput {
             team_id,
             name,
             description,
         } = input;
-        let updated = match ctx
-            .services()
-            .team_as_admin(ctx.operation(), &team_id)
-            .await
-        {
-            Ok(team) => {
-                team.update(ctx.operation(), name.as_deref(), description.as_deref())
-                    .await
-            }
-            Err(refused) => Err(refused),
+        let updated = async {
+            let team = services.team_as_admin(operation, &team_id).await?;
+            team.update(operation, name.as_deref(), description.as_deref())
+                .await
         };
-        UpdateTeamPayload::of(updated)
+        UpdateTeamPayload::of(updated.await)
     }
 
     /// Deletes a team, with its memberships and invitations. Admins only.
     async fn delete_team(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A team to be deleted.")] input: DeleteTeamInput,
+        #[graphql(desc = "The team to delete.")] input: DeleteTeamInput,
     ) -> Result<DeleteTeamPayload, ApiError> {
-        let deleted = match ctx
-            .services()
-            .team_as_admin(ctx.operation(), &input.team_id)
-            .await
-        {
-            Ok(team) => team.delete(ctx.operation()).await,
-            Err(refused) => Err(refused),
+        let (services, operation) = ctx.parts();
+        let deleted = async {
+            let team = services.team_as_admin(operation, &input.team_id).await?;
+            team.delete(operation).await
         };
-        DeleteTeamPayload::of(deleted.map(to_id))
+        DeleteTeamPayload::of(deleted.await.map(to_id))
     }
 
-    /// An account that has proved that address joins at once (and is told by mail); any other
-    /// address is invited by mail, also one whose account never proved it. Admins only.
+    /// Adds a person to a team. A user who has verified the email address joins at once and is
+    /// notified by email; anybody else gets an invitation by email. Admins only.
     async fn invite_to_team(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Somebody to be let into a team.")] input: InviteToTeamInput,
+        #[graphql(desc = "The team, the person to invite and their role.")]
+        input: InviteToTeamInput,
     ) -> Result<InviteToTeamPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let InviteToTeamInput {
             team_id,
             email,
             role,
         } = input;
-        let invited = match ctx
-            .services()
-            .team_as_admin(ctx.operation(), &team_id)
-            .await
-        {
-            Ok(team) => team.invite(ctx.operation(), &email, role.into()).await,
-            Err(refused) => Err(refused),
+        let invited = async {
+            let team = services.team_as_admin(operation, &team_id).await?;
+            team.invite(operation, &email, role.into()).await
         };
-        InviteToTeamPayload::of(invited)
+        InviteToTeamPayload::of(invited.await)
     }
 
-    /// The token was mailed to the invited address, so it is proof enough: the account holding
-    /// that address joins, whoever presents it. Signed in as somebody else:
-    /// `INVITATION_EMAIL_MISMATCH`. No account yet: `ACCOUNT_NOT_FOUND` (sign up with
-    /// `invitationToken`).
+    /// Accepts an invitation. The token was sent to the invited email address, so no sign-in is
+    /// needed: the user with that email address joins the team. If another user is signed in, the
+    /// error is `INVITATION_EMAIL_MISMATCH`. If no user has that email address, it is
+    /// `ACCOUNT_NOT_FOUND`: sign up with `invitationToken`.
     #[graphql(directive = public::apply())]
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An invitation to be accepted.")] input: AcceptInvitationInput,
+        #[graphql(desc = "The invitation to accept.")] input: AcceptInvitationInput,
     ) -> Result<AcceptInvitationPayload, ApiError> {
-        let services = ctx.services();
-        let accepted = services
-            .accept_invitation(ctx.operation(), &input.token)
-            .await;
+        let (services, operation) = ctx.parts();
+        let accepted = services.accept_invitation(operation, &input.token).await;
         AcceptInvitationPayload::of(
             accepted.map(|(member, view)| TeamMembership::new(member, view)),
         )
     }
 
-    /// Declines an invitation; its link is worth nothing then.
+    /// Declines an invitation. Its link stops working.
     #[graphql(directive = public::apply())]
     async fn decline_invitation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An invitation to be declined.")] input: DeclineInvitationInput,
+        #[graphql(desc = "The invitation to decline.")] input: DeclineInvitationInput,
     ) -> Result<DeclineInvitationPayload, ApiError> {
-        let declined = ctx
-            .services()
-            .decline_invitation(ctx.operation(), &input.token)
-            .await;
-        DeclineInvitationPayload::of(declined.map(|()| "The invitation is declined.".to_owned()))
+        let (services, operation) = ctx.parts();
+        let declined = services.decline_invitation(operation, &input.token).await;
+        DeclineInvitationPayload::of(declined.map(|()| "You declined the invitation.".to_owned()))
     }
 
-    /// Takes an open invitation back. Admins only.
+    /// Revokes a pending invitation. Admins only.
     async fn revoke_invitation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An invitation to be taken back.")] input: RevokeInvitationInput,
+        #[graphql(desc = "The invitation to revoke.")] input: RevokeInvitationInput,
     ) -> Result<RevokeInvitationPayload, ApiError> {
-        let services = ctx.services();
-        let revoked = services
-            .revoke_invitation(ctx.operation(), &input.invitation_id)
-            .await;
-        RevokeInvitationPayload::of(revoked)
+        let (services, operation) = ctx.parts();
+        RevokeInvitationPayload::of(
+            services
+                .revoke_invitation(operation, &input.invitation_id)
+                .await,
+        )
     }
 
-    /// Lets a member do more or less. Admins only; the last admin stays one.
+    /// Changes the role of a member. Admins only. The last admin cannot become a member.
     async fn change_member_role(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What a member is to be allowed.")] input: ChangeMemberRoleInput,
+        #[graphql(desc = "The member and the new role.")] input: ChangeMemberRoleInput,
     ) -> Result<ChangeMemberRolePayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let ChangeMemberRoleInput {
             team_id,
             user_id,
             role,
         } = input;
-        let changed = match ctx
-            .services()
-            .team_as_admin(ctx.operation(), &team_id)
-            .await
-        {
-            Ok(team) => {
-                team.change_role(ctx.operation(), &user_id, role.into())
-                    .await
-            }
-            Err(refused) => Err(refused),
+        let changed = async {
+            let team = services.team_as_admin(operation, &team_id).await?;
+            team.change_role(operation, &user_id, role.into()).await
         };
-        ChangeMemberRolePayload::of(changed.map(|(member, view)| TeamMembership::new(member, view)))
+        ChangeMemberRolePayload::of(
+            changed
+                .await
+                .map(|(member, view)| TeamMembership::new(member, view)),
+        )
     }
 
-    /// Takes a member out of a team. Admins only; not the last admin while others remain.
+    /// Removes a member from a team. Admins only. The last admin cannot be removed while there are
+    /// other members.
     async fn remove_member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A member to be taken out of a team.")] input: RemoveMemberInput,
+        #[graphql(desc = "The member to remove.")] input: RemoveMemberInput,
     ) -> Result<RemoveMemberPayload, ApiError> {
+        let (services, operation) = ctx.parts();
         let RemoveMemberInput { team_id, user_id } = input;
-        let removed = match ctx
-            .services()
-            .team_as_admin(ctx.operation(), &team_id)
-            .await
-        {
-            Ok(team) => team.remove_member(ctx.operation(), &user_id).await,
-            Err(refused) => Err(refused),
+        let removed = async {
+            let team = services.team_as_admin(operation, &team_id).await?;
+            team.remove_member(operation, &user_id).await
         };
-        RemoveMemberPayload::of(removed.map(to_id))
+        RemoveMemberPayload::of(removed.await.map(to_id))
     }
 
-    /// Leaves a team; not as its last admin while others remain. The last member takes the team
-    /// along.
+    /// Leaves a team. The last admin cannot leave while there are other members. The team is deleted
+    /// when its last member leaves.
     async fn leave_team(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A team to be left.")] input: LeaveTeamInput,
+        #[graphql(desc = "The team to leave.")] input: LeaveTeamInput,
     ) -> Result<LeaveTeamPayload, ApiError> {
-        let services = ctx.services();
-        let left = services.leave_team(ctx.operation(), &input.team_id).await;
+        let (services, operation) = ctx.parts();
+        let left = services.leave_team(operation, &input.team_id).await;
         LeaveTeamPayload::of(left.map(to_id))
     }
 }

@@ -1,25 +1,25 @@
-//! Accounts.
+//! Users.
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
-use super::connection::PageArguments;
+use super::connection::page;
 use super::context::ContextExt;
 use super::error::ApiError;
-use super::team::TeamMembershipConnection;
+use super::team::{TeamMembershipConnection, teams_of_user};
 use crate::domain::operation::UserSession;
 use crate::domain::user::User as Account;
 
-/// An account.
 #[derive(Clone)]
 pub(super) struct User {
     account: Account,
-    /// Whether it is shown to whoever has just proved that it is theirs.
+    /// Whether the reader has just authenticated as this user.
     is_own: bool,
 }
 
 impl User {
-    /// An account for whoever has just proved that it is theirs, by a code, a password or a token.
+    /// A user for a reader who has just authenticated as this user, by a code, a password or a
+    /// token.
     pub(super) fn own(account: Account) -> Self {
         Self {
             account,
@@ -27,7 +27,7 @@ impl User {
         }
     }
 
-    /// An account for others to see, and for itself if it is the signed-in one.
+    /// A user for any reader.
     pub(super) fn of_another(account: Account) -> Self {
         Self {
             account,
@@ -35,7 +35,7 @@ impl User {
         }
     }
 
-    /// A fact for the account's own eyes and a superuser's.
+    /// A value that only the user and superusers can read.
     fn private<T>(&self, ctx: &Context<'_>, fact: Option<T>) -> Option<T> {
         let allowed = self.is_own
             || ctx
@@ -46,15 +46,15 @@ impl User {
     }
 }
 
-/// An account.
+/// A user.
 #[Object]
 impl User {
-    /// Equals the `sub` claim of the account's access tokens.
+    /// The ID of the user, which is the `sub` claim of their access tokens.
     async fn id(&self) -> ID {
         self.account.id.to_string().into()
     }
 
-    /// The address, in lower case.
+    /// The email address, in lower case.
     async fn email(&self) -> &str {
         self.account.email.as_str()
     }
@@ -74,74 +74,73 @@ impl User {
         self.account.profile.last_name.as_deref()
     }
 
-    /// When the account was made.
+    /// When the user was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.account.created_at
     }
 
-    /// Whether the address was proved. For the account's own eyes; null for anyone else.
+    /// Whether the email address is verified. Null for other users.
     async fn email_verified(&self, ctx: &Context<'_>) -> Option<bool> {
         self.private(ctx, Some(self.account.email_verified_at.is_some()))
     }
 
-    /// Whether the account can log in with a password. For the account's own eyes; null for
-    /// anyone else.
+    /// Whether the user can sign in with a password. Null for other users.
     async fn has_password(&self, ctx: &Context<'_>) -> Option<bool> {
         self.private(ctx, Some(self.account.has_password))
     }
 
-    /// Whether the account may be used. For the account's own eyes; null for anyone else.
+    /// Whether the user can sign in; false if an administrator disabled them. Null for other users.
     async fn is_active(&self, ctx: &Context<'_>) -> Option<bool> {
         self.private(ctx, Some(self.account.is_active))
     }
 
-    /// Whether the account counts as an admin of every team. For the account's own eyes; null for
-    /// anyone else.
+    /// Whether the user counts as an admin of every team. Null for other users.
     async fn is_superuser(&self, ctx: &Context<'_>) -> Option<bool> {
         self.private(ctx, Some(self.account.is_superuser))
     }
 
-    /// A telephone number. For the account's own eyes; null for anyone else.
+    /// The phone number. Null for other users.
     async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
         self.private(ctx, self.account.profile.phone.as_deref())
     }
 
-    /// The company. For the account's own eyes; null for anyone else.
+    /// The company. Null for other users.
     async fn company(&self, ctx: &Context<'_>) -> Option<&str> {
         self.private(ctx, self.account.profile.company.as_deref())
     }
 
-    /// When the account was last changed. For the account's own eyes; null for anyone else.
+    /// When the user was last changed. Null for other users.
     async fn updated_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
         self.private(ctx, Some(self.account.updated_at))
     }
 
-    /// The account's teams, in the order of joining. For the account's own eyes; null for anyone
-    /// else.
+    /// The teams of the user in the order of joining. A page has 20 items by default and at most
+    /// 100. Null for other users.
     async fn teams(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "So many from the beginning, or after `after`.")] first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the end, or before `before`.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The number of items from the beginning, or after `after`.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The number of items from the end, or before `before`.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<TeamMembershipConnection, ApiError>> {
         self.private(ctx, Some(()))?;
         let id = self.account.id;
-        // Whoever has just proved to own the account need not be signed in to it yet.
+        // A user who has just authenticated is not signed in yet within this request.
         let may_see = |actor: &UserSession| actor.user_id == id || actor.is_superuser;
         let viewer = ctx.operation().session().filter(may_see);
-        let arguments = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        };
         let of = (id, self.clone());
-        Some(TeamMembershipConnection::of_user(ctx.services(), of, viewer, arguments).await)
+        let teams = async {
+            let page = page(first, after, last, before)?;
+            teams_of_user(ctx.services(), of, viewer, page).await
+        };
+        Some(teams.await)
     }
 
-    /// When the account last signed in. For the account's own eyes; null for anyone else.
+    /// When the user last signed in. Null for other users.
     async fn last_login_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
         self.private(ctx, self.account.last_login_at)
     }

@@ -47,40 +47,40 @@ pub struct UserError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// `INVALID_EMAIL`
-    #[error("This is not a valid e-mail address.")]
+    #[error("This is not a valid email address.")]
     InvalidEmail,
     /// `INVALID_NAME`
-    #[error("A name has 1 to {max_chars} characters.")]
+    #[error("A name must have 1 to {max_chars} characters.")]
     InvalidName {
         /// The longest it may be.
         max_chars: usize,
     },
     /// `INVALID_INPUT`
-    #[error("This may have at most {max_chars} characters.")]
+    #[error("This can have at most {max_chars} characters.")]
     InvalidInput {
         /// The longest it may be.
         max_chars: usize,
     },
     /// `EMAIL_TAKEN`
-    #[error("There is an account with this address already. Log in instead.")]
+    #[error("There is already an account with this email address. Sign in instead.")]
     EmailTaken,
     /// `ACCOUNT_NOT_FOUND`
-    #[error("There is no account with this address. Signal up first.")]
+    #[error("There is no account with this email address. Sign up first.")]
     AccountNotFound,
     /// `ACCOUNT_DISABLED`
     #[error("This account is disabled.")]
     AccountDisabled,
     /// `INVALID_CODE`
-    #[error("This code is not right, or none is waiting for this address.")]
+    #[error("This code is wrong or no longer valid.")]
     InvalidCode {
         /// How many answers the code still takes.
         attempts_remaining: u32,
     },
     /// `CODE_EXPIRED`
-    #[error("This code has expired. Ask for a new one.")]
+    #[error("This code has expired. Request a new one.")]
     CodeExpired,
     /// `TOO_MANY_ATTEMPTS`
-    #[error("There were too many wrong codes. Ask for a new one.")]
+    #[error("There were too many wrong codes. Request a new one.")]
     TooManyAttempts,
     /// `RATE_LIMITED`
     #[error("Too many requests. Try again later.")]
@@ -89,34 +89,34 @@ pub enum Reason {
         retry_after_seconds: i64,
     },
     /// `INVALID_INPUT`
-    #[error("This is not the account's address.")]
+    #[error("This is not the email address of your account.")]
     NotConfirmed,
     /// `WEAK_PASSWORD`
     #[error(transparent)]
     WeakPassword(WeakPassword),
     /// `INVALID_CREDENTIALS`
-    #[error("The address or the password is not right.")]
+    #[error("The email address or the password is wrong.")]
     InvalidCredentials,
     /// `NOT_FOUND`
-    #[error("There is no such thing.")]
+    #[error("Not found.")]
     NotFound,
     /// `EMAIL_NOT_VERIFIED`
-    #[error("The account must prove its address first.")]
+    #[error("The email address must be verified first.")]
     EmailNotVerified,
     /// `NOT_TEAM_ADMIN`
-    #[error("Only an admin of the team may do this.")]
+    #[error("Only an admin of the team can do this.")]
     NotTeamAdmin,
     /// `ALREADY_MEMBER`
-    #[error("This person is a member of the team already.")]
+    #[error("This person is already a member of the team.")]
     AlreadyMember,
     /// `LAST_ADMIN`
-    #[error("The team would be left without an admin. Make somebody else an admin first.")]
+    #[error("The team would be left without an admin. Make another member an admin first.")]
     LastAdmin,
     /// `INVITATION_EMAIL_MISMATCH`
-    #[error("This invitation is for another address.")]
+    #[error("This invitation is for another email address.")]
     InvitationEmailMismatch,
     /// `INVALID_TOKEN`
-    #[error("This token is unknown, used, revoked or expired.")]
+    #[error("This link or token is no longer valid.")]
     InvalidToken,
 }
 

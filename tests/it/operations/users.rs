@@ -49,8 +49,8 @@ on_both_deployments! {
         assert_eq!(session["user"]["hasPassword"], false);
 
         for (arguments, told) in [
-            (["create", ADA, "--name", "Eve"], "account with this address already"),
-            (["create", "nonsense", "--name", "Eve"], "not a valid e-mail address"),
+            (["create", ADA, "--name", "Eve"], "already an account with this email address"),
+            (["create", "nonsense", "--name", "Eve"], "not a valid email address"),
             (["create", "eve@example.com", "--name", " "], "name"),
         ] {
             let error = user(&deployment, &arguments).await.unwrap_err();
@@ -58,7 +58,7 @@ on_both_deployments! {
         }
         for command in ["promote", "demote", "disable", "enable"] {
             let error = user(&deployment, &[command, "nobody@example.com"]).await.unwrap_err();
-            assert!(error.contains("no account with this address"), "{error}");
+            assert!(error.contains("no account with this email address"), "{error}");
         }
     }
 
@@ -89,7 +89,7 @@ on_both_deployments! {
         app.register(ADA, "violet kettle 43").await;
         app.mail(MailKind::VerifyEmail, ADA).await;
         let refusal = user(&deployment, &["promote", ADA]).await.unwrap_err();
-        assert!(refusal.contains("must prove its address first"), "{refusal}");
+        assert!(refusal.contains("must be verified first"), "{refusal}");
         let me = app.with_token(&app.signed_in(ADA, "violet kettle 43").await.access);
         let me = me.run("{ me { isSuperuser } }", json!({})).await;
         assert_eq!(me["me"]["isSuperuser"], false);

@@ -122,7 +122,7 @@ test("a code that has expired says so", async (t) => {
   site.sql(`UPDATE verification_codes SET expires_at = created_at WHERE email = '${email}'`);
   await code(page).fill(mailed);
   await page.getByRole("button", { name: "Continue" }).click();
-  await says(page, "This code has expired. Ask for a new one.");
+  await says(page, "This code has expired. Request a new one.");
 });
 
 test("an address that has an account leads to the login, one that has none to the sign-up", async (t) => {
@@ -151,7 +151,7 @@ test("everything that is wrong with a form is shown at once, each at its field",
   const page = await site.visit(t, { path: "/demo#/signup" });
   await page.getByLabel("Email").fill("ada@");
   await page.getByRole("button", { name: "Sign up" }).click();
-  await page.getByRole("textbox", { name: "Email", description: "This is not a valid e-mail address." }).waitFor();
+  await page.getByRole("textbox", { name: "Email", description: "This is not a valid email address." }).waitFor();
   await page.getByRole("textbox", { name: "Name", description: /1 to 120 characters/ }).waitFor();
   assert(await page.getByLabel("Email").evaluate((element) => element === document.activeElement));
 });

@@ -25,7 +25,7 @@ test("a new user signs up with a password, proves the address and logs in", asyn
   await page.getByLabel("Last name").fill("Lovelace");
   await page.getByLabel("Password").fill("short");
   await page.getByRole("button", { name: "Sign up" }).click();
-  await page.getByRole("textbox", { name: "Password", description: /A password has at least 8 characters/ }).waitFor();
+  await page.getByRole("textbox", { name: "Password", description: /A password must have at least 8 characters/ }).waitFor();
   await audit(page, "signup-password");
   await page.getByLabel("Password").fill(FIRST);
   await page.getByRole("button", { name: "Sign up" }).click();
@@ -34,7 +34,7 @@ test("a new user signs up with a password, proves the address and logs in", asyn
   await says(page, "Your email address is verified.");
   assert.equal(await page.getByLabel("Email").inputValue(), email);
   await logIn(page, email, SECOND);
-  await says(page, "The address or the password is not right.");
+  await says(page, "The email address or the password is wrong.");
   await audit(page, "login-password-wrong");
   await logIn(page, email, FIRST);
   await heading(page, "Dashboard");
@@ -71,7 +71,7 @@ test("an account that has none sets a password, and changes it", async (t) => {
   await card.getByLabel("Current password").fill("not this one");
   await card.getByLabel("New password").fill(SECOND);
   await card.getByRole("button", { name: "Change password" }).click();
-  await card.getByRole("textbox", { name: "Current password", description: /not right/ }).waitFor();
+  await card.getByRole("textbox", { name: "Current password", description: /is wrong/ }).waitFor();
   await card.getByLabel("Current password").fill(FIRST);
   await card.getByRole("button", { name: "Change password" }).click();
   await says(page, "Your password was saved.");
@@ -99,7 +99,7 @@ test("a forgotten password is replaced by a mailed link, and every session ends"
   assert.equal(new URL(elsewhere.url()).pathname, "/demo");
   await elsewhere.getByLabel("New password").fill(email);
   await elsewhere.getByRole("button", { name: "Save password" }).click();
-  await elsewhere.getByRole("textbox", { name: "New password", description: /must not be your address/ }).waitFor();
+  await elsewhere.getByRole("textbox", { name: "New password", description: /must not be your email address/ }).waitFor();
   await audit(elsewhere, "reset-password");
   await elsewhere.getByLabel("New password").fill(SECOND);
   await elsewhere.getByRole("button", { name: "Save password" }).click();

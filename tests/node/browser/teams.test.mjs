@@ -99,7 +99,7 @@ test("an account that has proved its address is in at once, and roles come and g
   await invite(page, email);
   await says(page, "already has an account and is now a member");
   await invite(page, email);
-  await page.getByRole("textbox", { name: "Email address to invite", description: /a member of the team already/ }).waitFor();
+  await page.getByRole("textbox", { name: "Email address to invite", description: /already a member of the team/ }).waitFor();
 
   await guest.reload();
   await part(guest, "Teams").getByRole("link", { name: "Programmers" }).click();
