@@ -4,12 +4,11 @@
 //! the collector. What the queue cannot take, or the collector does not, is lost and counted.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
+use opentelemetry::logs::{AnyValue, LogRecord as _, Logger, LoggerProvider, Severity};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{KeyValue, Value as SpanValue};
 use opentelemetry_otlp::{
@@ -20,17 +19,15 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{self, BatchLogProcessor, LogBatch, SdkLogger, SdkLoggerProvider};
 use opentelemetry_sdk::trace::{self, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
 use secrecy::ExposeSecret;
-use tracing::field::{Field, Visit};
-use tracing::{Level, Metadata, Span, Subscriber};
-use tracing_bunyan_formatter::JsonStorage;
+use serde_json::Value;
+use tracing::{Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, filter::filter_fn};
 
-use super::{CRITICAL, REQUEST_ID, TARGET, event, is_shown};
+use super::record::{LogRecord, Output};
+use super::{TARGET, event, is_shown};
 use crate::config::{LogLevel, OtlpConfig};
-use crate::domain::clock::Clock;
 
 /// Records that may wait; those beyond are lost.
 const QUEUE_MAX: usize = 8_192;
@@ -49,8 +46,6 @@ pub struct External {
     logger: SdkLogger,
     tracer: Option<SdkTracer>,
     lost: Arc<Lost>,
-    /// `LOG_REQUEST_ID`.
-    request_id: bool,
 }
 
 /// Keeps sending; ends it when dropped.
@@ -88,11 +83,8 @@ impl Lost {
     }
 }
 
-/// Starts sending. `request_id` says whether the request's id goes with each record.
-pub(super) fn start(
-    config: &OtlpConfig,
-    request_id: bool,
-) -> Result<(External, Sender), ExporterBuildError> {
+/// Starts sending.
+pub(super) fn start(config: &OtlpConfig) -> Result<(External, Sender), ExporterBuildError> {
     let lost = Arc::new(Lost::default());
     let headers: HashMap<String, String> = config
         .headers
@@ -134,7 +126,6 @@ pub(super) fn start(
         logger: logs.logger(TARGET),
         tracer: traces.as_ref().map(|traces| traces.tracer(TARGET)),
         lost: Arc::clone(&lost),
-        request_id,
     };
     Ok((external, Sender { logs, traces, lost }))
 }
@@ -203,15 +194,23 @@ impl logs::LogExporter for Counted {
 }
 
 impl External {
-    /// The layers that send what `level` shows of events, and our own spans.
-    pub(super) fn layers<S>(self, level: LogLevel) -> Vec<Box<dyn Layer<S> + Send + Sync>>
+    /// Sends what `level` shows of events.
+    pub(super) fn output(&self, level: LogLevel) -> Output {
+        let external = self.clone();
+        Output {
+            // The sender's own lines would bring about more of them.
+            accepts: Box::new(move |meta| is_shown(meta, level) && !is_of_sender(meta)),
+            write: Box::new(move |record| external.send(record)),
+        }
+    }
+
+    /// The layer that sends our own spans.
+    pub(super) fn traces<S>(&self) -> Option<impl Layer<S> + use<S>>
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
-        // The sender's own lines would bring about more of them.
-        let events = filter_fn(move |meta| is_shown(meta, level) && !is_of_sender(meta));
         let spans = filter_fn(|meta| meta.is_span() && meta.target() == TARGET);
-        let traces = self.tracer.clone().map(|tracer| {
+        self.tracer.clone().map(|tracer| {
             tracing_opentelemetry::layer()
                 .with_tracer(tracer)
                 .with_location(false)
@@ -220,15 +219,30 @@ impl External {
                 .with_level(false)
                 .with_tracked_inactivity(false)
                 .with_filter(spans)
-                .boxed()
-        });
-        let records = Records {
-            external: self,
-            clock: Clock::default(),
+        })
+    }
+
+    fn send(&self, record: &LogRecord) {
+        let mut sent = self.logger.create_log_record();
+        let (severity, text) = match record.level {
+            LogLevel::Critical => (Severity::Fatal, "CRITICAL"),
+            LogLevel::Error => (Severity::Error, "ERROR"),
+            LogLevel::Warning => (Severity::Warn, "WARNING"),
+            LogLevel::Info => (Severity::Info, "INFO"),
+            LogLevel::Debug => (Severity::Debug, "DEBUG"),
         };
-        let records = records.with_filter(events).boxed();
-        // Traces first, so that a record finds the trace that it belongs to.
-        traces.into_iter().chain([records]).collect()
+        sent.set_timestamp(SystemTime::from(record.time));
+        sent.set_severity_number(severity);
+        sent.set_severity_text(text);
+        sent.set_body(record.message.clone().into());
+        if let Some(target) = record.target {
+            sent.add_attribute("target", target);
+        }
+        for (name, value) in &record.fields {
+            sent.add_attribute(*name, any_value(value));
+        }
+        self.lost.queued.fetch_add(1, Ordering::Relaxed);
+        self.logger.emit(sent);
     }
 }
 
@@ -238,86 +252,16 @@ fn is_of_sender(meta: &Metadata<'_>) -> bool {
         .any(|name| meta.target().starts_with(name))
 }
 
-/// Makes a log record of each event.
-struct Records {
-    external: External,
-    clock: Clock,
-}
-
-impl<S> Layer<S> for Records
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        let External {
-            logger,
-            lost,
-            request_id,
-            ..
-        } = &self.external;
-        let meta = event.metadata();
-        let mut record = logger.create_log_record();
-        let (severity, text) = severity(meta);
-        record.set_timestamp(SystemTime::from(self.clock.now()));
-        record.set_severity_number(severity);
-        record.set_severity_text(text);
-        if meta.target() != TARGET {
-            record.add_attribute("target", meta.target().to_owned());
-        }
-        event.record(&mut Fields(&mut record));
-        if let (true, Some(span)) = (*request_id, ctx.lookup_current())
-            && let Some(storage) = span.extensions().get::<JsonStorage<'_>>()
-            && let Some(id) = storage.values().get(REQUEST_ID)
-        {
-            record.add_attribute(REQUEST_ID, id.as_str().unwrap_or_default().to_owned());
-        }
-        lost.queued.fetch_add(1, Ordering::Relaxed);
-        logger.emit(record);
-    }
-}
-
-fn severity(meta: &Metadata<'_>) -> (Severity, &'static str) {
-    match *meta.level() {
-        Level::ERROR if meta.name() == CRITICAL => (Severity::Fatal, "CRITICAL"),
-        Level::ERROR => (Severity::Error, "ERROR"),
-        Level::WARN => (Severity::Warn, "WARNING"),
-        Level::INFO => (Severity::Info, "INFO"),
-        Level::DEBUG | Level::TRACE => (Severity::Debug, "DEBUG"),
-    }
-}
-
-/// Takes the fields of an event over: those of our own were masked before.
-struct Fields<'a, R>(&'a mut R);
-
-impl<R: LogRecord> Fields<'_, R> {
-    fn add(&mut self, field: &Field, value: AnyValue) {
-        if field.name() == "message" {
-            self.0.set_body(value);
-        } else {
-            self.0.add_attribute(field.name(), value);
-        }
-    }
-}
-
-impl<R: LogRecord> Visit for Fields<'_, R> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value.to_owned().into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, i64::try_from(value).unwrap_or(i64::MAX).into());
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, format!("{value:?}").into());
+fn any_value(value: &Value) -> AnyValue {
+    match value {
+        Value::String(text) => text.clone().into(),
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => number.into(),
+            (None, Some(number)) => number.into(),
+            (None, None) => number.to_string().into(),
+        },
+        value => value.to_string().into(),
     }
 }
 

@@ -8,6 +8,7 @@ mod file;
 mod json;
 mod masking;
 pub mod metrics;
+mod record;
 mod text;
 mod throttle;
 
@@ -20,19 +21,18 @@ use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing::{Metadata, Span, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_bunyan_formatter::JsonStorageLayer;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{Layer, Registry};
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
+use crate::domain::clock::Clock;
 use external::{External, Sender};
 use file::RotatingFile;
-use json::JsonLayer;
 use masking::Masker;
 use metrics::EventCounts;
-use text::TextLayer;
+use record::{Output, RecordLayer};
 
 pub use event::{event_table_markdown, with_sources};
 pub use external::describe;
@@ -127,7 +127,7 @@ pub fn init(config: &LogConfig, hash_key: [u8; 32]) -> Result<Guard, InitError> 
     let mut guard = Guard::default();
     let external = match &config.external {
         Some(otlp) => {
-            let started = external::start(otlp, config.request_id);
+            let started = external::start(otlp);
             let (external, sender) =
                 started.map_err(|error| InitError::External(error.to_string()))?;
             guard.sender = Some(sender);
@@ -165,46 +165,52 @@ where
 {
     let level = config.level;
     let has_security = outputs.security_file.is_some();
-    let external = outputs.external.map(|external| external.layers(level));
-    let layers: Vec<_> = [outputs.console, outputs.file]
-        .into_iter()
-        .flatten()
-        .map(|writer| lines(config, writer, move |meta| is_shown(meta, level)))
+    let traces = outputs.external.as_ref().and_then(External::traces);
+    let all = [outputs.console, outputs.file].into_iter().flatten();
+    let outputs = all
+        .map(|writer| lines(config.format, writer, move |meta| is_shown(meta, level)))
         .chain(
             outputs
                 .security_file
-                .map(|writer| lines(config, writer, is_security)),
+                .map(|writer| lines(config.format, writer, is_security)),
         )
-        .chain(external.into_iter().flatten())
+        .chain(outputs.external.map(|external| external.output(level)))
         .collect();
     Registry::default()
         .with(Masker::new(config, &hash_key))
         .with(EventCounts::default())
         .with(JsonStorageLayer)
-        .with(layers)
+        // Before the records, so that they find the trace that they belong to.
+        .with(traces)
+        .with(RecordLayer {
+            outputs,
+            request_id: config.request_id,
+            clock: Clock::default(),
+        })
         .with(filter_fn(move |meta| {
             is_shown(meta, level) || has_security && is_security(meta)
         }))
 }
 
-/// One output in the configured format.
-fn lines<S, W>(
-    config: &LogConfig,
+/// An output of lines in the configured format.
+fn lines<W>(
+    format: LogFormat,
     writer: W,
-    filter: impl Fn(&Metadata<'_>) -> bool + Send + Sync + 'static,
-) -> Box<dyn Layer<S> + Send + Sync>
+    accepts: impl Fn(&Metadata<'_>) -> bool + Send + Sync + 'static,
+) -> Output
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = filter_fn(filter);
-    match config.format {
-        LogFormat::Json => JsonLayer::new(writer, config.request_id)
-            .with_filter(filter)
-            .boxed(),
-        LogFormat::Text => TextLayer::new(writer, config.request_id)
-            .with_filter(filter)
-            .boxed(),
+    let line = match format {
+        LogFormat::Json => json::line,
+        LogFormat::Text => text::line,
+    };
+    Output {
+        accepts: Box::new(accepts),
+        write: Box::new(move |record| {
+            // A log that cannot be written cannot be reported in the log.
+            let _ = writer.make_writer().write_all(line(record).as_bytes());
+        }),
     }
 }
 

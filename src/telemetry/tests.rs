@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::*;
 use crate::config::{LogFileConfig, Masking};
-use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, SessionId, TeamId, UserId};
 use crate::domain::operation::{Client, OperationContext};
