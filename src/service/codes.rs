@@ -144,7 +144,7 @@ impl Services {
         .await
     }
 
-    /// Uses up a code that was submission rightly; the account it is for.
+    /// Consumes a code that was submitted correctly, and returns its user.
     ///
     /// Refused if somebody else used it up first. So is a code for an address that has no account,
     /// which was never mailed and can only have been guessed, and one for the address that the

@@ -1,4 +1,4 @@
-//! What a use case answers with when it cannot do what was asked.
+//! Why a use case failed.
 
 use chrono::Duration;
 
@@ -10,17 +10,16 @@ use crate::domain::password::WeakPassword;
 use crate::domain::user::InvalidField;
 use crate::limits::Exceeded;
 
-/// Why a use case did not do what was asked.
 #[derive(Debug)]
 pub enum Failure {
-    /// What the person can mend, one entry per mistake.
+    /// The user can correct these errors.
     Refused(Vec<UserError>),
     /// It needs a signed-in user.
     NotSignedIn,
     Internal(ServiceError),
 }
 
-/// Something that must not happen did: the database is away, or a row is unreadable.
+/// The user cannot correct this: the database is unavailable, or a row is unreadable.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// A query failed.
@@ -34,16 +33,15 @@ pub enum ServiceError {
     Signing(#[from] SigningFailed),
 }
 
-/// Something a person can mend.
+/// An error that the user can correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserError {
-    /// What is wrong.
     pub reason: Reason,
-    /// The field of the input that is to blame, as the contract spells it.
+    /// The field of the input, as the schema spells it.
     pub field: Option<&'static str>,
 }
 
-/// What a person can mend. `Display` is the text shown to them.
+/// What is wrong. `Display` is the text that the user sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// `INVALID_EMAIL`
@@ -73,7 +71,7 @@ pub enum Reason {
     /// `INVALID_CODE`
     #[error("This code is wrong or no longer valid.")]
     InvalidCode {
-        /// How many answers the code still takes.
+        /// How many more attempts the code allows.
         attempts_remaining: u32,
     },
     /// `CODE_EXPIRED`
@@ -85,7 +83,7 @@ pub enum Reason {
     /// `RATE_LIMITED`
     #[error("Too many requests. Try again later.")]
     RateLimited {
-        /// Seconds until it is worth trying again.
+        /// Seconds until the next attempt is allowed.
         retry_after_seconds: i64,
     },
     /// `INVALID_INPUT`
@@ -121,7 +119,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The error that blames `field` for this.
+    /// The error of this reason in `field`.
     pub fn at(self, field: &'static str) -> UserError {
         UserError {
             reason: self,
@@ -168,7 +166,7 @@ impl From<Vec<InvalidField>> for Failure {
 
 impl From<Exceeded> for UserError {
     fn from(exceeded: Exceeded) -> Self {
-        // Rounded up, so that whoever waits that long is let through.
+        // Rounded up, so that a client that waits that long is let through.
         let wait = exceeded.retry_after + Duration::milliseconds(999);
         Reason::RateLimited {
             retry_after_seconds: wait.num_seconds().max(1),

@@ -1,4 +1,4 @@
-//! Invitations: sent by admins, submission with the token that was mailed.
+//! Invitations: sent by admins, answered with the token in the mail.
 
 use uuid::Uuid;
 

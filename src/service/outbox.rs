@@ -237,7 +237,7 @@ impl Services {
         Link::new(format!("{}/{path}?token={token}", self.0.app_url))
     }
 
-    /// Records that a provider took a mail, and what those before it submission.
+    /// Records that a provider took a mail, and what the providers before it answered.
     pub async fn mail_sent(
         &self,
         mail: &LeasedMail,

@@ -110,9 +110,9 @@ on_both_deployments! {
         assert_eq!(exported(&deployment, ADA).await["account"]["id"], ada.id());
         ada.delete_account().await;
         let refusal = export(&deployment, &[ADA]).await.unwrap_err();
-        assert!(refusal.contains("no account with this address"), "{refusal}");
+        assert!(refusal.contains("no account with this email address"), "{refusal}");
         let refusal = export(&deployment, &["nonsense"]).await.unwrap_err();
-        assert!(refusal.contains("not a valid e-mail address"), "{refusal}");
+        assert!(refusal.contains("not a valid email address"), "{refusal}");
     }
 }
 
