@@ -1,8 +1,8 @@
-//! Whether a session is alive, asked at every request: in the cache, then in the database.
+//! Whether a session is active, checked at every request: in the cache, then in the database.
 //!
-//! Whoever ends a session sets a tombstone in the cache; whoever finds one alive in the database
-//! fills the cache only where there is nothing. So a reader that was slow cannot bring back what
-//! was ended meanwhile.
+//! Revoking a session writes a tombstone to the cache. A reader that finds a session active in the
+//! database fills the cache only if it has no entry, so that a slow reader cannot overwrite a
+//! tombstone.
 
 use std::time::Duration as StdDuration;
 
@@ -18,8 +18,8 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::operation::{OperationContext, UserSession};
 use crate::telemetry::event;
 
-/// How long a session is taken to be alive without asking the database again; it is also noted
-/// as seen about that often.
+/// How long a session counts as active without asking the database again; `last_used_at` is
+/// updated about that often.
 const LIVENESS_LIFETIME: StdDuration = StdDuration::from_mins(1);
 /// How long the mark of an ended session is kept: much longer than a reader can take between
 /// asking the database and filling the cache, and longer than what was filled before.
@@ -28,9 +28,8 @@ const TOMBSTONE_LIFETIME: StdDuration = StdDuration::from_mins(5);
 /// Why a request with an access token is refused.
 #[derive(Debug)]
 pub enum AuthenticationError {
-    /// The token is worth nothing, for this reason.
     Rejected(Rejection),
-    /// Nobody could tell.
+    /// The session could not be looked up.
     Internal(ServiceError),
 }
 
@@ -40,14 +39,12 @@ impl From<ServiceError> for AuthenticationError {
     }
 }
 
-/// What is wrong with an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// It is not one of ours.
+    /// Malformed, or signed with an unknown key.
     Invalid,
-    /// Its time is over.
     Expired,
-    /// Its session was ended.
+    /// Its session was revoked.
     Revoked,
 }
 

@@ -1,5 +1,5 @@
-//! The use cases, one public function each. Whoever calls them has looked at nothing yet: every
-//! rule and every limit is applied here.
+//! The use cases, one public function each. Callers check nothing: every rule and every limit is
+//! applied here.
 
 use std::sync::Arc;
 

@@ -49,7 +49,7 @@ const REQUEST_ID: &str = "request_id";
 /// Lines that may wait for a slow disk or terminal; those beyond are dropped and counted.
 const WAITING_LINES_MAX: usize = 16_384;
 
-/// Where lines go.
+/// Where log records are written.
 #[derive(Clone, Debug)]
 pub struct Outputs<W> {
     /// Standard output.
@@ -58,18 +58,17 @@ pub struct Outputs<W> {
     pub file: Option<W>,
     /// The security log.
     pub security_file: Option<W>,
-    /// The collector.
+    /// The OTLP collector.
     pub external: Option<External>,
 }
 
-/// Logs cannot be set up.
+/// Logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// It is already.
     #[error("logging is set up already")]
     Again(#[from] SetGlobalDefaultError),
     /// `EXTERNAL_LOGGING_CONFIG` cannot be used.
-    #[error("logs cannot be sent elsewhere: {0}")]
+    #[error("logs cannot be exported: {0}")]
     External(String),
 }
 
@@ -82,7 +81,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Moves writing to a thread of its own, so that no request waits for a disk or a terminal.
+    /// Writes in a thread of its own, so that no request waits for a disk or a terminal.
     fn in_background(&mut self, name: &str, writer: impl Write + Send + 'static) -> NonBlocking {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(WAITING_LINES_MAX)
@@ -96,17 +95,17 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let records = self.sender.as_ref().map_or(0, Sender::finish);
-        tell_lost(records, "log records were not taken by the collector");
+        tell_lost(records, "log records were not accepted by the collector");
         for (_, dropped) in &self.writers {
             let lines = dropped.dropped_lines() as u64;
-            tell_lost(lines, "log lines were dropped: too slow an output");
+            tell_lost(lines, "log lines were dropped: the output is too slow");
         }
     }
 }
 
 fn tell_lost(count: u64, what: &str) {
     if count > 0 {
-        // There is nobody left to tell when standard error is closed.
+        // Standard error may be closed.
         let _ = writeln!(io::stderr(), "{count} {what}");
     }
 }
@@ -119,8 +118,8 @@ pub fn remove_old_files(config: &LogConfig) {
     }
 }
 
-/// Starts logging for the whole process. A log file that cannot be written is told on standard
-/// error and otherwise survived. Panics are logged too, before whatever else they do.
+/// Starts logging for the whole process. A log file that cannot be written is reported on
+/// standard error and otherwise ignored. Panics are logged, too.
 ///
 /// `hash_key` is the key of the hashes that stand for personal data if the settings say `hash`.
 pub fn init(config: &LogConfig, hash_key: [u8; 32]) -> Result<Guard, InitError> {
