@@ -14,7 +14,7 @@ use crate::db::{Db, DbError};
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
 use crate::graphql::{self, AppInfo, Documents};
-use crate::http::{self, Edge, Listener, Tls, TlsError};
+use crate::http::{self, HttpState, Listener, Tls, TlsError};
 use crate::limits::{Limiter, LimiterError};
 use crate::mail::templates::{TemplateErrors, Templates};
 use crate::mail::{Mailer, MailerError};
@@ -103,7 +103,7 @@ pub struct App {
     services: Services,
     db: Db,
     mailbox: Mailbox,
-    server: Option<(Edge, Listener)>,
+    server: Option<(HttpState, Listener)>,
     metrics: Option<(Listener, SocketAddr)>,
     connections: ConnectionsConfig,
     worker: Option<Worker>,
@@ -153,7 +153,10 @@ impl App {
             let tls = config.http.tls.clone().map(Tls::load).transpose()?;
             let (listener, port) = listen(address, tls).await?;
             (
-                Some((edge(config, services.clone(), mailbox.clone()), listener)),
+                Some((
+                    http_state(config, services.clone(), mailbox.clone()),
+                    listener,
+                )),
                 port,
             )
         };
@@ -196,7 +199,7 @@ impl App {
         let address = self
             .server
             .as_ref()
-            .map(|(edge, _)| format!("{} on port {}", edge.app.url, self.port));
+            .map(|(state, _)| format!("{} on port {}", state.app.url, self.port));
         event::emit(event::ServerStarted {
             detail: address.as_deref(),
         });
@@ -206,8 +209,8 @@ impl App {
             }
         };
         let serving = async {
-            if let Some((edge, listener)) = self.server {
-                http::serve(edge, listener, stop.clone().cancelled_owned()).await;
+            if let Some((state, listener)) = self.server {
+                http::serve(state, listener, stop.clone().cancelled_owned()).await;
             }
         };
         let telling = async {
@@ -317,12 +320,12 @@ async fn listen(address: SocketAddr, tls: Option<Tls>) -> Result<(Listener, u16)
     Ok((listener, port))
 }
 
-fn edge(config: Config, services: Services, mailbox: Mailbox) -> Edge {
+fn http_state(config: Config, services: Services, mailbox: Mailbox) -> HttpState {
     let info = AppInfo {
         name: config.app.name.clone(),
         support_email: config.app.support_email.clone(),
     };
-    Edge {
+    HttpState {
         schema: graphql::schema(
             services.clone(),
             info,

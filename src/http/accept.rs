@@ -1,51 +1,33 @@
-//! What a client would like to get.
+//! Content negotiation by `Accept`.
 
-/// Whether an `Accept` header likes `wanted` better than `otherwise`; both are media types such
-/// as `text/html`. A client that does not say, or likes both alike, gets `otherwise`.
+/// Whether an `Accept` header prefers `wanted` to `otherwise`; both are media types such as
+/// `text/html`. A client without a preference gets `otherwise`.
 pub(super) fn prefers(accept: Option<&str>, wanted: &str, otherwise: &str) -> bool {
     accept.is_some_and(|accept| quality(accept, wanted) > quality(accept, otherwise))
 }
 
-/// The weight of a media type in thousandths: that of the most exact range that covers it
-/// (RFC 9110, 12.5.1), 0 if none does. Parameters other than `q` are not looked at.
-pub(super) fn quality(accept: &str, media_type: &str) -> u32 {
+/// The weight of a media type: that of the most specific range that covers it (RFC 9110, 12.5.1),
+/// 0 if none does. Parameters other than `q` are ignored.
+pub(super) fn quality(accept: &str, media_type: &str) -> f32 {
     let family = media_type.split('/').next().unwrap_or_default();
-    accept
-        .split(',')
-        .filter_map(|item| {
-            let mut parts = item.split(';').map(str::trim);
-            let range = parts.next()?;
-            let exactness = if range.eq_ignore_ascii_case(media_type) {
-                3
-            } else if range == "*/*" {
-                1
-            } else if range.strip_suffix("/*")?.eq_ignore_ascii_case(family) {
-                2
-            } else {
-                return None;
-            };
-            let weight = parts
-                .find_map(|parameter| {
-                    parameter
-                        .strip_prefix("q=")
-                        .or_else(|| parameter.strip_prefix("Q="))
-                })
-                .map_or(1000, thousandths);
-            Some((exactness, weight))
-        })
-        .max()
-        .map_or(0, |(_, weight)| weight)
-}
-
-/// Reads a weight; what is none counts as 0.
-fn thousandths(weight: &str) -> u32 {
-    let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
-    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
-    match (whole, digits.parse::<u32>()) {
-        ("1", Ok(_)) => 1000,
-        ("0", Ok(fraction)) => fraction,
-        _ => 0,
-    }
+    let weights = accept.split(',').filter_map(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let range = parts.next()?;
+        let specificity = if range.eq_ignore_ascii_case(media_type) {
+            3
+        } else if range == "*/*" {
+            1
+        } else if range.strip_suffix("/*")?.eq_ignore_ascii_case(family) {
+            2
+        } else {
+            return None;
+        };
+        let mut weight = parts.filter_map(|part| part.strip_prefix(['q', 'Q'])?.strip_prefix('='));
+        let weight = weight.next().map_or(1.0, |q| q.parse().unwrap_or(0.0));
+        Some((specificity, weight))
+    });
+    let best = weights.max_by_key(|(specificity, _)| *specificity);
+    best.map_or(0.0, |(_, weight)| weight)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Which pages of other origins may read answers. A request of any other origin is answered as if
-//! it had none: the browser keeps the answer from the page, and without leave sends nothing that
-//! is of use here.
+//! CORS: which pages of other origins may read responses. A request of any other origin is answered
+//! as if it had none: the browser keeps the response from the page, and does not send a request that
+//! needs a preflight at all.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use poem::{Endpoint, Request, Response};
 
 use super::REQUEST_ID;
 
-/// How long a browser may remember what is allowed, in seconds.
+/// How long a browser may cache a preflight, in seconds.
 const MAX_AGE: &str = "3600";
 const METHODS: &str = "GET, POST";
 const HEADERS: &str = "authorization, content-type, accept, apollo-require-preflight, x-request-id";
 
-/// The origins of `CORS_ALLOWED_ORIGINS` as browsers send them.
+/// `CORS_ALLOWED_ORIGINS` as header values.
 pub(super) fn origins(list: &[String]) -> Arc<[HeaderValue]> {
     let origins = list.iter().map(|origin| HeaderValue::from_str(origin));
     origins.filter_map(Result::ok).collect()
 }
 
-/// Answers the questions browsers ask first, and marks the answers that an origin may read.
+/// Answers preflight requests of listed origins, and adds the CORS headers to other responses.
 pub(super) async fn allow<E: Endpoint>(
     endpoint: Arc<E>,
     request: Request,
@@ -28,11 +28,11 @@ pub(super) async fn allow<E: Endpoint>(
 ) -> poem::Result<Response> {
     let origin = request.headers().get(header::ORIGIN);
     let origin = origin.filter(|origin| origins.contains(origin)).cloned();
-    let asks_first = request.method() == Method::OPTIONS
+    let is_preflight = request.method() == Method::OPTIONS
         && request
             .headers()
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if origin.is_some() && asks_first {
+    let mut response = if origin.is_some() && is_preflight {
         Response::builder()
             .status(StatusCode::NO_CONTENT)
             .header(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS)

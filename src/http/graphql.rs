@@ -19,7 +19,7 @@ use tracing::Instrument;
 
 use self::persisted::Asked;
 use super::accept::{prefers, quality};
-use super::{Edge, pages};
+use super::{HttpState, pages};
 use crate::domain::operation::{Actor, OperationContext};
 use crate::graphql::{RequestError, Unauthenticated, set_request_id};
 use crate::service::AuthenticationError;
@@ -88,7 +88,7 @@ impl Refusal {
 pub(super) struct RefusalCode(pub(super) String);
 
 /// Answers `/graphql`.
-pub(super) fn endpoint(edge: Arc<Edge>) -> impl Endpoint {
+pub(super) fn endpoint(edge: Arc<HttpState>) -> impl Endpoint {
     make(move |request| {
         let edge = Arc::clone(&edge);
         async move {
@@ -114,7 +114,7 @@ async fn or_internal(answer: impl Future<Output = Response>, request_id: &str) -
 }
 
 async fn answer(
-    edge: &Edge,
+    edge: &HttpState,
     ctx: OperationContext,
     mut request: Request,
     request_id: &str,
@@ -170,12 +170,12 @@ fn media_type(accept: Option<&str>) -> Option<&'static str> {
     if prefers(Some(accept), GRAPHQL_RESPONSE, JSON) {
         Some(GRAPHQL_RESPONSE)
     } else {
-        (quality(accept, JSON) > 0).then_some(JSON)
+        (quality(accept, JSON) > 0.0).then_some(JSON)
     }
 }
 
 async fn run(
-    edge: &Edge,
+    edge: &HttpState,
     mut ctx: OperationContext,
     request: &mut Request,
 ) -> Result<async_graphql::Response, Refusal> {
@@ -232,7 +232,7 @@ fn ran(response: &async_graphql::Response) -> bool {
 /// Who presents the token in the request. A dead token is refused here, unless the operation needs
 /// none: somebody who holds one must still be able to refresh it or log in.
 async fn actor(
-    edge: &Edge,
+    edge: &HttpState,
     ctx: &OperationContext,
     request: &Request,
     is_public: bool,

@@ -1,25 +1,26 @@
-//! The headers that every answer has, whoever made it.
+//! The headers that every response has.
 
 use poem::Response;
 use poem::http::{HeaderName, HeaderValue, header};
 
 use super::REQUEST_ID;
 
-/// What an answer carries unless it says otherwise: pages have a policy of their own, and public
-/// keys may be kept.
-const DEFAULTS: [(HeaderName, &str); 7] = [
+/// The defaults. Pages have a policy of their own, a mail may be framed by the mailbox page, and
+/// public keys may be cached.
+const DEFAULTS: [(HeaderName, &str); 8] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; frame-ancestors 'none'",
     ),
+    (header::X_FRAME_OPTIONS, "DENY"),
     (header::CACHE_CONTROL, "no-store"),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
         "same-origin",
     ),
-    // For whoever embeds it unasked; what CORS allows may be read all the same.
+    // Against embedding; what CORS allows can be read nevertheless.
     (
         HeaderName::from_static("cross-origin-resource-policy"),
         "same-origin",
@@ -30,12 +31,11 @@ const DEFAULTS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// A year. Other hosts of the domain are not ours to speak for.
+/// One year, for this host only.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds what is missing. Browsers are told to come back by HTTPS only if they have come by it:
-/// over plain HTTP they must not believe it (RFC 6797, 7.2), and where TLS is not set up they could
-/// not come back at all.
+/// Adds the headers that are missing. `Strict-Transport-Security` is sent over HTTPS only: browsers
+/// must ignore it over HTTP (RFC 6797, 7.2).
 pub(super) fn add(response: &mut Response, request_id: &str, is_secure: bool) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
@@ -46,13 +46,6 @@ pub(super) fn add(response: &mut Response, request_id: &str, is_secure: bool) {
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
-    // For browsers that do not know the policy's word for it: a mail is framed by its own page.
-    let policy = headers.get(header::CONTENT_SECURITY_POLICY);
-    let in_own_page = policy
-        .and_then(|policy| policy.to_str().ok())
-        .is_some_and(|policy| policy.contains("frame-ancestors 'self'"));
-    let frames = if in_own_page { "SAMEORIGIN" } else { "DENY" };
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static(frames));
     if is_secure {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }

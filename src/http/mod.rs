@@ -1,14 +1,15 @@
-//! The HTTP edge: what comes in is checked here, and what goes out has its headers.
+//! The HTTP server: routes, request ids, security headers, GraphQL over HTTP, and pages.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use poem::endpoint::make_sync;
 use poem::http::header;
 use poem::http::uri::Scheme;
 use poem::web::Json;
-use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route};
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, get};
 use tracing::Instrument;
 
 use self::graphql::RefusalCode;
@@ -20,7 +21,6 @@ use crate::service::Services;
 use crate::telemetry::{self, event};
 
 pub mod accept;
-mod compression;
 mod cors;
 mod graphql;
 mod headers;
@@ -36,71 +36,61 @@ pub use tls::{Tls, TlsError};
 
 const REQUEST_ID: &str = "x-request-id";
 
-/// What the edge is made of.
+/// What the routes need.
 #[derive(Clone)]
-pub struct Edge {
-    /// The schema to run documents on.
+pub struct HttpState {
     pub schema: Schema,
-    /// Documents that were read before.
     pub documents: Documents,
     /// `GRAPHQL_TIMEOUT_SECONDS`.
     pub operation_timeout: Duration,
-    /// The use cases, to find out who asks.
     pub services: Services,
-    /// What the installation calls itself.
     pub app: AppConfig,
-    /// The settings of the edge.
     pub http: HttpConfig,
-    /// The mails of the mock provider, if that is what sends.
+    /// The mails of the mock provider.
     pub mailbox: Option<Mailbox>,
 }
 
-/// Serves until `stop` is done, then lets open requests end for up to ten seconds.
-pub async fn serve(edge: Edge, listener: Listener, stop: impl Future<Output = ()>) {
-    let connections = edge.http.connections;
-    server::run(listener, endpoint(edge), connections, stop).await;
+/// Serves until `stop` is done, then lets open requests finish for up to ten seconds.
+pub async fn serve(state: HttpState, listener: Listener, stop: impl Future<Output = ()>) {
+    let connections = state.http.connections;
+    server::run(listener, endpoint(state), connections, stop).await;
 }
 
-fn endpoint(edge: Edge) -> impl Endpoint<Output = Response> {
-    let in_development = edge.app.environment == Environment::Development;
-    let pages = pages::routes(pages::Pages {
-        app_name: edge.app.name.clone(),
-        graphiql: edge.http.graphiql,
+fn endpoint(state: HttpState) -> impl Endpoint<Output = Response> {
+    let in_development = state.app.environment == Environment::Development;
+    let pages = pages::routes(&pages::Pages {
+        app_name: state.app.name.clone(),
+        graphiql: state.http.graphiql,
         demo: in_development,
-        mailbox: edge.mailbox.clone().filter(|_| in_development),
+        mailbox: state.mailbox.clone().filter(|_| in_development),
     });
-    let origins = cors::origins(&edge.http.cors_allowed_origins);
-    let services = edge.services.clone();
-    let trusted: Arc<[IpNet]> = edge.http.trusted_proxies.as_slice().into();
-    let graphql = graphql::endpoint(Arc::new(edge))
+    let origins = cors::origins(&state.http.cors_allowed_origins);
+    let services = state.services.clone();
+    let trusted: Arc<[IpNet]> = state.http.trusted_proxies.as_slice().into();
+    let graphql = graphql::endpoint(Arc::new(state))
         .around(move |endpoint, request| cors::allow(endpoint, request, Arc::clone(&origins)));
-    let routes = Route::new()
+    let keys = services.clone();
+    pages
         .at("/graphql", graphql)
-        .at(
-            "/healthz",
-            poem::get(poem::endpoint::make_sync(|_| health::alive())),
-        )
+        .at("/healthz", get(make_sync(|_| health::alive())))
+        .at("/readyz", get(health::readiness(services.clone())))
         .at(
             "/.well-known/jwks.json",
-            poem::get(public_keys(services.clone())),
+            get(make_sync(move |_| public_keys(&keys))),
         )
-        .at("/readyz", poem::get(health::readiness(services.clone())))
-        .nest_no_strip("/", pages);
-    routes
-        .around(compression::compress)
         .around(move |endpoint, request| {
             observe(endpoint, request, services.clone(), Arc::clone(&trusted))
         })
 }
 
-/// `GET /.well-known/jwks.json`: the public keys that other services verify access tokens with.
-fn public_keys(services: Services) -> impl Endpoint {
-    poem::endpoint::make_sync(move |_| {
-        Json(services.public_keys()).with_header(header::CACHE_CONTROL, "public, max-age=300")
-    })
+/// The public keys that other services verify access tokens with.
+fn public_keys(services: &Services) -> Response {
+    Json(services.public_keys())
+        .with_header(header::CACHE_CONTROL, "public, max-age=300")
+        .into_response()
 }
 
-/// Gives each request its id, its line in the log and the headers that every answer has.
+/// Gives each request its id and its log event, and each response its headers.
 async fn observe<E: Endpoint>(
     endpoint: Arc<E>,
     mut request: Request,
@@ -155,7 +145,7 @@ fn client(request: &Request, trusted: &[IpNet]) -> Client {
     Client::new(ip, request.header(header::USER_AGENT))
 }
 
-/// Whether the client speaks TLS, with us or with a trusted proxy.
+/// Whether the client uses TLS, to this server or to a trusted proxy.
 fn is_secure(request: &Request, trusted: &[IpNet]) -> bool {
     *request.scheme() == Scheme::HTTPS
         || proxies::came_by_https(peer(request), request.headers(), trusted)
@@ -166,7 +156,7 @@ fn peer(request: &Request) -> IpAddr {
     address.map_or(Ipv4Addr::UNSPECIFIED.into(), SocketAddr::ip)
 }
 
-/// Whether an id that a client or proxy gave can be taken over as it is.
+/// Whether a request id from a client or proxy is safe to use.
 fn is_request_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
         && id

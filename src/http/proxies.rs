@@ -1,15 +1,15 @@
-//! Who is on the other end, when there are proxies in between.
+//! The client's IP address behind proxies.
 //!
 //! A peer that is not in `TRUSTED_PROXIES` is the client, whatever its headers say. Behind a
 //! trusted one, `Forwarded` (RFC 7239), `X-Forwarded-For` and `X-Real-IP` are read from the right,
-//! where the nearest proxy has written: the first address that is not a trusted proxy's is the
+//! where the nearest proxy has written: the first IP address that is not a trusted proxy's is the
 //! client.
 //!
-//! No header wins over another. A proxy writes one or two of them and lets the others through as
-//! the client has sent them, and which ones cannot be told from here; so where two name different
-//! clients, or one of two cannot be read, the peer's own address counts. Where there is but one,
-//! what stands to the left of something that cannot be read may be anybody's, so the last trusted
-//! address counts.
+//! No header takes precedence. A proxy sets one or two of them and passes the others through as
+//! the client sent them, and it is unknown which; so if two name different clients, or one of two
+//! cannot be parsed, the peer's own IP address counts. With a single header, anybody may have
+//! written what is to the left of something that cannot be parsed, so the last trusted IP address
+//! counts.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,40 +23,35 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// How many hops of one header are looked at; nobody has more proxies in a row.
+/// More hops of one header are not looked at.
 const MAX_HOPS: usize = 32;
 
-/// The client's address: `peer`, or whom its headers name if it is a trusted proxy.
+/// The client's IP address: `peer`, or the one named by its headers if it is a trusted proxy.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_proxy = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
     if !is_proxy(&peer) {
         return peer;
     }
-    let hops = [
-        hops(headers, &header::FORWARDED, forwarded_for),
-        hops(headers, &X_FORWARDED_FOR, address),
-        hops(headers, &X_REAL_IP, address),
+    let walks = [
+        walk(peer, headers, &header::FORWARDED, forwarded_for, is_proxy),
+        walk(peer, headers, &X_FORWARDED_FOR, address, is_proxy),
+        walk(peer, headers, &X_REAL_IP, address, is_proxy),
     ];
-    let walks = hops.iter().filter(|hops| !hops.is_empty());
-    let walks: Vec<_> = walks
-        .map(|hops| nearest_client(peer, hops, is_proxy))
-        .collect();
+    let walks: Vec<_> = walks.into_iter().flatten().collect();
     if let [walk] = walks[..] {
-        return walk.unwrap_or_else(|last_trusted| last_trusted);
+        return walk.unwrap_or_else(|last_proxy| last_proxy);
     }
-    let Ok(named) = walks.into_iter().collect::<Result<Vec<_>, _>>() else {
+    let Ok(mut named) = walks.into_iter().collect::<Result<Vec<_>, _>>() else {
         return peer;
     };
-    // One that only knows of proxies does not contradict one that has looked further.
-    let outside: Vec<_> = named.iter().filter(|ip| !is_proxy(ip)).collect();
-    let named: Vec<_> = if outside.is_empty() {
-        named.iter().collect()
-    } else {
-        outside
-    };
-    match named.split_first() {
-        Some((first, rest)) if rest.iter().all(|other| other == first) => **first,
+    // A header that names only proxies does not contradict one that names a client.
+    if !named.iter().all(is_proxy) {
+        named.retain(|ip| !is_proxy(ip));
+    }
+    named.dedup();
+    match named[..] {
+        [client] => client,
         _ => peer,
     }
 }
@@ -64,80 +59,47 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Ip
 /// Whether a trusted proxy says that the client came to it by HTTPS.
 pub(super) fn came_by_https(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
     let peer = peer.to_canonical();
-    if !trusted.iter().any(|network| network.contains(&peer)) {
-        return false;
-    }
-    let schemes: Vec<_> = values(headers, &X_FORWARDED_PROTO).collect();
-    // Where one hop was not, it does not matter whether another was.
-    !schemes.is_empty()
-        && schemes.iter().all(|value| {
-            value.is_some_and(|text| {
-                text.split(',')
-                    .all(|s| s.trim().eq_ignore_ascii_case("https"))
-            })
-        })
+    let values = headers.get_all(&X_FORWARDED_PROTO).iter();
+    let mut schemes = values
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .peekable();
+    // One hop without HTTPS is enough for a no.
+    trusted.iter().any(|network| network.contains(&peer))
+        && schemes.peek().is_some()
+        && schemes.all(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
 }
 
-/// The lines of a header, `None` where one is no text.
-fn values<'h>(
-    headers: &'h HeaderMap,
-    name: &HeaderName,
-) -> impl DoubleEndedIterator<Item = Option<&'h str>> {
-    headers
-        .get_all(name)
-        .iter()
-        .map(|value| value.to_str().ok())
-}
-
-/// The hops a header tells of, the nearest first; `None` where one cannot be read.
-fn hops(
+/// Follows a header from the right, where the nearest proxy has written, to the first IP address
+/// that is not a proxy's; to the last proxy if all are. The error is the last proxy before
+/// something that cannot be parsed. `None` if the header names nobody.
+fn walk(
+    peer: IpAddr,
     headers: &HeaderMap,
     name: &HeaderName,
-    read: fn(&str) -> Option<IpAddr>,
-) -> Vec<Option<IpAddr>> {
-    let mut hops = Vec::new();
-    for line in values(headers, name).rev() {
-        let Some(line) = line else {
-            hops.push(None);
-            break;
+    parse: fn(&str) -> Option<IpAddr>,
+    is_proxy: impl Fn(&IpAddr) -> bool,
+) -> Option<Result<IpAddr, IpAddr>> {
+    let (mut last_proxy, mut hops) = (peer, 0);
+    for line in headers.get_all(name).iter().rev() {
+        let Ok(line) = line.to_str() else {
+            return Some(Err(last_proxy));
         };
-        for hop in elements(line, ',')
-            .into_iter()
-            .rev()
-            .filter(|hop| !hop.is_empty())
-        {
-            hops.push(if hops.len() < MAX_HOPS {
-                read(hop)
-            } else {
-                None
-            });
-            if hops.last() == Some(&None) {
-                return hops;
+        for hop in elements(line, ',').into_iter().rev() {
+            if hop.is_empty() {
+                continue;
+            }
+            hops += 1;
+            match parse(hop) {
+                Some(ip) if hops <= MAX_HOPS && is_proxy(&ip) => last_proxy = ip,
+                Some(ip) if hops <= MAX_HOPS => return Some(Ok(ip)),
+                _ => return Some(Err(last_proxy)),
             }
         }
     }
-    hops
+    (hops > 0).then_some(Ok(last_proxy))
 }
 
-/// The first of the hops that is no proxy; the last proxy if all are. What cannot be read ends the
-/// walk: then the error is the last trusted address.
-fn nearest_client(
-    peer: IpAddr,
-    hops: &[Option<IpAddr>],
-    is_proxy: impl Fn(&IpAddr) -> bool,
-) -> Result<IpAddr, IpAddr> {
-    let mut last = peer;
-    for hop in hops {
-        match hop {
-            None => return Err(last),
-            Some(ip) if is_proxy(ip) => last = *ip,
-            Some(ip) => return Ok(*ip),
-        }
-    }
-    Ok(last)
-}
-
-/// The parts of a text between separators that are not in quotes, trimmed.
+/// Splits a text at separators outside quotes, and trims the parts.
 fn elements(text: &str, separator: char) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text.split(|c| {
@@ -153,8 +115,8 @@ fn elements(text: &str, separator: char) -> Vec<&str> {
     parts.map(str::trim).collect()
 }
 
-/// The address in the parameter `for` of one element of `Forwarded`. `unknown` and the made-up
-/// names that begin with `_` are none.
+/// The IP address in the parameter `for` of one element of `Forwarded`. `unknown` and obfuscated
+/// names, which begin with `_`, are none.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut named = elements(element, ';').into_iter().filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -164,13 +126,13 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     });
     let value = named.next().filter(|_| named.next().is_none())?;
     match value.strip_prefix('"') {
-        // No address has anything to escape.
+        // Nothing in an IP address is ever escaped.
         Some(quoted) => address(quoted.strip_suffix('"')?),
         None => address(value),
     }
 }
 
-/// An address, with a port or without; IPv6 may be in brackets.
+/// An IP address, with a port or without; IPv6 may be in brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let ip = text
         .parse::<IpAddr>()

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Refusal;
 use super::parameters::Parameters;
 use crate::graphql::{Document, RequestError};
-use crate::http::Edge;
+use crate::http::HttpState;
 use crate::service::DocumentHash;
 
 /// What a request means.
@@ -18,7 +18,10 @@ pub(super) struct Asked {
 }
 
 /// The document of a request: its text, or what is known by the hash that it gives.
-pub(super) async fn document(edge: &Edge, parameters: &mut Parameters) -> Result<Asked, Refusal> {
+pub(super) async fn document(
+    edge: &HttpState,
+    parameters: &mut Parameters,
+) -> Result<Asked, Refusal> {
     let named = parameters.extensions.as_ref().map(named).transpose()?;
     match (parameters.query.take(), named.flatten()) {
         (Some(text), named) => {
@@ -42,7 +45,7 @@ pub(super) async fn document(edge: &Edge, parameters: &mut Parameters) -> Result
     }
 }
 
-async fn find(edge: &Edge, hash: DocumentHash) -> Result<Document, Refusal> {
+async fn find(edge: &HttpState, hash: DocumentHash) -> Result<Document, Refusal> {
     if let Some(document) = edge.documents.find(hash) {
         return Ok(document);
     }

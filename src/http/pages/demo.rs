@@ -1,19 +1,18 @@
-//! The demo app of `examples/web`, built into the binary so that it needs nothing beside it.
+//! The demo app of `examples/web`, built into the binary.
 //!
-//! Mailed links lead to paths of the app (`/reset-password`, `/accept-invitation`); while there is
-//! no other, these are the demo's too.
+//! Links in mails lead to paths of the app (`/reset-password`, `/accept-invitation`), so the demo
+//! answers those too.
 
 use poem::Route;
-use poem::endpoint::make_sync;
 
-use super::{CSS, HTML, JAVASCRIPT, PAGE_POLICY, file, page};
+use super::{BuiltIn, CSS, HTML, JAVASCRIPT, add_files, file};
 
-/// What the page says where there is a mailbox to point at.
+/// The line of the page that links to the mailbox.
 const MAILBOX: &str = "<meta name=\"mailbox\" content=\"/dev/mailbox\">\n";
 
 const PAGE: &str = include_str!("../../../examples/web/index.html");
 
-/// Where the page is.
+/// Where the page is served.
 pub(super) const PATHS: [&str; 3] = ["/demo", "/reset-password", "/accept-invitation"];
 
 /// A row of [`FILES`].
@@ -27,8 +26,8 @@ macro_rules! served {
     };
 }
 
-/// What the page is made of: where it is served, its content type, its content.
-pub(super) const FILES: [(&str, &str, &str); 18] = [
+/// The files that the page uses.
+pub(super) const FILES: [BuiltIn; 18] = [
     served!(CSS, "app.css"),
     served!(JAVASCRIPT, "api.js"),
     served!(JAVASCRIPT, "app.js"),
@@ -49,20 +48,12 @@ pub(super) const FILES: [(&str, &str, &str); 18] = [
     served!(JAVASCRIPT, "views/team.js"),
 ];
 
-/// Adds the app's page and files.
-pub(super) fn add_to(mut route: Route, has_mailbox: bool) -> Route {
+pub(super) fn add_to(route: Route, has_mailbox: bool) -> Route {
     let html = if has_mailbox {
         PAGE.to_owned()
     } else {
         PAGE.replace(MAILBOX, "")
     };
-    for path in PATHS {
-        let html = html.clone();
-        let serve = move |_| page(PAGE_POLICY, HTML, html.clone());
-        route = route.at(path, poem::get(make_sync(serve)));
-    }
-    for (path, content_type, content) in FILES {
-        route = route.at(path, file(content_type, content));
-    }
-    route
+    let add_page = |route: Route, path| route.at(path, file(HTML, html.clone()));
+    PATHS.into_iter().fold(add_files(route, &FILES), add_page)
 }
