@@ -20,11 +20,15 @@ pub mod crypto {
 }
 
 pub mod db {
-    pub use crate::db::{Db, DbError, codes, invitations, leases, outbox, sessions, teams, users};
+    pub use crate::db::{
+        Db, DbError, codes, credentials, invitations, leases, outbox, sessions, teams, users,
+    };
 }
 
 pub mod domain {
-    pub use crate::domain::{clock, code, email, id, mail, mailbox, password, session, team};
+    pub use crate::domain::{
+        clock, code, credential, email, id, mail, mailbox, password, session, team,
+    };
 }
 
 pub mod graphql {

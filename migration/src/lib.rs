@@ -12,6 +12,7 @@ mod m20261121_000003_teams;
 mod m20261122_000004_mail_attempts;
 mod m20261122_000005_leases;
 mod m20261122_000006_worker_heartbeats;
+mod m20261127_000007_credentials;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_mail_attempts::Migration),
             Box::new(m20261122_000005_leases::Migration),
             Box::new(m20261122_000006_worker_heartbeats::Migration),
+            Box::new(m20261127_000007_credentials::Migration),
         ]
     }
 }

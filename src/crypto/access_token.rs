@@ -28,7 +28,7 @@ pub struct AccessClaims {
     pub sub: UserId,
     /// Its address when the token was issued.
     pub email: String,
-    /// Whether it had proved that address.
+    /// Whether that email address was verified.
     pub email_verified: bool,
     /// Its teams and its role in each, for other services: never read here.
     pub teams: Vec<TeamClaim>,

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::deadline::{Bounded, bounded};
 use super::entity::{
-    invitations, outbox_mails, sessions, team_members, teams, users, verification_codes,
+    credentials, invitations, outbox_mails, sessions, team_members, teams, users,
+    verification_codes,
 };
 use super::{Db, DbError, Executor};
 use crate::domain::clock::Timestamp;
@@ -22,6 +23,7 @@ pub struct Export {
     email: String,
     exported_at: Timestamp,
     account: Option<Account>,
+    credentials: Vec<Credential>,
     sessions: Vec<Session>,
     memberships: Vec<Membership>,
     invitations_sent: Vec<Invitation>,
@@ -51,7 +53,7 @@ struct Account {
     last_name: Option<String>,
     phone: Option<String>,
     company: Option<String>,
-    #[sea_orm(from_expr = "users::Column::PasswordHash.is_not_null()")]
+    #[sea_orm(skip)]
     has_password: bool,
     is_active: bool,
     is_superuser: bool,
@@ -59,6 +61,15 @@ struct Account {
     last_login_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, DerivePartialModel)]
+#[sea_orm(entity = "credentials::Entity")]
+#[serde(rename_all = "camelCase")]
+struct Credential {
+    kind: String,
+    created_at: Timestamp,
+    last_used_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize, DerivePartialModel)]
@@ -73,6 +84,8 @@ struct Session {
     revoke_reason: Option<String>,
     user_agent: Option<String>,
     ip_address: Option<String>,
+    method: Option<String>,
+    authenticated_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize, DerivePartialModel)]
@@ -146,13 +159,18 @@ pub async fn of_email(db: &Db, email: &EmailAddress, now: Timestamp) -> Result<E
 }
 
 async fn read(db: &impl Executor, email: &EmailAddress, now: Timestamp) -> Result<Export, DbError> {
-    let account = users::Entity::find()
+    let mut account = users::Entity::find()
         .filter(users::Column::Email.eq(email.as_str()))
         .into_partial_model::<Account>()
         .one(db)
         .await?;
     // No row belongs to the nil id.
     let id = account.as_ref().map_or(Uuid::nil(), |account| account.id);
+    let credentials = credentials::Entity::find().filter(credentials::Column::UserId.eq(id));
+    let credentials: Vec<Credential> = list(db, credentials, credentials::Column::Id).await?;
+    if let Some(account) = &mut account {
+        account.has_password = credentials.iter().any(|one| one.kind == "password");
+    }
     let sessions = sessions::Entity::find().filter(sessions::Column::UserId.eq(id));
     let memberships = team_members::Entity::find()
         .inner_join(teams::Entity)
@@ -174,6 +192,7 @@ async fn read(db: &impl Executor, email: &EmailAddress, now: Timestamp) -> Resul
         email: email.as_str().to_owned(),
         exported_at: now,
         account,
+        credentials,
         sessions: list(db, sessions, sessions::Column::Id).await?,
         memberships: list(db, memberships, team_members::Column::Id).await?,
         invitations_sent: list(db, sent, invitations::Column::Id).await?,

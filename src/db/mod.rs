@@ -22,6 +22,7 @@ pub use sea_orm::ConnectionTrait as Executor;
 mod check;
 mod cleanup;
 pub mod codes;
+pub mod credentials;
 mod deadline;
 mod entity;
 pub mod export;
@@ -78,7 +79,7 @@ impl From<DbErr> for DbError {
 pub type Db = Bounded<DatabaseConnection>;
 
 /// An open transaction; rolled back if dropped without [`commit`](Self::commit). Lock order: teams,
-/// codes, mails, users, sessions.
+/// codes, mails, users, credentials, sessions.
 pub type Tx = Bounded<DatabaseTransaction>;
 
 #[derive(Debug)]

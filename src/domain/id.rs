@@ -59,6 +59,7 @@ macro_rules! ids {
 ids! {
     UserId,
     CodeId,
+    CredentialId,
     SessionId,
     TeamId,
     MembershipId,

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod code;
+pub mod credential;
 pub mod email;
 pub mod id;
 pub mod mail;

@@ -28,6 +28,19 @@ pub struct Session {
     pub user_agent: Option<String>,
     /// The IP address at sign-in.
     pub ip_address: Option<String>,
+    /// `None` if the previous release opened the session.
+    pub method: Option<SignInMethod>,
+    /// When the user last authenticated in this session, also `None` then.
+    pub authenticated_at: Option<Timestamp>,
+}
+
+/// How a user authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum SignInMethod {
+    SignupCode,
+    LoginCode,
+    Password,
 }
 
 /// Why a session was revoked.
@@ -114,6 +127,8 @@ mod tests {
             revoke_reason: None,
             user_agent: None,
             ip_address: None,
+            method: None,
+            authenticated_at: None,
         };
         let grace = Duration::seconds(10);
         let judge = |generation, later| {

@@ -15,7 +15,6 @@ pub struct User {
     pub id: UserId,
     pub email: EmailAddress,
     pub profile: Profile,
-    pub has_password: bool,
     pub is_active: bool,
     /// Counts as an admin of every team.
     pub is_superuser: bool,
@@ -26,13 +25,12 @@ pub struct User {
 }
 
 impl User {
-    /// A user without a verified email address or password.
+    /// A user without a verified email address.
     pub fn new(id: UserId, email: EmailAddress, profile: Profile, now: Timestamp) -> Self {
         Self {
             id,
             email,
             profile,
-            has_password: false,
             is_active: true,
             is_superuser: false,
             email_verified_at: None,

@@ -85,8 +85,10 @@ impl User {
     }
 
     /// Whether the user can sign in with a password. Null for other users.
-    async fn has_password(&self, ctx: &Context<'_>) -> Option<bool> {
-        self.private(ctx, Some(self.account.has_password))
+    async fn has_password(&self, ctx: &Context<'_>) -> Option<Result<bool, ApiError>> {
+        self.private(ctx, Some(()))?;
+        let has_password = ctx.services().has_password(self.account.id).await;
+        Some(has_password.map_err(ApiError::from))
     }
 
     /// Whether the user can sign in; false if an administrator disabled them. Null for other users.

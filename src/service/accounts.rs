@@ -30,7 +30,7 @@ impl Services {
             email_verified_at: Some(now),
             ..User::new(self.new_id(), email, profile, now)
         };
-        match users::insert(&self.0.db, &user, None).await {
+        match users::insert(&self.0.db, &user).await {
             Err(DbError::Conflict(_)) => Err(Reason::EmailTaken.at("email").into()),
             inserted => {
                 inserted?;
@@ -43,8 +43,8 @@ impl Services {
         }
     }
 
-    /// Makes an account that has proved its address a superuser, or an ordinary one again. Its
-    /// sessions end, since they know what it was.
+    /// Makes a user with a verified email address a superuser, or an ordinary one again. Revokes the
+    /// sessions, because access tokens contain the role.
     pub async fn set_superuser(
         &self,
         ctx: &OperationContext,

@@ -34,7 +34,7 @@ pub(super) struct NewCode<'a> {
     /// The account that it is for. Without one, nothing can be done with it but to sign up.
     pub(super) user_id: Option<UserId>,
     pub(super) pending_profile: Option<Profile>,
-    /// The team to be joined once the address is proved.
+    /// The team to join once the email address is verified.
     pub(super) invitation_id: Option<InvitationId>,
     pub(super) mail: MailKind,
     pub(super) params: MailParams,

@@ -2,6 +2,7 @@
 
 use super::codes::{CodeSubmission, NewCode, lost_race};
 use super::limits::RateLimitKey;
+use super::sign_in::EarlierCredentials;
 use super::{CodeChallenge, Failure, Reason, Services};
 use crate::db::users::{self, Field};
 use crate::db::{DbError, codes, outbox};
@@ -53,13 +54,11 @@ impl Services {
         let code = self
             .answer_code(ctx, Purpose::VerifyEmail, &email, code)
             .await?;
-        let now = ctx.now();
         let tx = self.0.db.begin().await?;
         self.hold_invited_team(&tx, code.invitation_id).await?;
         let mut user = self.consume_of_account(ctx, &tx, &code).await?;
-        user.email_verified_at = Some(now);
-        user.updated_at = now;
-        users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
+        self.verify_email_address(ctx, &tx, &mut user, EarlierCredentials::Keep)
+            .await?;
         self.join_by_signup(ctx, &tx, code.invitation_id, &user)
             .await?;
         tx.commit().await?;

@@ -2,13 +2,12 @@
 
 use uuid::Uuid;
 
-use super::passwords::Revocations;
+use super::sign_in::EarlierCredentials;
 use super::teams::{TeamAdmin, TeamView};
 use super::{Failure, Reason, ServiceError, Services};
 use crate::crypto;
 use crate::db::invitations::InvitationOutcome;
-use crate::db::users::{self, Field};
-use crate::db::{Executor, Tx, invitations, outbox, teams};
+use crate::db::{Executor, Tx, invitations, outbox, teams, users};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, Nonce, UserId};
@@ -20,7 +19,7 @@ use crate::telemetry::event;
 
 /// What came of inviting an address.
 pub enum Invited {
-    /// Its account had proved the address, so it is a member now.
+    /// The user had verified the email address, so they are a member now.
     Joined(Box<Member>, Box<TeamView>),
     /// It was asked by mail.
     Asked(Invitation),
@@ -78,9 +77,9 @@ impl TeamAdmin {
         }
         // Joining at once tells that there is an account.
         let hints = services.0.codes.existence_hints;
-        let proved =
+        let verified =
             user.filter(|user| hints && user.email_verified_at.is_some() && user.is_active);
-        if let Some(user) = proved {
+        if let Some(user) = verified {
             if let Some(open) = &open {
                 invitations::close(&tx, open, InvitationOutcome::Accepted, now).await?;
             }
@@ -176,23 +175,19 @@ impl Services {
         {
             return Err(Reason::InvitationEmailMismatch.at("token").into());
         }
-        let user = user.ok_or_else(|| Failure::from(Reason::AccountNotFound))?;
+        let mut user = user.ok_or_else(|| Failure::from(Reason::AccountNotFound))?;
         if !user.is_active {
             return Err(Reason::AccountDisabled.into());
         }
         let now = ctx.now();
-        // Whoever is signed in to the account and holds the token has both from its owner.
-        let revocations = match session {
-            Some(_) => Revocations::default(),
-            None => self.clear_unproved(ctx, &tx, &user).await?,
+        // A signed-in user who also has the token owns both the account and the email address.
+        let earlier = match session {
+            Some(_) => EarlierCredentials::Keep,
+            None => EarlierCredentials::Drop,
         };
-        let mut user = user;
-        if user.email_verified_at.is_none() {
-            user.has_password &= session.is_some();
-            user.email_verified_at = Some(now);
-            user.updated_at = now;
-            users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
-        }
+        let revocations = self
+            .verify_email_address(ctx, &tx, &mut user, earlier)
+            .await?;
         let membership = self.join(&tx, &invitation, user.id, now).await?;
         let membership =
             membership.ok_or_else(|| Failure::from(Reason::InvalidToken.at("token")))?;

@@ -37,6 +37,7 @@ mod registration;
 mod retention;
 mod seed;
 mod sessions;
+mod sign_in;
 mod suspicion;
 mod teams;
 

@@ -7,7 +7,7 @@ use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::mail::{MailKind, MailParams};
 use crate::domain::operation::OperationContext;
-use crate::domain::session::SignedIn;
+use crate::domain::session::{SignInMethod, SignedIn};
 use crate::domain::user::{ProfileInput, User, parse_name};
 use crate::telemetry::event;
 
@@ -81,7 +81,6 @@ impl Services {
         }
         let user = User {
             email_verified_at: Some(now),
-            last_login_at: Some(now),
             ..User::new(self.new_id(), email.clone(), profile, now)
         };
         let tx = self.0.db.begin().await?;
@@ -89,7 +88,7 @@ impl Services {
         if !codes::consume(&tx, code.id, now).await? {
             return Err(lost_race());
         }
-        match users::insert(&tx, &user, None).await {
+        match users::insert(&tx, &user).await {
             Err(DbError::Conflict(_)) => {
                 ctx.emit(event::SignupRefusedEmailTaken { email: &email });
                 return Err(Reason::EmailTaken.at("email").into());
@@ -98,12 +97,8 @@ impl Services {
         }
         self.join_by_signup(ctx, &tx, code.invitation_id, &user)
             .await?;
-        let signed_in = self.sign_in(ctx, tx, user).await?;
-        ctx.emit(event::UserSignupSuccess {
-            email: &email,
-            user_id: signed_in.user.id,
-        });
-        Ok(signed_in)
+        self.complete_sign_in(ctx, tx, user, SignInMethod::SignupCode)
+            .await
     }
 
     /// Mails a code to an account.
@@ -156,26 +151,10 @@ impl Services {
     ) -> Result<SignedIn, Failure> {
         let email = EmailAddress::parse(email)?;
         let code = self.answer_code(ctx, Purpose::Login, &email, code).await?;
-        let now = ctx.now();
         let tx = self.0.db.begin().await?;
         let user = self.consume_of_account(ctx, &tx, &code).await?;
-        if !user.is_active {
-            tx.commit().await?;
-            ctx.emit(event::LoginRefusedDisabledAccount {
-                email: &email,
-                user_id: user.id,
-            });
-            return Err(Reason::AccountDisabled.into());
-        }
-        let revocations = self.clear_unproved(ctx, &tx, &user).await?;
-        let user = users::record_login(&tx, user, now).await?;
-        let signed_in = self.sign_in(ctx, tx, user).await?;
-        self.publish(revocations).await;
-        ctx.emit(event::UserLoginSuccess {
-            email: &email,
-            user_id: signed_in.user.id,
-        });
-        Ok(signed_in)
+        self.complete_sign_in(ctx, tx, user, SignInMethod::LoginCode)
+            .await
     }
 }
 

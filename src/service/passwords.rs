@@ -1,36 +1,32 @@
 //! Passwords: logging in with one, resetting and changing it.
 
+use uuid::Uuid;
+
 use super::codes::NewCode;
 use super::limits::RateLimitKey;
 use super::suspicion::Signal;
 use super::{Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto::Comparison;
 use crate::db::users::{self, Field};
-use crate::db::{Tx, codes, outbox, sessions};
+use crate::db::{codes, credentials, sessions};
 use crate::domain::code::{Purpose, VerificationCode};
+use crate::domain::credential::{Credential, CredentialKind};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{SessionId, UserId};
-use crate::domain::mail::{Happened, MailKind, MailParams, OutboxMail};
+use crate::domain::id::UserId;
+use crate::domain::mail::{MailKind, MailParams};
 use crate::domain::operation::OperationContext;
 use crate::domain::password::{Password, WeakPassword};
-use crate::domain::session::{RevokeReason, SignedIn};
+use crate::domain::session::{RevokeReason, SignInMethod, SignedIn};
 use crate::domain::user::User;
 use crate::telemetry::event;
-
-/// Sessions ended and a mail written in a transaction, to be told of after it is committed.
-#[derive(Default)]
-pub(super) struct Revocations {
-    pub(super) sessions: Vec<SessionId>,
-    pub(super) mail: Option<OutboxMail>,
-}
 
 impl Services {
     /// Signs an account in with its password.
     ///
     /// An unknown address, an account without a password and a wrong password all get
     /// [`Reason::InvalidCredentials`] after the same work; with `ACCOUNT_EXISTENCE_HINTS` off so
-    /// does an account that has not proved its address, because only whoever registered it could
-    /// tell the difference.
+    /// does a user with an unverified email address: only the person who registered it could tell
+    /// the difference.
     pub async fn login(
         &self,
         ctx: &OperationContext,
@@ -39,59 +35,57 @@ impl Services {
     ) -> Result<SignedIn, Failure> {
         let email = EmailAddress::parse(email)?;
         self.count_login(ctx, &email).await?;
-        let found = users::find_with_password(&self.0.db, &email).await?;
-        let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
+        let user = users::find_by_email(&self.0.db, &email).await?;
+        // An unknown email address costs the same queries and the same hash.
+        let id = user
+            .as_ref()
+            .map_or_else(|| Uuid::nil().into(), |user| user.id);
+        let credential = self.password_of(id).await?;
         let password = Password::new(password);
-        let comparison = self.0.hasher.compare(&password, hash.as_deref()).await?;
+        let hash = credential.as_ref().map(|credential| &*credential.data);
+        let comparison = self.0.hasher.compare(&password, hash).await?;
         let is_open =
             |user: &User| self.0.codes.existence_hints || user.email_verified_at.is_some();
-        let (Some(user), Some(hash)) = (user.filter(is_open), hash) else {
+        let (Some(user), Some(credential)) = (user.filter(is_open), credential) else {
             return Err(self.refuse_login(ctx, &email));
         };
         if comparison == Comparison::Wrong {
             return Err(self.refuse_login(ctx, &email));
         }
         self.refund_login(ctx, &email).await;
-        if !user.is_active {
-            ctx.emit(event::LoginRefusedDisabledAccount {
-                email: &email,
-                user_id: user.id,
-            });
-            return Err(Reason::AccountDisabled.into());
-        }
-        let now = ctx.now();
         let tx = self.0.db.begin().await?;
+        users::lock(&tx, user.id).await?;
         // The password may have been reset while it was compared.
-        let Some(user) = users::record_password_login(&tx, user, &hash, now).await? else {
+        if !credentials::touch(&tx, &credential, ctx.now()).await? {
             return Err(self.refuse_login(ctx, &email));
-        };
-        let signed_in = self.sign_in(ctx, tx, user).await?;
-        if comparison == Comparison::RightAndOutdated {
-            self.renew_hash(signed_in.user.id, &password, &hash).await;
         }
-        ctx.emit(event::UserLoginSuccess {
-            email: &email,
-            user_id: signed_in.user.id,
-        });
-        Ok(signed_in)
-    }
-
-    /// Puts a hash of our own kind in the place of an imported or outdated one. If that fails, the
-    /// next login tries again.
-    async fn renew_hash(&self, user: UserId, password: &Password, old: &str) {
-        let renewed = match self.0.hasher.hash(password).await {
-            Ok(new) => users::renew_password_hash(&self.0.db, user, old, new)
-                .await
-                .map_err(ServiceError::from),
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = renewed {
+        let signed_in = self
+            .complete_sign_in(ctx, tx, user, SignInMethod::Password)
+            .await?;
+        if comparison == Comparison::RightAndOutdated
+            && let Err(error) = self.rehash(&password, &credential).await
+        {
+            // The next login tries again.
             event::emit(event::InternalError {
-                user_id: Some(user),
+                user_id: Some(credential.user_id),
                 reason: Some("password hash not renewed"),
                 ..event::InternalError::new(&error)
             });
         }
+        Ok(signed_in)
+    }
+
+    async fn password_of(&self, user: UserId) -> Result<Option<Credential>, ServiceError> {
+        Ok(credentials::find(&self.0.db, user, CredentialKind::Password).await?)
+    }
+
+    /// Replaces an imported or outdated hash.
+    async fn rehash(&self, password: &Password, old: &Credential) -> Result<(), ServiceError> {
+        let hash = self.0.hasher.hash(password).await?;
+        let tx = self.0.db.begin().await?;
+        users::lock(&tx, old.user_id).await?;
+        credentials::replace_data(&tx, old, hash).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Mails a link to choose a new password.
@@ -159,13 +153,12 @@ impl Services {
             return Err(Reason::InvalidToken.at("token").into());
         }
         codes::supersede_all_of_user(&tx, user.id, now).await?;
-        users::set_password(&tx, user.id, Some(hash), now).await?;
-        user.email_verified_at = Some(now);
+        user.email_verified_at = user.email_verified_at.or(Some(now));
         user.updated_at = now;
         users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
-        let (reason, happened) = (RevokeReason::PasswordReset, Happened::Changed);
+        let reason = RevokeReason::PasswordReset;
         let revocations = self
-            .password_changed(ctx, &tx, &user, None, reason, happened)
+            .set_password(ctx, &tx, &user, hash, None, reason)
             .await?;
         tx.commit().await?;
         self.publish(revocations).await;
@@ -185,39 +178,41 @@ impl Services {
         new_password: &str,
     ) -> Result<User, Failure> {
         let actor = ctx.user()?;
-        let user = self.own_account(ctx).await?;
+        let mut user = self.own_account(ctx).await?;
         let names = Some(user.profile.name.as_str());
         let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
-        let refused = || {
+        let refused = |user: &User| {
             ctx.emit(event::PasswordChangeFailed {
                 email: &user.email,
                 user_id: user.id,
             });
             Failure::from(Reason::InvalidCredentials.at("currentPassword"))
         };
-        let old = users::password_hash(&self.0.db, user.id).await?;
+        let old = self.password_of(user.id).await?;
         if let Some(old) = &old {
             // Not given back: each change costs two hashes and a mail.
             self.count_login(ctx, &user.email).await?;
             let current = Password::new(current.unwrap_or_default());
-            if self.0.hasher.compare(&current, Some(old)).await? == Comparison::Wrong {
-                return Err(refused());
+            if self.0.hasher.compare(&current, Some(&old.data)).await? == Comparison::Wrong {
+                return Err(refused(&user));
             }
         }
         let hash = self.0.hasher.hash(&password).await?;
         let now = ctx.now();
         let tx = self.0.db.begin().await?;
         codes::supersede_all_of_user(&tx, user.id, now).await?;
-        // Meanwhile a reset, or the proof that the account is somebody else's, may have shut out
-        // whoever asked: neither their password nor their session counts any more.
-        let is_current = users::replace_password(&tx, user.id, old.as_deref(), hash, now).await?;
+        user.updated_at = now;
+        users::update(&tx, &user, &[]).await?;
+        // A reset or a verification may have locked the caller out in the meantime.
+        let current = credentials::find(&tx, user.id, CredentialKind::Password).await?;
+        let is_current = current.map(|current| current.data) == old.map(|old| old.data);
         let session = sessions::find_with_user(&tx, actor.session_id).await?;
         if !is_current || !session.is_some_and(|(session, _)| session.is_live(now)) {
-            return Err(refused());
+            return Err(refused(&user));
         }
         let (kept, reason) = (Some(actor.session_id), RevokeReason::PasswordChanged);
         let revocations = self
-            .password_changed(ctx, &tx, &user, kept, reason, Happened::Changed)
+            .set_password(ctx, &tx, &user, hash, kept, reason)
             .await?;
         tx.commit().await?;
         self.publish(revocations).await;
@@ -225,63 +220,7 @@ impl Services {
             email: &user.email,
             user_id: user.id,
         });
-        Ok(User {
-            has_password: true,
-            updated_at: now,
-            ..user
-        })
-    }
-
-    /// Drops the password and sessions of an account whose address was never proved before: who
-    /// set them did not own it. Nothing for any other account.
-    pub(super) async fn clear_unproved(
-        &self,
-        ctx: &OperationContext,
-        tx: &Tx,
-        user: &User,
-    ) -> Result<Revocations, ServiceError> {
-        if user.email_verified_at.is_some() || !user.has_password {
-            return Ok(Revocations::default());
-        }
-        codes::supersede_all_of_user(tx, user.id, ctx.now()).await?;
-        users::set_password(tx, user.id, None, ctx.now()).await?;
-        let (reason, happened) = (RevokeReason::EmailVerified, Happened::Dropped);
-        self.password_changed(ctx, tx, user, None, reason, happened)
-            .await
-    }
-
-    /// What follows every change of a password: all sessions but `kept` end, and the owner is
-    /// told.
-    async fn password_changed(
-        &self,
-        ctx: &OperationContext,
-        tx: &Tx,
-        user: &User,
-        kept: Option<SessionId>,
-        reason: RevokeReason,
-        happened: Happened,
-    ) -> Result<Revocations, ServiceError> {
-        let now = ctx.now();
-        let sessions = sessions::revoke_all_of_user(tx, user.id, kept, now, reason).await?;
-        let params = MailParams {
-            happened: Some(happened),
-            ..MailParams::to(&user.profile.name)
-        };
-        let kind = MailKind::PasswordChanged;
-        let mail = self.new_mail(kind, &user.email, Some(user.id), None, params);
-        outbox::insert(tx, &mail).await?;
-        Ok(Revocations {
-            sessions,
-            mail: Some(mail),
-        })
-    }
-
-    /// Makes known to all processes what a committed transaction revoked.
-    pub(super) async fn publish(&self, revocations: Revocations) {
-        self.mark_all_revoked(revocations.sessions).await;
-        if let Some(mail) = revocations.mail {
-            self.enqueue(mail.id).await;
-        }
+        Ok(user)
     }
 
     /// The live row and account of a reset token.

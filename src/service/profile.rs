@@ -1,6 +1,6 @@
 //! What signed-in people see and do about their own account.
 
-use super::passwords::Revocations;
+use super::sign_in::Revocations;
 use super::{Failure, Reason, ServiceError, Services};
 use crate::db::users::{self, Field};
 use crate::db::{invitations, outbox, sessions};

@@ -4,7 +4,7 @@ use super::codes::NewCode;
 use super::limits::RateLimitKey;
 use super::passwordless::refuse_both;
 use super::{CodeChallenge, Failure, Reason, ServiceError, Services, UserError};
-use crate::db::{DbError, users};
+use crate::db::{DbError, credentials, users};
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::InvitationId;
@@ -23,7 +23,7 @@ pub struct Registration<'a> {
     pub first_name: String,
     /// The family name.
     pub last_name: String,
-    /// The token of an invitation to join once the address is proved.
+    /// The token of an invitation to join once the email address is verified.
     pub invitation_token: Option<&'a str>,
 }
 
@@ -71,10 +71,7 @@ impl Services {
         let hash = self.0.hasher.hash(&password).await?;
         let now = ctx.now();
         let hints = self.0.codes.existence_hints;
-        let user = User {
-            has_password: true,
-            ..User::new(self.new_id(), email.clone(), profile, now)
-        };
+        let user = User::new(self.new_id(), email.clone(), profile, now);
         let challenge = match self
             .write_registration(ctx, &user, Some(hash), invitation_id)
             .await
@@ -113,8 +110,10 @@ impl Services {
     ) -> Result<CodeChallenge, ServiceError> {
         let is_new = hash.is_some();
         let tx = self.0.db.begin().await?;
-        if is_new {
-            users::insert(&tx, user, hash).await?;
+        if let Some(hash) = hash {
+            users::insert(&tx, user).await?;
+            let password = self.new_password(user.id, hash, user.created_at);
+            credentials::insert(&tx, &password).await?;
         }
         let new = NewCode {
             purpose: Purpose::VerifyEmail,

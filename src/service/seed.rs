@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Failure, Services};
-use crate::db::{teams, users};
+use crate::db::{credentials, teams, users};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
 use crate::domain::operation::OperationContext;
@@ -32,7 +32,7 @@ const TEAMS_PER_PAGE: u32 = 100;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SeededAccount {
-    /// Its address, which counts as proved.
+    /// Its email address, which counts as verified.
     pub email: &'static str,
     /// Its password, unless the account was there before.
     pub password: Option<&'static str>,
@@ -86,13 +86,15 @@ impl Services {
         };
         let now = ctx.now();
         let user = User {
-            has_password: true,
             is_superuser,
             email_verified_at: Some(now),
             ..User::new(self.new_id(), email, profile.parse()?, now)
         };
         let hash = self.0.hasher.hash(&Password::new(PASSWORD)).await?;
-        users::insert(&self.0.db, &user, Some(hash)).await?;
+        let tx = self.0.db.begin().await?;
+        users::insert(&tx, &user).await?;
+        credentials::insert(&tx, &self.new_password(user.id, hash, now)).await?;
+        tx.commit().await?;
         Ok((user, true))
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Failure, Reason, ServiceError, Services};
 use crate::crypto::{AccessClaims, TeamClaim};
-use crate::db::{Executor, Tx, sessions, teams};
+use crate::db::{Executor, sessions, teams};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::operation::{OperationContext, UserSession};
 use crate::domain::session::{RefreshDecision, RevokeReason, Session, SignedIn};
@@ -142,46 +142,8 @@ impl Services {
         Ok(actor.session_id)
     }
 
-    /// Begins a session for an account that has just proved who it is, and commits all that led
-    /// there.
-    pub(super) async fn sign_in(
-        &self,
-        ctx: &OperationContext,
-        tx: Tx,
-        user: User,
-    ) -> Result<SignedIn, ServiceError> {
-        let session = self.open_session(ctx, &tx, &user).await?;
-        let teams = self.teams_in_token(&tx, user.id).await?;
-        tx.commit().await?;
-        self.signed_in(ctx, user, &session, teams)
-    }
-
-    async fn open_session(
-        &self,
-        ctx: &OperationContext,
-        db: &impl Executor,
-        user: &User,
-    ) -> Result<Session, ServiceError> {
-        let (now, client) = (ctx.now(), ctx.client.as_ref());
-        let session = Session {
-            id: self.new_id(),
-            user_id: user.id,
-            generation: 1,
-            rotated_at: now,
-            created_at: now,
-            last_used_at: now,
-            expires_at: now + self.0.tokens.refresh_lifetime,
-            revoked_at: None,
-            revoke_reason: None,
-            user_agent: client.and_then(|client| client.user_agent.clone()),
-            ip_address: client.map(|client| client.ip.to_string()),
-        };
-        sessions::insert(db, &session).await?;
-        Ok(session)
-    }
-
     /// The tokens of a session's current generation.
-    fn signed_in(
+    pub(super) fn signed_in(
         &self,
         ctx: &OperationContext,
         user: User,
@@ -228,7 +190,7 @@ impl Services {
     }
 
     /// The teams that a token of the account names, and one more if they are too many.
-    async fn teams_in_token(
+    pub(super) async fn teams_in_token(
         &self,
         db: &impl Executor,
         user: UserId,

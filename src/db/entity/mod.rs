@@ -5,9 +5,12 @@ use sea_orm::entity::prelude::*;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
+use crate::domain::credential::{Credential, CredentialKind};
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{CodeId, InvitationId, MembershipId, Nonce, SessionId, TeamId, UserId};
-use crate::domain::session::{RevokeReason, Session};
+use crate::domain::id::{
+    CodeId, CredentialId, InvitationId, MembershipId, Nonce, SessionId, TeamId, UserId,
+};
+use crate::domain::session::{RevokeReason, Session, SignInMethod};
 use crate::domain::team::{Invitation, Membership, Role, Team};
 use crate::domain::user::Profile;
 
@@ -63,6 +66,17 @@ macro_rules! table {
 }
 
 table! {
+    credentials "credentials" => Credential {
+        id: CredentialId,
+        user_id: UserId,
+        kind: CredentialKind,
+        data: String,
+        created_at: Timestamp,
+        last_used_at: Option<Timestamp>,
+    }
+}
+
+table! {
     invitations "invitations" => Invitation {
         id: InvitationId,
         team_id: TeamId,
@@ -91,6 +105,8 @@ table! {
         revoke_reason: Option<RevokeReason>,
         user_agent: Option<String>,
         ip_address: Option<String>,
+        method: Option<SignInMethod>,
+        authenticated_at: Option<Timestamp>,
     }
 }
 

@@ -12,7 +12,6 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: UserId,
     pub email: EmailAddress,
-    pub password_hash: Option<String>,
     pub name: String,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
@@ -43,7 +42,6 @@ impl From<Model> for User {
                 phone: row.phone,
                 company: row.company,
             },
-            has_password: row.password_hash.is_some(),
             is_active: row.is_active,
             is_superuser: row.is_superuser,
             email_verified_at: row.email_verified_at,
@@ -70,7 +68,6 @@ impl From<User> for ActiveModel {
             last_login_at: Set(user.last_login_at),
             created_at: Set(user.created_at),
             updated_at: Set(user.updated_at),
-            ..Default::default()
         }
     }
 }

@@ -5,11 +5,12 @@ use sea_orm::sea_query::{ArrayType, Nullable, ValueType, ValueTypeErr};
 use sea_orm::{ColIdx, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
 
 use crate::domain::code::Purpose;
+use crate::domain::credential::CredentialKind;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{
-    CodeId, InvitationId, MailId, MembershipId, Nonce, SessionId, TeamId, UserId,
+    CodeId, CredentialId, InvitationId, MailId, MembershipId, Nonce, SessionId, TeamId, UserId,
 };
-use crate::domain::session::RevokeReason;
+use crate::domain::session::{RevokeReason, SignInMethod};
 use crate::domain::team::Role;
 use crate::domain::user::Profile;
 
@@ -85,6 +86,7 @@ macro_rules! stored_names {
 
 stored_ids!(
     CodeId,
+    CredentialId,
     InvitationId,
     MailId,
     MembershipId,
@@ -92,7 +94,7 @@ stored_ids!(
     TeamId,
     UserId
 );
-stored_names!(Purpose, RevokeReason, Role);
+stored_names!(CredentialKind, Purpose, RevokeReason, Role, SignInMethod);
 stored!(
     EmailAddress as String,
     |email| email.as_str().to_owned(),

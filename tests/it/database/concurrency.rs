@@ -136,7 +136,7 @@ on_both_deployments! {
         );
         let db = Db::connect(&deployment.config(&[]).database).await.unwrap();
         let orphan = "INSERT INTO sessions SELECT id, nonce, 1, created_at, created_at, created_at,
-            created_at, NULL, NULL, NULL, NULL FROM verification_codes";
+            created_at, NULL, NULL, NULL, NULL, NULL, NULL FROM verification_codes";
         let orphan = if db.is_sqlite() {
             orphan.to_owned()
         } else {

@@ -1,5 +1,6 @@
 //! The database: migrations, concurrency, query plans and retention.
 
 mod concurrency;
+mod credentials;
 mod query_plans;
 mod retention;

@@ -4,9 +4,12 @@
 
 use chrono::Duration;
 use gatelodge::testing::crypto;
-use gatelodge::testing::db::{DbError, codes, invitations, outbox, sessions, teams, users};
+use gatelodge::testing::db::{
+    DbError, codes, credentials, invitations, outbox, sessions, teams, users,
+};
 use gatelodge::testing::domain::clock::Timestamp;
 use gatelodge::testing::domain::code::Purpose;
+use gatelodge::testing::domain::credential::CredentialKind;
 use gatelodge::testing::domain::email::EmailAddress;
 use gatelodge::testing::domain::session::RevokeReason;
 use gatelodge::testing::domain::team::{Page, PageEnd};
@@ -36,6 +39,11 @@ on_both_deployments! {
         )
         .await;
         db.uses(users::find(&db, id.into()), &[&user_key]).await;
+        db.uses(
+            credentials::find(&db, id.into(), CredentialKind::Password),
+            &["credentials_"],
+        )
+        .await;
         db.uses(outbox::oldest_due(&db, now), &["outbox_mails_due"]).await;
         let newest = "verification_codes_purpose_email_created_at";
         for purpose in [Purpose::Signup, Purpose::Login] {

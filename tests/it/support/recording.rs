@@ -16,6 +16,8 @@ const FILL: &str = "
     INSERT INTO users (id, email, name, is_active, is_superuser, created_at, updated_at)
         SELECT gen_random_uuid(), n || '@example.com', 'Ada', true, false, now(), now()
         FROM generate_series(1, 5000) n;
+    INSERT INTO credentials (id, user_id, kind, data, created_at)
+        SELECT id, id, 'password', 'hash', now() FROM users;
     INSERT INTO verification_codes (id, purpose, email, nonce, attempts, expires_at, created_at)
         SELECT gen_random_uuid(), 'login', email, '', 0, now() + interval '1 hour', now() FROM users;
     INSERT INTO sessions (id, user_id, generation, rotated_at, created_at, last_used_at, expires_at)

@@ -1,0 +1,73 @@
+//! Queries on credentials. Lock the user first: see [`Tx`](super::Tx).
+
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
+
+use super::entity::credentials::{ActiveModel, Column, Entity};
+use super::{DbError, Executor, changed};
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{Credential, CredentialKind};
+use crate::domain::id::UserId;
+
+/// [`DbError::Conflict`] if the user has a password and this is another one.
+pub async fn insert(db: &impl Executor, credential: &Credential) -> Result<(), DbError> {
+    let row = ActiveModel::from(credential.clone());
+    row.insert(db).await?;
+    Ok(())
+}
+
+/// For a kind that a user has at most once.
+pub async fn find(
+    db: &impl Executor,
+    user_id: UserId,
+    kind: CredentialKind,
+) -> Result<Option<Credential>, DbError> {
+    let row = Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Kind.eq(kind))
+        .one(db)
+        .await?;
+    Ok(row.map(Credential::from))
+}
+
+/// Records that a credential was used. `false` if it was replaced or deleted in the meantime.
+pub async fn touch(
+    db: &impl Executor,
+    credential: &Credential,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let result = Entity::update_many()
+        .col_expr(Column::LastUsedAt, now.into())
+        .filter(Column::Id.eq(credential.id))
+        .filter(Column::Data.eq(credential.data.as_str()))
+        .exec(db)
+        .await?;
+    Ok(changed(&result))
+}
+
+/// Replaces the data of a credential. `false` if it was replaced or deleted in the meantime.
+pub async fn replace_data(
+    db: &impl Executor,
+    credential: &Credential,
+    data: String,
+) -> Result<bool, DbError> {
+    let result = Entity::update_many()
+        .col_expr(Column::Data, data.into())
+        .filter(Column::Id.eq(credential.id))
+        .filter(Column::Data.eq(credential.data.as_str()))
+        .exec(db)
+        .await?;
+    Ok(changed(&result))
+}
+
+/// Deletes the credentials of a user, all or those of one kind. Returns how many there were.
+pub async fn delete_of_user(
+    db: &impl Executor,
+    user_id: UserId,
+    kind: Option<CredentialKind>,
+) -> Result<u64, DbError> {
+    let mut query = Entity::delete_many().filter(Column::UserId.eq(user_id));
+    if let Some(kind) = kind {
+        query = query.filter(Column::Kind.eq(kind));
+    }
+    Ok(query.exec(db).await?.rows_affected)
+}

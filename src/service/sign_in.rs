@@ -1,0 +1,205 @@
+//! Completing a sign-in whatever its method, and changing and dropping credentials.
+
+use super::{Failure, Reason, ServiceError, Services};
+use crate::db::users::{self, Field};
+use crate::db::{Tx, codes, credentials, outbox, sessions};
+use crate::domain::clock::Timestamp;
+use crate::domain::credential::{Credential, CredentialKind};
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::mail::{Happened, MailKind, MailParams, OutboxMail};
+use crate::domain::operation::OperationContext;
+use crate::domain::session::{RevokeReason, Session, SignInMethod, SignedIn};
+use crate::domain::user::User;
+use crate::telemetry::event;
+
+/// What happens to credentials and sessions from before an email address was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EarlierCredentials {
+    /// Someone else may have set them up.
+    Drop,
+    /// The user who verifies the email address knows of them.
+    Keep,
+}
+
+/// What a transaction revoked, to be published after it is committed.
+#[derive(Default)]
+pub(super) struct Revocations {
+    pub(super) sessions: Vec<SessionId>,
+    /// The mail that tells the user.
+    pub(super) mail: Option<OutboxMail>,
+}
+
+impl Services {
+    /// Signs in a user who has just authenticated by `method`: opens a session, and commits the
+    /// transaction. [`Reason::AccountDisabled`] if the user is disabled; the transaction is committed
+    /// all the same, so that a code is used up.
+    pub(super) async fn complete_sign_in(
+        &self,
+        ctx: &OperationContext,
+        tx: Tx,
+        mut user: User,
+        method: SignInMethod,
+    ) -> Result<SignedIn, Failure> {
+        let now = ctx.now();
+        if !user.is_active {
+            tx.commit().await?;
+            return Err(refuse_disabled(ctx, &user));
+        }
+        let revocations = match method {
+            SignInMethod::SignupCode | SignInMethod::LoginCode => {
+                let earlier = EarlierCredentials::Drop;
+                self.verify_email_address(ctx, &tx, &mut user, earlier)
+                    .await?
+            }
+            SignInMethod::Password => Revocations::default(),
+        };
+        if !users::record_login(&tx, user.id, now).await? {
+            return Err(refuse_disabled(ctx, &user));
+        }
+        user.last_login_at = Some(now);
+        let client = ctx.client.as_ref();
+        let session = Session {
+            id: self.new_id(),
+            user_id: user.id,
+            generation: 1,
+            rotated_at: now,
+            created_at: now,
+            last_used_at: now,
+            expires_at: now + self.0.tokens.refresh_lifetime,
+            revoked_at: None,
+            revoke_reason: None,
+            user_agent: client.and_then(|client| client.user_agent.clone()),
+            ip_address: client.map(|client| client.ip.to_string()),
+            method: Some(method),
+            authenticated_at: Some(now),
+        };
+        sessions::insert(&tx, &session).await?;
+        let teams = self.teams_in_token(&tx, user.id).await?;
+        tx.commit().await?;
+        let signed_in = self.signed_in(ctx, user, &session, teams)?;
+        self.publish(revocations).await;
+        let (email, user_id) = (&signed_in.user.email, signed_in.user.id);
+        match method {
+            SignInMethod::SignupCode => ctx.emit(event::UserSignupSuccess { email, user_id }),
+            SignInMethod::LoginCode | SignInMethod::Password => {
+                ctx.emit(event::UserLoginSuccess { email, user_id });
+            }
+        }
+        Ok(signed_in)
+    }
+
+    /// Marks the email address of a user as verified, unless it was before.
+    pub(super) async fn verify_email_address(
+        &self,
+        ctx: &OperationContext,
+        tx: &Tx,
+        user: &mut User,
+        earlier: EarlierCredentials,
+    ) -> Result<Revocations, ServiceError> {
+        if user.email_verified_at.is_some() {
+            return Ok(Revocations::default());
+        }
+        let now = ctx.now();
+        if earlier == EarlierCredentials::Drop {
+            codes::supersede_all_of_user(tx, user.id, now).await?;
+        }
+        user.email_verified_at = Some(now);
+        user.updated_at = now;
+        users::update(tx, user, &[Field::EmailVerifiedAt]).await?;
+        match earlier {
+            EarlierCredentials::Keep => Ok(Revocations::default()),
+            EarlierCredentials::Drop => {
+                self.drop_credentials(ctx, tx, user, RevokeReason::EmailVerified)
+                    .await
+            }
+        }
+    }
+
+    /// Deletes all credentials of a locked user. If there were any, also revokes all sessions and
+    /// tells the user.
+    async fn drop_credentials(
+        &self,
+        ctx: &OperationContext,
+        tx: &Tx,
+        user: &User,
+        reason: RevokeReason,
+    ) -> Result<Revocations, ServiceError> {
+        if credentials::delete_of_user(tx, user.id, None).await? == 0 {
+            return Ok(Revocations::default());
+        }
+        self.credentials_changed(ctx, tx, user, None, reason, Happened::Dropped)
+            .await
+    }
+
+    /// Sets the password of a locked user, revokes all sessions except `kept` and tells the user.
+    pub(super) async fn set_password(
+        &self,
+        ctx: &OperationContext,
+        tx: &Tx,
+        user: &User,
+        hash: String,
+        kept: Option<SessionId>,
+        reason: RevokeReason,
+    ) -> Result<Revocations, ServiceError> {
+        let kind = CredentialKind::Password;
+        credentials::delete_of_user(tx, user.id, Some(kind)).await?;
+        credentials::insert(tx, &self.new_password(user.id, hash, ctx.now())).await?;
+        self.credentials_changed(ctx, tx, user, kept, reason, Happened::Changed)
+            .await
+    }
+
+    pub(super) fn new_password(&self, user_id: UserId, hash: String, now: Timestamp) -> Credential {
+        Credential {
+            id: self.new_id(),
+            user_id,
+            kind: CredentialKind::Password,
+            data: hash,
+            created_at: now,
+            last_used_at: None,
+        }
+    }
+
+    async fn credentials_changed(
+        &self,
+        ctx: &OperationContext,
+        tx: &Tx,
+        user: &User,
+        kept: Option<SessionId>,
+        reason: RevokeReason,
+        happened: Happened,
+    ) -> Result<Revocations, ServiceError> {
+        let sessions = sessions::revoke_all_of_user(tx, user.id, kept, ctx.now(), reason).await?;
+        let params = MailParams {
+            happened: Some(happened),
+            ..MailParams::to(&user.profile.name)
+        };
+        let kind = MailKind::PasswordChanged;
+        let mail = self.new_mail(kind, &user.email, Some(user.id), None, params);
+        outbox::insert(tx, &mail).await?;
+        Ok(Revocations {
+            sessions,
+            mail: Some(mail),
+        })
+    }
+
+    /// Tells all processes what a committed transaction revoked.
+    pub(super) async fn publish(&self, revocations: Revocations) {
+        self.mark_all_revoked(revocations.sessions).await;
+        if let Some(mail) = revocations.mail {
+            self.enqueue(mail.id).await;
+        }
+    }
+
+    pub async fn has_password(&self, user: UserId) -> Result<bool, ServiceError> {
+        let kind = CredentialKind::Password;
+        Ok(credentials::find(&self.0.db, user, kind).await?.is_some())
+    }
+}
+
+fn refuse_disabled(ctx: &OperationContext, user: &User) -> Failure {
+    ctx.emit(event::LoginRefusedDisabledAccount {
+        email: &user.email,
+        user_id: user.id,
+    });
+    Reason::AccountDisabled.into()
+}
