@@ -81,6 +81,7 @@ impl Services {
         }
         let user = User {
             email_verified_at: Some(now),
+            last_login_at: Some(now),
             ..User::new(self.new_id(), email.clone(), profile, now)
         };
         let tx = self.0.db.begin().await?;

@@ -46,17 +46,20 @@ impl Services {
             return Err(refuse_disabled(ctx, &user));
         }
         let revocations = match method {
-            SignInMethod::SignupCode | SignInMethod::LoginCode => {
+            SignInMethod::LoginCode => {
                 let earlier = EarlierCredentials::Drop;
                 self.verify_email_address(ctx, &tx, &mut user, earlier)
                     .await?
             }
-            SignInMethod::Password => Revocations::default(),
+            SignInMethod::SignupCode | SignInMethod::Password => Revocations::default(),
         };
-        if !users::record_login(&tx, user.id, now).await? {
-            return Err(refuse_disabled(ctx, &user));
+        // A new user was inserted with the sign-in recorded.
+        if method != SignInMethod::SignupCode {
+            if !users::record_login(&tx, user.id, now).await? {
+                return Err(refuse_disabled(ctx, &user));
+            }
+            user.last_login_at = Some(now);
         }
-        user.last_login_at = Some(now);
         let client = ctx.client.as_ref();
         let session = Session {
             id: self.new_id(),
