@@ -1,8 +1,8 @@
-//! The one limiter: how often something may be done by or to one subject.
+//! Rate limits.
 //!
-//! A window begins with the first hit and ends when its time is over; within it at most `max`
-//! hits are let through. Counters live in Redis, shared by all processes, or in this one, and in
-//! this one too while Redis is away: never unlimited.
+//! A window begins with the first request; at most `max` requests are allowed in it. Counters are in
+//! Redis, shared by all processes, or in this process. While Redis is unavailable they are also in
+//! this process, so requests are never unlimited.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,16 +14,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::clock::Timestamp;
 
-/// How long a caller waits for Redis before counting in the process.
-const PATIENCE: StdDuration = StdDuration::from_millis(250);
-/// Until this many counters are kept in the process, none is dropped.
+/// After this time without an answer the process counts by itself.
+const REDIS_TIMEOUT: StdDuration = StdDuration::from_millis(250);
+/// Expired counters of the process are removed when there are this many.
 const MEMORY_SWEEP_AT: usize = 10_000;
 const PREFIX: &str = "gatelodge:limit:";
 
-/// Counts a hit, or gives one back.
+/// Acquires one request, or releases one if the maximum is -1.
 ///
-/// `KEYS[1]` the counter, `ARGV` now, window and maximum, in milliseconds and hits; a maximum of
-/// -1 gives one back. Answers with 0, or the milliseconds until the window is over.
+/// `KEYS[1]` is the counter; `ARGV` is now and the window, in milliseconds, and the maximum. Returns
+/// 0, or the milliseconds until the window ends.
 const SCRIPT: &str = r"
 local now, window, max = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local counter = redis.call('HMGET', KEYS[1], 'hits', 'ends')
@@ -39,21 +39,18 @@ redis.call('PEXPIRE', KEYS[1], window)
 return 0
 ";
 
-/// A rule: what is counted, and how often it may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Its name in keys and logs.
+    /// The name in keys and logs.
     pub name: &'static str,
-    /// Hits let through in one window.
+    /// Requests allowed in one window.
     pub max: u32,
-    /// How long a window is.
     pub window: Duration,
-    /// The same in words, for logs.
+    /// The window in words, for logs.
     pub period: &'static str,
 }
 
 impl Rule {
-    /// A rule with windows of an hour.
     pub const fn per_hour(name: &'static str, max: u32) -> Self {
         Self {
             name,
@@ -63,7 +60,6 @@ impl Rule {
         }
     }
 
-    /// A rule with windows of 15 minutes.
     pub const fn per_15_minutes(name: &'static str, max: u32) -> Self {
         Self {
             name,
@@ -74,62 +70,47 @@ impl Rule {
     }
 }
 
-/// The maximum of a rule is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    /// Which rule.
     pub rule: Rule,
-    /// How long until its window is over.
+    /// The time until the window ends.
     pub retry_after: Duration,
 }
 
-/// The address of Redis cannot be used.
+/// The URL of Redis is not usable.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct LimiterError(#[from] redis::RedisError);
 
-/// What came of a hit.
 #[derive(Clone, Copy, Debug)]
-pub struct Verdict {
-    /// Whether it is let through.
+pub struct Decision {
     pub allowed: Result<(), Exceeded>,
-    /// Whether Redis was away, so that only this process counted.
+    /// Whether Redis was unavailable, so that only this process counted.
     pub degraded: bool,
 }
 
-/// Counts hits. Clones share the counters.
-#[derive(Clone)]
+/// Clones share the counters.
+#[derive(Clone, Debug)]
 pub struct Limiter {
     redis: Option<ConnectionManager>,
     memory: Arc<Mutex<Counters>>,
 }
 
 /// The counters of this process.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counters {
     by_key: HashMap<String, Counter>,
-    /// When there are this many, those whose window is over are dropped.
+    /// Expired counters are removed when there are this many.
     sweep_at: usize,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Counter {
     hits: u32,
     ends: Timestamp,
 }
 
-impl std::fmt::Debug for Limiter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.redis.is_some() {
-            "Limiter::Redis"
-        } else {
-            "Limiter::Memory"
-        })
-    }
-}
-
 impl Limiter {
-    /// A limiter in this process.
     pub fn memory() -> Self {
         Self {
             redis: None,
@@ -137,12 +118,12 @@ impl Limiter {
         }
     }
 
-    /// A limiter in Redis, which need not be there yet.
+    /// Connects to Redis on first use.
     pub fn redis(url: &SecretString) -> Result<Self, LimiterError> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(REDIS_TIMEOUT))
+            .set_response_timeout(Some(REDIS_TIMEOUT));
         let client = redis::Client::open(url.expose_secret())?;
         let redis = ConnectionManager::new_lazy_with_config(client, config)?;
         Ok(Self {
@@ -151,14 +132,13 @@ impl Limiter {
         })
     }
 
-    /// Counts a hit of `subject` and says whether it is let through. One that is not is not
-    /// counted. `subject` must not tell who it is about.
-    pub async fn hit(&self, rule: Rule, subject: &str, now: Timestamp) -> Verdict {
+    /// Counts a request, unless it is refused. `subject` must not identify a person.
+    pub async fn acquire(&self, rule: Rule, subject: &str, now: Timestamp) -> Decision {
         let key = key(rule, subject);
         let (wait, degraded) = match self.ask_redis(rule, &key, i64::from(rule.max), now).await {
             Some(Ok(wait)) => (Duration::milliseconds(wait), false),
-            Some(Err(())) => (self.hit_memory(rule, key, now), true),
-            None => (self.hit_memory(rule, key, now), false),
+            Some(Err(())) => (self.acquire_in_memory(rule, key, now), true),
+            None => (self.acquire_in_memory(rule, key, now), false),
         };
         let allowed = if wait > Duration::zero() {
             Err(Exceeded {
@@ -168,11 +148,11 @@ impl Limiter {
         } else {
             Ok(())
         };
-        Verdict { allowed, degraded }
+        Decision { allowed, degraded }
     }
 
-    /// Gives back a hit that turned out not to be one, such as a right code.
-    pub async fn refund(&self, rule: Rule, subject: &str, now: Timestamp) {
+    /// Uncounts a request, for example after a correct code.
+    pub async fn release(&self, rule: Rule, subject: &str, now: Timestamp) {
         let key = key(rule, subject);
         if !matches!(self.ask_redis(rule, &key, -1, now).await, Some(Ok(_))) {
             let mut counters = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +162,7 @@ impl Limiter {
         }
     }
 
-    /// `None` without Redis, an error if it is away.
+    /// `None` without Redis, an error if it is unavailable.
     async fn ask_redis(
         &self,
         rule: Rule,
@@ -196,15 +176,15 @@ impl Limiter {
         call.arg(now.timestamp_millis())
             .arg(rule.window.num_milliseconds())
             .arg(max);
-        let answer = tokio::time::timeout(PATIENCE, call.invoke_async(&mut redis)).await;
+        let answer = tokio::time::timeout(REDIS_TIMEOUT, call.invoke_async(&mut redis)).await;
         Some(match answer {
             Ok(Ok(wait)) => Ok(wait),
             Ok(Err(_)) | Err(_) => Err(()),
         })
     }
 
-    /// How long to wait; zero if the hit was counted.
-    fn hit_memory(&self, rule: Rule, key: String, now: Timestamp) -> Duration {
+    /// How long to wait; zero if the request was counted.
+    fn acquire_in_memory(&self, rule: Rule, key: String, now: Timestamp) -> Duration {
         let mut counters = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if counters.by_key.len() >= counters.sweep_at.max(MEMORY_SWEEP_AT) {
             counters.by_key.retain(|_, counter| counter.ends > now);
@@ -240,27 +220,27 @@ mod tests {
     const RULE: Rule = Rule::per_hour("test", 2);
 
     #[tokio::test]
-    async fn a_window_lets_its_maximum_through() {
+    async fn a_window_allows_its_maximum() {
         let (limiter, clock) = (Limiter::memory(), Clock::default());
         let begin = clock.now();
-        let hit = async |at| limiter.hit(RULE, "ada", at).await.allowed;
-        assert_eq!(hit(begin).await, Ok(()));
-        assert_eq!(hit(begin + Duration::minutes(50)).await, Ok(()));
+        let acquire = async |at| limiter.acquire(RULE, "ada", at).await.allowed;
+        assert_eq!(acquire(begin).await, Ok(()));
+        assert_eq!(acquire(begin + Duration::minutes(50)).await, Ok(()));
         let exceeded = Exceeded {
             rule: RULE,
             retry_after: Duration::minutes(10),
         };
-        assert_eq!(hit(begin + Duration::minutes(50)).await, Err(exceeded));
-        assert_eq!(limiter.hit(RULE, "grace", begin).await.allowed, Ok(()));
-        assert_eq!(hit(begin + RULE.window).await, Ok(()));
+        assert_eq!(acquire(begin + Duration::minutes(50)).await, Err(exceeded));
+        assert_eq!(limiter.acquire(RULE, "grace", begin).await.allowed, Ok(()));
+        assert_eq!(acquire(begin + RULE.window).await, Ok(()));
     }
 
     #[tokio::test]
-    async fn a_refunded_hit_can_be_used_again() {
+    async fn a_released_request_can_be_used_again() {
         let (limiter, now) = (Limiter::memory(), Clock::default().now());
         for _ in 0..5 {
-            assert!(limiter.hit(RULE, "ada", now).await.allowed.is_ok());
-            limiter.refund(RULE, "ada", now).await;
+            assert!(limiter.acquire(RULE, "ada", now).await.allowed.is_ok());
+            limiter.release(RULE, "ada", now).await;
         }
     }
 }

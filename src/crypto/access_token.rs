@@ -16,87 +16,69 @@ use crate::config::TokensConfig;
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{SessionId, TeamId, TokenId, UserId};
 
-/// The `typ` of our tokens; no other is accepted.
+/// The only accepted `typ`.
 const TOKEN_TYPE: &str = "at+jwt";
-/// How far the clocks of two processes may differ, in seconds.
+/// The tolerated difference between the clocks of two processes.
 const LEEWAY_SECONDS: i64 = 2;
 
-/// What an access token says. All of it is required.
+/// All claims are required.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AccessClaims {
-    /// The account.
     pub sub: UserId,
-    /// Its address when the token was issued.
+    /// The user's email address when the token was issued.
     pub email: String,
     /// Whether that email address was verified.
     pub email_verified: bool,
-    /// Its teams and its role in each, for other services: never read here.
+    /// The user's teams and roles, for other services; never read here.
     pub teams: Vec<TeamClaim>,
-    /// Whether it is in more teams than fit; left out where it is not.
+    /// Whether there are more teams than fit; omitted if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub teams_truncated: bool,
-    /// What the account is beyond an ordinary one: `superuser` or nothing.
+    /// `superuser` or nothing.
     pub roles: Vec<String>,
-    /// The session.
     pub sid: SessionId,
-    /// Unique to this token.
     pub jti: TokenId,
-    /// Who issued it.
     pub iss: String,
-    /// For whom.
     pub aud: String,
-    /// When it was issued, in seconds since 1970.
+    /// Seconds since 1970.
     pub iat: i64,
-    /// From when it is refused, in seconds since 1970.
+    /// Seconds since 1970.
     pub exp: i64,
 }
 
-/// One team of [`AccessClaims`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TeamClaim {
-    /// The team.
     pub id: TeamId,
     /// `MEMBER` or `ADMIN`.
     pub role: String,
 }
 
-/// Why an access token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessTokenError {
-    /// It is not one of ours.
     #[error("the access token is not valid")]
     Invalid,
-    /// It was one of ours.
     #[error("the access token has expired")]
     Expired,
 }
 
-/// Signing failed, which no input can cause.
+/// No input causes this.
 #[derive(Debug, thiserror::Error)]
 #[error("the access token could not be signed")]
 pub struct SigningFailed(#[from] jsonwebtoken::errors::Error);
 
-/// The keys of access tokens cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessTokensError {
-    /// A private key is neither Ed25519 nor P-256.
-    #[error("{setting} holds no Ed25519 or P-256 key in PEM (PKCS #8)")]
-    PrivateKey {
-        /// The setting it came from.
-        setting: &'static str,
-    },
-    /// The first signature failed.
+    #[error("{setting} contains no Ed25519 or P-256 key in PEM (PKCS #8)")]
+    PrivateKey { setting: &'static str },
     #[error(transparent)]
     Signing(#[from] SigningFailed),
-    /// A token that was just signed is not accepted.
     #[error("a token that was just signed is not accepted")]
     SelfTest,
 }
 
-/// Issues and reads access tokens.
 pub struct AccessTokens {
     signing: SigningKey,
-    /// Every key that is accepted, by its `kid`.
+    /// By `kid`.
     accepted: BTreeMap<String, AcceptedKey>,
     issuer: String,
     audience: String,
@@ -109,9 +91,8 @@ struct SigningKey {
 
 struct AcceptedKey {
     key: DecodingKey,
-    /// Names the one algorithm of the key.
+    /// Allows one algorithm only.
     validation: Validation,
-    /// The public key, where there is one.
     jwk: Option<Jwk>,
 }
 
@@ -124,8 +105,8 @@ impl std::fmt::Debug for AccessTokens {
 }
 
 impl AccessTokens {
-    /// Takes the private key, or else derives a key from the secret, and proves that a token
-    /// signed by it is read again. All others in the settings are accepted too, each for its own
+    /// Signs with the private key if there is one, otherwise with a key derived from the secret, and
+    /// checks that such a token is accepted. Also accepts the other configured keys, each for its own
     /// algorithm.
     pub fn new(config: &TokensConfig) -> Result<Self, AccessTokensError> {
         let private = |key: &Option<SecretString>, setting| {
@@ -146,7 +127,7 @@ impl AccessTokens {
             validation.set_issuer(&[&config.issuer]);
             validation.set_audience(&[&config.audience]);
             validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-            // Judged by our own clock in `read`.
+            // Checked in `read`, by our clock.
             validation.validate_exp = false;
             let header = Header {
                 typ: Some(TOKEN_TYPE.to_owned()),
@@ -176,17 +157,15 @@ impl AccessTokens {
         Ok(tokens)
     }
 
-    /// Who issues the tokens.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// For whom they are.
     pub fn audience(&self) -> &str {
         &self.audience
     }
 
-    /// The public keys, as a JWK set (RFC 7517); empty where tokens are signed with a secret.
+    /// The public keys as a JWK set (RFC 7517); empty if tokens are signed with a secret.
     pub fn public_keys(&self) -> serde_json::Value {
         let keys: Vec<_> = self
             .accepted
@@ -196,12 +175,10 @@ impl AccessTokens {
         serde_json::json!({ "keys": keys })
     }
 
-    /// Signs claims.
     pub fn sign(&self, claims: &AccessClaims) -> Result<String, SigningFailed> {
         Ok(encode(&self.signing.header, claims, &self.signing.key)?)
     }
 
-    /// Reads a token that one of our keys signed for us and that has not expired.
     pub fn read(&self, token: &str, now: Timestamp) -> Result<AccessClaims, AccessTokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| AccessTokenError::Invalid)?;
         let accepted = header
@@ -243,7 +220,6 @@ impl AccessTokens {
     }
 }
 
-/// A key with the one algorithm it is for.
 struct Key {
     kid: String,
     algorithm: Algorithm,
@@ -252,7 +228,7 @@ struct Key {
     jwk: Option<Jwk>,
 }
 
-/// The key for HS256 that belongs to a secret; its name tells nothing of it.
+/// The HS256 key of a secret. Its `kid` reveals nothing about the secret.
 fn derived_key(secret: &SecretString) -> Key {
     let name = subkey(secret, "access token key id");
     let key = subkey(secret, "access token");
@@ -265,7 +241,7 @@ fn derived_key(secret: &SecretString) -> Key {
     }
 }
 
-/// A private key, named by the thumbprint of its public half (RFC 7638).
+/// A private key whose `kid` is the thumbprint of its public key (RFC 7638).
 fn private_key(pem: &SecretString, setting: &'static str) -> Result<Key, AccessTokensError> {
     let pem = pem.expose_secret().as_bytes();
     let key = EncodingKey::from_ed_pem(pem)

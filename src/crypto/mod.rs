@@ -1,4 +1,4 @@
-//! Keys and what is made with them. Nothing made here is ever stored.
+//! Keys, and the codes and tokens derived from them, which are never stored.
 
 use aws_lc_rs::{digest, hkdf, hmac, rand};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,46 +17,37 @@ pub use access_token::{
 };
 pub use passwords::{Comparison, Hasher, HashingFailed};
 
-/// Bytes from the operating system's generator.
-///
-/// # Panics
-/// If the operating system has none to give: nothing safe could be done then.
+/// Bytes from the operating system's random number generator. Panics if it fails.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(
-        clippy::expect_used,
-        reason = "without randomness nothing safe can be done"
-    )]
+    #[expect(clippy::expect_used, reason = "nothing is safe without randomness")]
     rand::fill(&mut bytes).expect("the operating system gives randomness");
     bytes
 }
 
-/// The SHA-256 of something that is no secret.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
 }
 
-/// Randomness for one new identifier.
 pub fn id_entropy() -> IdEntropy {
     random()
 }
 
-/// A fraction between 0 and 1.
+/// Between 0 and 1.
 pub fn random_fraction() -> f64 {
     f64::from(u32::from_be_bytes(random())) / f64::from(u32::MAX)
 }
 
-/// All keys of the installation, each derived from `JWT_SECRET_KEY` for one purpose
-/// (HKDF-SHA256, RFC 5869). Those of `JWT_SECRET_KEY_PREVIOUS` are still accepted.
+/// Keys derived from `JWT_SECRET_KEY`, one per purpose (HKDF-SHA256, RFC 5869). Those from
+/// `JWT_SECRET_KEY_PREVIOUS` are still accepted.
 #[derive(Debug)]
 pub struct Keys {
     current: KeySet,
     previous: Option<KeySet>,
 }
 
-/// The keys derived from one secret.
 #[derive(Debug)]
 struct KeySet {
     codes: hmac::Key,
@@ -82,7 +73,6 @@ fn hmac_key(secret: &SecretString, purpose: &str) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, &subkey(secret, purpose))
 }
 
-/// A key for one purpose.
 fn subkey(secret: &SecretString, purpose: &str) -> [u8; 32] {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"gatelodge");
     let mut key = [0; 32];
@@ -94,13 +84,12 @@ fn subkey(secret: &SecretString, purpose: &str) -> [u8; 32] {
     key
 }
 
-/// The key that addresses are hashed with in logs.
+/// The key for hashes of email and IP addresses in logs.
 pub fn log_hash_key(config: &TokensConfig) -> [u8; 32] {
     subkey(&config.secret_key, "log hash")
 }
 
 impl Keys {
-    /// Derives all keys.
     pub fn new(config: &TokensConfig) -> Self {
         Self {
             current: KeySet::derive(&config.secret_key),
@@ -112,12 +101,11 @@ impl Keys {
         std::iter::once(&self.current).chain(&self.previous)
     }
 
-    /// The code that belongs to a row, the same each time.
     pub fn code(&self, row: &VerificationCode, format: CodeFormat) -> Code {
         derive_code(&self.current, row, format)
     }
 
-    /// Whether `answer` is the code of a row, compared in constant time.
+    /// Compares in constant time.
     pub fn is_code(&self, row: &VerificationCode, format: CodeFormat, answer: &Code) -> bool {
         self.all()
             .map(|keys| derive_code(keys, row, format))
@@ -128,7 +116,6 @@ impl Keys {
             .fold(false, |found, equal| found | equal)
     }
 
-    /// The refresh token of one generation of a session, the same each time.
     pub fn refresh_token(&self, session: SessionId, generation: u32) -> String {
         opaque_token::issue(
             &self.current.refresh,
@@ -137,7 +124,7 @@ impl Keys {
         )
     }
 
-    /// The session and generation that a refresh token is for; `None` if it is not one of ours.
+    /// `None` if the token was not issued with these keys.
     pub fn read_refresh_token(&self, token: &str) -> Option<(SessionId, u32)> {
         let (id, generation) = self
             .all()
@@ -145,12 +132,11 @@ impl Keys {
         Some((id.into(), u32::from_be_bytes(generation)))
     }
 
-    /// The token of a reset link, the same each time.
     pub fn reset_token(&self, code: CodeId) -> String {
         opaque_token::issue(&self.current.reset, code.into(), &[])
     }
 
-    /// The row that a reset token is for; `None` if it is not one of ours.
+    /// `None` if the token was not issued with these keys.
     pub fn read_reset_token(&self, token: &str) -> Option<CodeId> {
         let (id, []) = self
             .all()
@@ -158,13 +144,12 @@ impl Keys {
         Some(id.into())
     }
 
-    /// The token of an invitation until it is renewed, the same each time.
     pub fn invitation_token(&self, invitation: &Invitation) -> String {
         let key = &self.current.invitation;
         opaque_token::issue(key, invitation.id.into(), &invitation.nonce.0)
     }
 
-    /// The invitation and nonce that a token is for; `None` if it is not one of ours.
+    /// `None` if the token was not issued with these keys.
     pub fn read_invitation_token(&self, token: &str) -> Option<(InvitationId, Nonce)> {
         let (id, nonce) = self
             .all()
@@ -172,8 +157,8 @@ impl Keys {
         Some((id.into(), Nonce(nonce)))
     }
 
-    /// The name under which a subject (an address, a network) is counted: a keyed hash, so that
-    /// who reads Redis does not read whom it is about.
+    /// A keyed hash of an email address, network or id that is counted, so that Redis contains no
+    /// personal data.
     pub fn limit_subject(&self, subject: &str) -> String {
         use base64::Engine;
         let tag = hmac::sign(&self.current.subjects, subject.as_bytes());

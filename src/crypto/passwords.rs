@@ -1,5 +1,5 @@
-//! Password hashes: bcrypt over the base64 of the SHA-256 of the password, so that nothing is cut
-//! off at 72 bytes and no NUL ends it early.
+//! Password hashes: bcrypt over base64 of SHA-256 of the password, because bcrypt ignores everything
+//! after 72 bytes or a NUL.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,15 +11,14 @@ use tokio::sync::Semaphore;
 
 use crate::domain::password::Password;
 
-/// Marks a hash of the SHA-256 of a password. One without it was imported: it is plain bcrypt.
+/// Marks a hash over SHA-256. A hash without it was imported and is plain bcrypt.
 const PREHASHED: &str = "sha256$";
-/// Salt and digest of a hash that no password is known for; only the cost in front of it is ours.
-const NOBODY: &str = "Ou7rEjNQm1mXv0YwUVmZgu5Zr2T4uIexkPzKqD3Jc8nGhYfW6LaBS";
+/// Salt and digest of a hash without a known password, compared when there is no hash.
+const DUMMY: &str = "Ou7rEjNQm1mXv0YwUVmZgu5Zr2T4uIexkPzKqD3Jc8nGhYfW6LaBS";
 
-/// Hashing failed, which no input can cause.
+/// No input causes this.
 #[derive(Debug, thiserror::Error)]
 pub enum HashingFailed {
-    /// bcrypt refused its parameters.
     #[error("bcrypt failed")]
     Bcrypt(#[from] bcrypt::BcryptError),
     /// The runtime is shutting down.
@@ -27,77 +26,73 @@ pub enum HashingFailed {
     Interrupted,
 }
 
-/// What comparing a password with a stored hash tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// Another password.
     Wrong,
-    /// The same.
     Right,
-    /// The same, but the hash was imported or made with another cost: make a new one.
+    /// The hash was imported or has another cost, and should be replaced.
     RightAndOutdated,
 }
 
-/// Hashes passwords on threads of their own, as many at once as there are processors, so that a
-/// burst of logins slows no other request.
+/// Hashes passwords on blocking threads, as many at once as there are processors, so that a burst of
+/// logins does not slow down other requests.
 #[derive(Clone, Debug)]
 pub struct Hasher {
     cost: u32,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     processors: usize,
     waiting: Arc<AtomicUsize>,
 }
 
-/// Counts whoever waits for a place, for as long as they do.
-struct Waiting(Arc<AtomicUsize>);
+/// Counts a waiting caller until dropped.
+struct WaitingGuard(Arc<AtomicUsize>);
 
-impl Waiting {
-    fn begin(count: &Arc<AtomicUsize>) -> Self {
+impl WaitingGuard {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitingGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Hasher {
-    /// A hasher of a cost; each step doubles the work.
+    /// Each step of `cost` doubles the work.
     pub fn new(cost: u32) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             cost,
-            places: Arc::new(Semaphore::new(processors)),
+            permits: Arc::new(Semaphore::new(processors)),
             processors,
             waiting: Arc::default(),
         }
     }
 
-    /// How many passwords are hashed at this moment, and how many wait for their turn.
+    /// How many passwords are being hashed, and how many are waiting.
     pub fn load(&self) -> [usize; 2] {
-        let running = self.processors - self.places.available_permits();
+        let running = self.processors - self.permits.available_permits();
         [running, self.waiting.load(Ordering::Relaxed)]
     }
 
-    /// The hash to store.
     pub async fn hash(&self, password: &Password) -> Result<String, HashingFailed> {
         let (cost, prehash) = (self.cost, prehash(password));
         let hash = self.compute(move || bcrypt::hash(prehash, cost)).await?;
         Ok(format!("{PREHASHED}{hash}"))
     }
 
-    /// Compares a password with a stored hash. Without one it does the same work for nothing, so
-    /// that the time does not tell whether there is an account.
+    /// Compares a password with a stored hash. Does the same work without one, so that the time does
+    /// not reveal whether a user exists.
     pub async fn compare(
         &self,
         password: &Password,
         stored: Option<&str>,
     ) -> Result<Comparison, HashingFailed> {
-        let nobody = format!("{PREHASHED}$2b${:02}${NOBODY}", self.cost);
-        let (hash, is_ours) = match stored.unwrap_or(&nobody).strip_prefix(PREHASHED) {
+        let dummy = format!("{PREHASHED}$2b${:02}${DUMMY}", self.cost);
+        let (hash, is_ours) = match stored.unwrap_or(&dummy).strip_prefix(PREHASHED) {
             Some(hash) => (hash.to_owned(), true),
             None => (stored.unwrap_or_default().to_owned(), false),
         };
@@ -119,13 +114,13 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> Result<T, bcrypt::BcryptError> + Send + 'static,
     ) -> Result<T, HashingFailed> {
-        let waiting = Waiting::begin(&self.waiting);
-        let place = Arc::clone(&self.places).acquire_owned().await;
+        let waiting = WaitingGuard::new(&self.waiting);
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
         drop(waiting);
-        let place = place.map_err(|_| HashingFailed::Interrupted)?;
-        // The place goes with the work: a caller who gives up does not make room before it ends.
+        let permit = permit.map_err(|_| HashingFailed::Interrupted)?;
+        // The work holds the permit: a cancelled caller does not free it before the work ends.
         let computed = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _permit = permit;
             work()
         });
         Ok(computed.await.map_err(|_| HashingFailed::Interrupted)??)
@@ -151,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_cut_off() {
+    async fn every_character_counts() {
         let long = "x".repeat(100);
         let hash = Hasher::new(COST)
             .hash(&Password::new(&format!("{long}1")))
@@ -176,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn imported_hashes_are_known_and_outdated() {
+    async fn imported_hashes_are_accepted_and_outdated() {
         for prefix in ["2a", "2b", "2y"] {
             let parts = bcrypt::hash_with_salt("imported-pw", COST, [7; 16]).unwrap();
             let hash = parts.to_string().replacen("2b", prefix, 1);
@@ -197,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_has_no_password() {
+    async fn an_empty_password_without_a_hash_is_wrong() {
         assert_eq!(compare("", None).await, Comparison::Wrong);
     }
 }

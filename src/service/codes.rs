@@ -1,4 +1,4 @@
-//! Codes: made, mailed and judged, for whatever they prove.
+//! Codes: created, mailed and checked, for every purpose.
 
 use uuid::Uuid;
 
@@ -16,33 +16,30 @@ use crate::domain::operation::OperationContext;
 use crate::domain::user::{Profile, User};
 use crate::telemetry::event;
 
-/// A code is on its way.
+/// A code that was mailed.
 #[derive(Clone, Debug)]
 pub struct CodeChallenge {
-    /// Where to, in canonical form.
     pub email: EmailAddress,
-    /// How many characters it has.
     pub code_length: usize,
-    /// From when it is worth nothing.
     pub expires_at: Timestamp,
 }
 
-/// A code or link about to be made, and the mail about it.
+/// A code or link to create, and its mail.
 pub(super) struct NewCode<'a> {
     pub(super) purpose: Purpose,
     pub(super) email: &'a EmailAddress,
-    /// The account that it is for. Without one, nothing can be done with it but to sign up.
+    /// Without a user the code can only be used to sign up.
     pub(super) user_id: Option<UserId>,
     pub(super) pending_profile: Option<Profile>,
-    /// The team to join once the email address is verified.
+    /// The invitation to accept once the email address is verified.
     pub(super) invitation_id: Option<InvitationId>,
     pub(super) mail: MailKind,
     pub(super) params: MailParams,
 }
 
 impl Services {
-    /// Counts a request for a mail to an address. The network is counted first, so that one that
-    /// is over its limit cannot use up the address's.
+    /// Counts a request for a mail. The network is counted first, so that one over its limit cannot
+    /// use up the limit of the email address.
     pub(super) async fn count_code_request(
         &self,
         ctx: &OperationContext,
@@ -50,7 +47,7 @@ impl Services {
     ) -> Result<(), UserError> {
         self.acquire(ctx, self.code_requests_per_network(), RateLimitKey::Network)
             .await?;
-        // Only now: each address is remembered, and a network has no end of them.
+        // After the limit, because each email address is remembered.
         self.record_signal(ctx, Signal::CodeRequest, email);
         self.acquire(
             ctx,
@@ -61,7 +58,7 @@ impl Services {
         Ok(())
     }
 
-    /// Puts a code in the place of the open one and its mail into the outbox, with `also`.
+    /// Replaces the open code and adds its mail and `also` to the outbox.
     pub(super) async fn send_code(
         &self,
         ctx: &OperationContext,
@@ -80,8 +77,7 @@ impl Services {
         Ok(challenge)
     }
 
-    /// Puts a code in the place of the open one and its mail into the outbox; the mail is to be
-    /// rung for once the transaction is committed.
+    /// Replaces the open code and adds its mail to the outbox. Enqueue the mail after the commit.
     pub(super) async fn write_code(
         &self,
         ctx: &OperationContext,
@@ -109,7 +105,7 @@ impl Services {
             superseded_at: None,
             created_at: now,
         };
-        // A kind of mail that carries nothing goes to whom nothing is of use.
+        // A mail without a secret goes to someone who cannot use the code.
         let refers_to = (new.mail.carries() != Carries::Nothing).then(|| Uuid::from(code.id));
         let mail = self.new_mail(new.mail, new.email, code.user_id, refers_to, new.params);
         codes::supersede(tx, &code).await?;
@@ -122,7 +118,7 @@ impl Services {
         Ok((challenge, mail.id))
     }
 
-    /// Judges an answer to the newest code for an address and leaves the code to be consumed.
+    /// Checks an answer to the newest code for an email address, without consuming the code.
     pub(super) async fn answer_code(
         &self,
         ctx: &OperationContext,
@@ -166,14 +162,14 @@ impl Services {
             .ok_or_else(lost_race)
     }
 
-    /// Counts an answer from a network; given back if it is right.
+    /// Counts an answer from a network; uncounted if it is correct.
     pub(super) async fn count_answer(&self, ctx: &OperationContext) -> Result<(), UserError> {
         let rule = self.wrong_codes_per_network();
         Ok(self.acquire(ctx, rule, RateLimitKey::Network).await?)
     }
 
-    /// Judges an answer to a code. Every answer is counted before it is compared, so that no
-    /// number of guesses at once compares more than the budget.
+    /// Checks an answer to a code. Every answer is counted before it is compared, so concurrent
+    /// guesses get no more attempts.
     pub(super) async fn judge_answer(
         &self,
         ctx: &OperationContext,
@@ -230,7 +226,7 @@ impl Services {
         }
         if !self.0.keys.is_code(&code, self.0.codes.format, &answer) {
             self.record_signal(ctx, Signal::WrongCode, submission.email);
-            // Read again: others may have answered at the same time.
+            // Read again, because of concurrent answers.
             let code = codes::find(&self.0.db, code.id).await?;
             let attempts = code.map_or(max, |code| code.attempts);
             let attempts_remaining = max.saturating_sub(attempts);
@@ -246,7 +242,6 @@ impl Services {
     }
 }
 
-/// An answer to a code, and who gave it.
 #[derive(Clone, Copy)]
 pub(super) struct CodeSubmission<'a> {
     pub(super) purpose: Purpose,
@@ -303,7 +298,7 @@ impl CodeSubmission<'_> {
     }
 }
 
-/// The code was right, but somebody else used it up first or a newer one took its place.
+/// The code was correct, but was consumed or superseded in the meantime.
 pub(super) fn lost_race() -> Failure {
     Reason::InvalidCode {
         attempts_remaining: 0,

@@ -1,4 +1,4 @@
-//! Proving the address of an account, and changing it.
+//! Verifying and changing email addresses.
 
 use super::codes::{CodeSubmission, NewCode, lost_race};
 use super::limits::RateLimitKey;
@@ -14,14 +14,14 @@ use crate::domain::user::User;
 use crate::telemetry::event;
 
 impl Services {
-    /// Mails a code to prove the address of the signed-in account.
+    /// Mails a code to verify the email address of the signed-in user.
     pub async fn request_email_verification(
         &self,
         ctx: &OperationContext,
     ) -> Result<CodeChallenge, Failure> {
         let user = self.own_account(ctx).await?;
         self.count_code_request(ctx, &user.email).await?;
-        // A new code carries on the invitation that the account was registered with.
+        // A new code inherits the invitation that the user registered with.
         let purpose = Purpose::VerifyEmail;
         let older = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
         let challenge = self
@@ -42,8 +42,8 @@ impl Services {
         Ok(challenge)
     }
 
-    /// Proves the address of an account that was registered with a password. The password stays:
-    /// the mail asks for the code only of whoever registered.
+    /// Verifies the email address of a user who registered with a password. The password is kept: the
+    /// mail tells its reader about it.
     pub async fn verify_email(
         &self,
         ctx: &OperationContext,
@@ -69,10 +69,11 @@ impl Services {
         Ok(user)
     }
 
-    /// Mails a code to the address that the signed-in account is to have, and tells the old one.
+    /// Mails a code to the new email address of the signed-in user, and a notice to the old one.
     ///
-    /// If the new address has an account: [`Reason::EmailTaken`], or with
-    /// `ACCOUNT_EXISTENCE_HINTS` off the same answer and work, and a mail that says so.
+    /// If the new email address has a user: [`Reason::EmailTaken`], or with
+    /// `ACCOUNT_EXISTENCE_HINTS` off the usual response after the same work, and a mail that explains
+    /// it.
     pub async fn request_email_change(
         &self,
         ctx: &OperationContext,
@@ -82,7 +83,7 @@ impl Services {
             EmailAddress::parse(new_email).map_err(|_| Reason::InvalidEmail.at("newEmail"))?;
         let user = self.own_account(ctx).await?;
         self.count_code_request(ctx, &new_email).await?;
-        // The old address gets a mail too.
+        // The old email address gets a mail too.
         let per_address = self.code_requests_per_address();
         self.acquire(ctx, per_address, RateLimitKey::Email(&user.email))
             .await?;
@@ -126,7 +127,8 @@ impl Services {
         Ok(challenge)
     }
 
-    /// Gives the signed-in account the address that a code was mailed to, and tells the old one.
+    /// Changes the email address of the signed-in user to the one the code was mailed to, and tells the
+    /// old one.
     pub async fn confirm_email_change(
         &self,
         ctx: &OperationContext,
@@ -154,7 +156,7 @@ impl Services {
         if !codes::consume(&tx, code.id, now).await? {
             return Err(lost_race());
         }
-        // A code on its way to the old address opens the account no more.
+        // Codes sent to the old email address no longer work.
         codes::supersede_all_of_user(&tx, user.id, now).await?;
         let user = User {
             email,

@@ -111,11 +111,11 @@ impl Services {
         rule: Rule,
         key: &str,
     ) -> Result<(), Exceeded> {
-        let verdict = self.0.limiter.hit(rule, key, ctx.now()).await;
-        if verdict.degraded {
+        let decision = self.0.limiter.acquire(rule, key, ctx.now()).await;
+        if decision.degraded {
             self.0.throttle.emit(event::LimiterDegraded {});
         }
-        verdict.allowed
+        decision.allowed
     }
 
     /// Takes one of the actions that a rule allows, or refuses.
@@ -147,7 +147,7 @@ impl Services {
     /// Gives back what [`acquire`](Self::acquire) took.
     pub(super) async fn release(&self, ctx: &OperationContext, rule: Rule, key: RateLimitKey<'_>) {
         if let Some(hashed) = self.limit_key(ctx, key) {
-            self.0.limiter.refund(rule, &hashed, ctx.now()).await;
+            self.0.limiter.release(rule, &hashed, ctx.now()).await;
         }
     }
 

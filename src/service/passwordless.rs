@@ -1,4 +1,4 @@
-//! Signing up and logging in by a code sent to an address.
+//! Signing up and logging in by a code sent to an email address.
 
 use super::codes::{NewCode, lost_race};
 use super::{CodeChallenge, Failure, Reason, Services, UserError};
@@ -12,10 +12,10 @@ use crate::domain::user::{ProfileInput, User, parse_name};
 use crate::telemetry::event;
 
 impl Services {
-    /// Mails a code to an address that wants an account.
+    /// Mails a code to sign up with.
     ///
-    /// If the address has one: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS` off the
-    /// same answer and the same work as for any other, and a mail that says so.
+    /// If the email address has a user: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS`
+    /// off the usual response after the same work, and a mail that explains it.
     pub async fn request_signup_code(
         &self,
         ctx: &OperationContext,
@@ -60,8 +60,8 @@ impl Services {
         Ok(challenge)
     }
 
-    /// Makes the account that a code was asked for, and signs it in. `name` takes the place of
-    /// the one given with the request.
+    /// Creates the user that a code was requested for, and signs in. `name` replaces the one in the
+    /// request.
     pub async fn verify_signup_code(
         &self,
         ctx: &OperationContext,
@@ -102,10 +102,11 @@ impl Services {
             .await
     }
 
-    /// Mails a code to an account.
+    /// Mails a code to log in with.
     ///
-    /// If the address has none: [`Reason::AccountNotFound`], or with `ACCOUNT_EXISTENCE_HINTS`
-    /// off the same answer and the same work as for any other, and a mail that says so.
+    /// If the email address has no user: [`Reason::AccountNotFound`], or with
+    /// `ACCOUNT_EXISTENCE_HINTS` off the usual response after the same work, and a mail that explains
+    /// it.
     pub async fn request_login_code(
         &self,
         ctx: &OperationContext,
@@ -143,7 +144,6 @@ impl Services {
         Ok(challenge)
     }
 
-    /// Signs an account in.
     pub async fn verify_login_code(
         &self,
         ctx: &OperationContext,
@@ -159,7 +159,7 @@ impl Services {
     }
 }
 
-/// All that is wrong with an address and the fields that came with it.
+/// Everything that is wrong with an email address and the fields submitted with it.
 pub(super) fn refuse_both(
     email: Option<impl Into<UserError>>,
     fields: Option<Vec<impl Into<UserError>>>,

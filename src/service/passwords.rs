@@ -1,4 +1,4 @@
-//! Passwords: logging in with one, resetting and changing it.
+//! Passwords: logging in with one, resetting it and changing it.
 
 use uuid::Uuid;
 
@@ -21,9 +21,9 @@ use crate::domain::user::User;
 use crate::telemetry::event;
 
 impl Services {
-    /// Signs an account in with its password.
+    /// Signs in with a password.
     ///
-    /// An unknown address, an account without a password and a wrong password all get
+    /// An unknown email address, a user without a password and a wrong password all get
     /// [`Reason::InvalidCredentials`] after the same work; with `ACCOUNT_EXISTENCE_HINTS` off so
     /// does a user with an unverified email address: only the person who registered it could tell
     /// the difference.
@@ -88,11 +88,11 @@ impl Services {
         Ok(tx.commit().await?)
     }
 
-    /// Mails a link to choose a new password.
+    /// Mails a link to set a new password.
     ///
-    /// If the address has no account: [`Reason::AccountNotFound`], or with
-    /// `ACCOUNT_EXISTENCE_HINTS` off the same answer and the same work as for any other, and a
-    /// mail that says so.
+    /// If the email address has no user: [`Reason::AccountNotFound`], or with
+    /// `ACCOUNT_EXISTENCE_HINTS` off the usual response after the same work, and a mail that explains
+    /// it.
     pub async fn request_password_reset(
         &self,
         ctx: &OperationContext,
@@ -135,8 +135,8 @@ impl Services {
         Ok(())
     }
 
-    /// Sets a new password by a mailed token, which proves the address too. Ends every session of
-    /// the account and tells its owner.
+    /// Sets a new password with a mailed token, which also verifies the email address. Revokes every
+    /// session and tells the user.
     pub async fn reset_password(
         &self,
         ctx: &OperationContext,
@@ -169,8 +169,8 @@ impl Services {
         Ok(())
     }
 
-    /// Sets a new password for the signed-in account, which gives the one it has, if any. Ends
-    /// every other session and tells the owner.
+    /// Sets a new password for the signed-in user, who must give the current one, if any. Revokes
+    /// every other session and tells the user.
     pub async fn change_password(
         &self,
         ctx: &OperationContext,
@@ -190,7 +190,7 @@ impl Services {
         };
         let old = self.password_of(user.id).await?;
         if let Some(old) = &old {
-            // Not given back: each change costs two hashes and a mail.
+            // Not released on success: each change costs two hashes and a mail.
             self.count_login(ctx, &user.email).await?;
             let current = Password::new(current.unwrap_or_default());
             if self.0.hasher.compare(&current, Some(&old.data)).await? == Comparison::Wrong {
@@ -223,7 +223,7 @@ impl Services {
         Ok(user)
     }
 
-    /// The live row and account of a reset token.
+    /// The live code and the user of a reset token.
     async fn read_reset_token(
         &self,
         ctx: &OperationContext,
@@ -240,7 +240,7 @@ impl Services {
             Some(id) => users::find(&self.0.db, id).await?,
             None => None,
         };
-        // It was mailed to one address and counts for no other.
+        // It is valid only for the email address it was mailed to.
         let found = code
             .zip(user)
             .filter(|(code, user)| code.email == user.email);
@@ -265,7 +265,7 @@ impl Services {
             .map_err(refused)
     }
 
-    /// Counts a login before the hash is computed: by network first, then by address.
+    /// Counts a login before the hash is computed: by network first, then by email address.
     async fn count_login(
         &self,
         ctx: &OperationContext,
@@ -278,7 +278,7 @@ impl Services {
         Ok(())
     }
 
-    /// Gives back what [`count_login`](Self::count_login) counted: it was no failure.
+    /// Uncounts what [`count_login`](Self::count_login) counted.
     async fn refund_login(&self, ctx: &OperationContext, email: &EmailAddress) {
         self.release(ctx, self.logins_per_network(), RateLimitKey::Network)
             .await;

@@ -13,34 +13,27 @@ use crate::domain::operation::OperationContext;
 use crate::domain::user::{InvalidField, ProfileInput, User};
 use crate::telemetry::event;
 
-/// Who registers, as typed.
 pub struct Registration<'a> {
-    /// The address.
     pub email: &'a str,
-    /// The password.
     pub password: &'a str,
-    /// The given name.
     pub first_name: String,
-    /// The family name.
     pub last_name: String,
-    /// The token of an invitation to join once the email address is verified.
+    /// The invitation to accept once the email address is verified.
     pub invitation_token: Option<&'a str>,
 }
 
-/// A new account that has still to prove its address.
 #[derive(Debug)]
 pub struct Registered {
-    /// The account; `None` with `ACCOUNT_EXISTENCE_HINTS` off.
+    /// `None` with `ACCOUNT_EXISTENCE_HINTS` off.
     pub user: Option<User>,
-    /// The code to prove the address.
     pub challenge: CodeChallenge,
 }
 
 impl Services {
-    /// Makes an account with a password, and mails a code to prove its address.
+    /// Creates a user with a password, and mails a code to verify the email address.
     ///
-    /// If the address has an account: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS`
-    /// off the same answer and the same work as for any other, and a mail that says so.
+    /// If the email address has a user: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS`
+    /// off the usual response after the same work, and a mail that explains it.
     pub async fn register(
         &self,
         ctx: &OperationContext,
@@ -99,8 +92,8 @@ impl Services {
         })
     }
 
-    /// Writes a new account with its code and mail. Without a hash the address has an account
-    /// already: then only the mail that says so is written, and a code that is of no use.
+    /// Inserts a new user with their code and mail. Without a hash the email address has a user
+    /// already: then inserts only a mail that explains it, and a code that cannot be used.
     async fn write_registration(
         &self,
         ctx: &OperationContext,
@@ -135,7 +128,7 @@ impl Services {
     }
 }
 
-/// What is wrong with the names of a registration, by the fields they were typed in.
+/// Assigns errors in the display name to the fields that it is composed of.
 fn blame_names(broken: Vec<InvalidField>) -> Vec<UserError> {
     let (display, typed): (Vec<_>, Vec<_>) =
         broken.into_iter().partition(|name| name.field == "name");

@@ -72,6 +72,8 @@ on_both_deployments! {
         assert_eq!(sessions.len(), 2, "{sessions:?}");
         assert_eq!(sessions[0]["revokeReason"], "password_reset");
         assert_eq!(sessions[1]["ipAddress"], "127.0.0.1");
+        assert!(sessions[1]["method"].is_string() && sessions[1]["authenticatedAt"].is_string());
+        assert_eq!(each(&record["credentials"], "kind"), ["password"]);
         assert_eq!(sessions[1]["userAgent"], "gatelodge-tests");
         assert_eq!(record["memberships"][0]["teamName"], "Engines");
         assert_eq!(record["memberships"][0]["role"], "admin");
