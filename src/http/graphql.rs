@@ -1,9 +1,9 @@
-//! `/graphql`: GraphQL over HTTP, of our own, because the stock endpoint runs mutations by GET,
-//! takes any content type and always answers 200.
+//! GraphQL over HTTP. async-graphql's own endpoint runs mutations by GET, accepts any content type and
+//! always answers 200.
 //!
-//! What is wrong with the request itself is answered with a status of its own. Whatever is wrong
-//! with the document is 400 for clients that accept `application/graphql-response+json`, and 200
-//! for those that know `application/json` only.
+//! A request that is wrong in itself has a status of its own. A document that cannot be executed is
+//! answered with 400 if the client accepts `application/graphql-response+json`, and with 200 if it
+//! accepts `application/json` only.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument;
 
-use self::persisted::Asked;
+use self::persisted::RequestedDocument;
 use super::accept::{prefers, quality};
 use super::{HttpState, pages};
 use crate::domain::operation::{Actor, OperationContext};
@@ -32,9 +32,9 @@ mod persisted;
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
 
-/// A request that is refused before it runs, with its HTTP status.
+/// A request that is refused before it is executed.
 struct Refusal {
-    /// The status for whichever media type; `None` where `application/json` keeps 200.
+    /// `None` for 400, or 200 with `application/json`.
     status: Option<StatusCode>,
     error: RequestError,
     header: Option<(&'static str, &'static str)>,
@@ -44,20 +44,11 @@ impl Refusal {
     fn new(status: StatusCode, error: RequestError) -> Self {
         Self {
             status: Some(status),
-            error,
-            header: None,
+            ..Self::document(error)
         }
     }
 
-    /// A request that is not what GraphQL over HTTP asks for.
-    fn bad_request(message: &str) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            RequestError::BadUserInput(message.to_owned()),
-        )
-    }
-
-    /// A document that does not get to run.
+    /// A document that cannot be executed.
     fn document(error: RequestError) -> Self {
         Self {
             status: None,
@@ -66,46 +57,47 @@ impl Refusal {
         }
     }
 
-    fn not_acceptable() -> Self {
-        let message = format!("Accept {GRAPHQL_RESPONSE} or {JSON}.");
-        Self::new(
-            StatusCode::NOT_ACCEPTABLE,
-            RequestError::BadUserInput(message),
-        )
+    /// A request that does not follow GraphQL over HTTP.
+    fn request(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, RequestError::BadUserInput(message.into()))
+    }
+
+    fn bad_request(message: impl Into<String>) -> Self {
+        Self::request(StatusCode::BAD_REQUEST, message)
     }
 
     fn method(allowed: &'static str, message: &str) -> Self {
-        let error = RequestError::BadUserInput(message.to_owned());
-        Self {
-            header: Some(("allow", allowed)),
-            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, error)
-        }
+        Self::request(StatusCode::METHOD_NOT_ALLOWED, message).with_header("allow", allowed)
+    }
+
+    fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.header = Some((name, value));
+        self
     }
 }
 
-/// Why a document did not get to run, kept with the answer for the log.
+/// Why a document was not executed, kept with the response for the log.
 #[derive(Clone)]
 pub(super) struct RefusalCode(pub(super) String);
 
-/// Answers `/graphql`.
-pub(super) fn endpoint(edge: Arc<HttpState>) -> impl Endpoint {
+pub(super) fn endpoint(state: Arc<HttpState>) -> impl Endpoint {
     make(move |request| {
-        let edge = Arc::clone(&edge);
+        let state = Arc::clone(&state);
         async move {
             let Some(ctx) = request.data::<OperationContext>().cloned() else {
                 return Err(poem::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR));
             };
             let request_id = ctx.request_id.clone().unwrap_or_default();
-            let answer = answer(&edge, ctx, request, &request_id);
-            Ok(or_internal(answer, &request_id).await)
+            let response = respond(&state, ctx, request, &request_id);
+            Ok(or_internal(response, &request_id).await)
         }
     })
 }
 
-/// The answer, or INTERNAL if the code gives up; the panic itself is logged where it happens.
-async fn or_internal(answer: impl Future<Output = Response>, request_id: &str) -> Response {
-    let answered = AssertUnwindSafe(answer).catch_unwind().await;
-    answered.unwrap_or_else(|_| {
+/// The response, or INTERNAL after a panic, which the panic hook has logged.
+async fn or_internal(response: impl Future<Output = Response>, request_id: &str) -> Response {
+    let response = AssertUnwindSafe(response).catch_unwind().await;
+    response.unwrap_or_else(|_| {
         let error = vec![RequestError::Internal.into()];
         let response = async_graphql::Response::from_errors(error);
         let status = Some(StatusCode::INTERNAL_SERVER_ERROR);
@@ -113,58 +105,55 @@ async fn or_internal(answer: impl Future<Output = Response>, request_id: &str) -
     })
 }
 
-async fn answer(
-    edge: &HttpState,
+async fn respond(
+    state: &HttpState,
     ctx: OperationContext,
     mut request: Request,
     request_id: &str,
 ) -> Response {
     let accept = accept(&request);
     let accept = accept.as_deref();
-    if edge.http.graphiql && request.method() == Method::GET && prefers(accept, "text/html", JSON) {
+    if state.http.graphiql && request.method() == Method::GET && prefers(accept, "text/html", JSON)
+    {
         return pages::graphiql();
     }
     let media_type = media_type(accept);
-    let outcome = if media_type.is_some() {
-        run(edge, ctx, &mut request).await
+    let result = if media_type.is_some() {
+        run(state, ctx, &mut request).await
     } else {
-        Err(Refusal::not_acceptable())
+        let message = format!("Accept {GRAPHQL_RESPONSE} or {JSON}.");
+        Err(Refusal::request(StatusCode::NOT_ACCEPTABLE, message))
     };
-    // Also for a client that takes neither: it may read why it was refused.
     let media_type = media_type.unwrap_or(JSON);
-    let (response, status, header) = match outcome {
-        Ok(response) => (response, None, None),
-        Err(Refusal {
-            status,
-            error,
-            header,
-        }) => (
-            async_graphql::Response::from_errors(vec![error.into()]),
-            status,
-            header,
-        ),
+    let Refusal {
+        status,
+        error,
+        header,
+    } = match result {
+        Ok(response) => return encode(response, request_id, media_type, None),
+        Err(refusal) => refusal,
     };
-    let mut answer = encode(response, request_id, media_type, status);
+    let response = async_graphql::Response::from_errors(vec![error.into()]);
+    let mut response = encode(response, request_id, media_type, status);
     if let Some((name, value)) = header {
-        answer
-            .headers_mut()
-            .insert(name, header::HeaderValue::from_static(value));
+        let value = header::HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
     }
-    answer
+    response
 }
 
-/// What the client takes: all its `Accept` headers as one.
+/// All `Accept` headers as one.
 fn accept(request: &Request) -> Option<String> {
     let headers = request.headers().get_all(header::ACCEPT).iter();
     let texts: Vec<_> = headers.filter_map(|header| header.to_str().ok()).collect();
     (!texts.is_empty()).then(|| texts.join(","))
 }
 
-/// The media type to answer with: what the client likes best of the two, `application/json` where
-/// it likes both alike. `None` if it takes neither.
+/// The media type of the response: the one that the client prefers, `application/json` if it has no
+/// preference. `None` if it accepts neither.
 fn media_type(accept: Option<&str>) -> Option<&'static str> {
     let Some(accept) = accept else {
-        // So says GraphQL over HTTP of clients that do not say.
+        // As GraphQL over HTTP demands for clients without the header.
         return Some(GRAPHQL_RESPONSE);
     };
     if prefers(Some(accept), GRAPHQL_RESPONSE, JSON) {
@@ -175,16 +164,17 @@ fn media_type(accept: Option<&str>) -> Option<&'static str> {
 }
 
 async fn run(
-    edge: &HttpState,
+    state: &HttpState,
     mut ctx: OperationContext,
     request: &mut Request,
 ) -> Result<async_graphql::Response, Refusal> {
     let mut parameters = match *request.method() {
         Method::GET => parameters::from_url(request)?,
-        Method::POST => parameters::from_body(request, &edge.http.connections).await?,
+        Method::POST => parameters::from_body(request, &state.http.connections).await?,
         _ => return Err(Refusal::method("GET, POST", "Use GET or POST.")),
     };
-    let Asked { document, to_share } = persisted::document(edge, &mut parameters).await?;
+    let RequestedDocument { document, to_share } =
+        persisted::document(state, &mut parameters).await?;
     let operation = document
         .operation(parameters.operation_name.as_deref())
         .map_err(Refusal::document)?;
@@ -195,22 +185,22 @@ async fn run(
     let variables = parameters.variables.unwrap_or_default();
     let variables = Variables::from_json(serde_json::Value::Object(variables));
     let executed = operation.request(variables).map_err(Refusal::document)?;
-    ctx.actor = actor(edge, &ctx, request, operation.is_public).await?;
+    ctx.actor = actor(state, &ctx, request, operation.is_public).await?;
     let executed = executed.data(ctx);
     let begun = Instant::now();
     let span = telemetry::operation_span();
     let fields: Vec<_> = operation.root_fields.iter().map(String::as_str).collect();
     telemetry::describe(&span, "graphql.fields", fields.join(" "));
-    let running = edge.schema.execute(executed).instrument(span);
-    let result = tokio::time::timeout(edge.operation_timeout, running).await;
+    let running = state.schema.execute(executed).instrument(span);
+    let result = tokio::time::timeout(state.operation_timeout, running).await;
     for field in fields {
-        edge.services.metrics().operation(field, begun.elapsed());
+        state.services.metrics().operation(field, begun.elapsed());
     }
     match result {
         Ok(response) => {
-            // Only what is valid is worth its place.
-            if let Some((hash, text)) = to_share.filter(|_| ran(&response)) {
-                edge.services.share_document(hash, &text).await;
+            // Only valid documents are shared.
+            if let Some((hash, text)) = to_share.filter(|_| was_executed(&response)) {
+                state.services.share_document(hash, &text).await;
             }
             Ok(response)
         }
@@ -224,15 +214,15 @@ async fn run(
     }
 }
 
-/// Whether a document got to run.
-fn ran(response: &async_graphql::Response) -> bool {
+/// Whether a document was executed.
+fn was_executed(response: &async_graphql::Response) -> bool {
     response.errors.iter().all(|error| !error.path.is_empty()) || response.data != Value::Null
 }
 
-/// Who presents the token in the request. A dead token is refused here, unless the operation needs
-/// none: somebody who holds one must still be able to refresh it or log in.
+/// Authenticates the request's access token. An invalid token is refused, unless the operation is
+/// public: a client that has one must be able to refresh its session and to sign in.
 async fn actor(
-    edge: &HttpState,
+    state: &HttpState,
     ctx: &OperationContext,
     request: &Request,
     is_public: bool,
@@ -241,22 +231,20 @@ async fn actor(
     let Some(authorization) = given.next() else {
         return Ok(Actor::Anonymous);
     };
-    // Of two, a proxy may have looked at the other one.
+    // Two headers are refused: a proxy may have checked the other one.
     let token = Some(authorization)
         .filter(|_| given.next().is_none())
         .and_then(|authorization| authorization.to_str().ok())
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
         .map_or("", |(_, token)| token.trim());
-    match edge.services.authenticate(ctx, token).await {
+    match state.services.authenticate(ctx, token).await {
         Ok(session) => Ok(Actor::User(session)),
         Err(AuthenticationError::Rejected(_)) if is_public => Ok(Actor::Anonymous),
         Err(AuthenticationError::Rejected(rejection)) => {
             let error = RequestError::Unauthenticated(Unauthenticated::Rejected(rejection));
-            Err(Refusal {
-                header: Some(("www-authenticate", "Bearer error=\"invalid_token\"")),
-                ..Refusal::new(StatusCode::UNAUTHORIZED, error)
-            })
+            let refusal = Refusal::new(StatusCode::UNAUTHORIZED, error);
+            Err(refusal.with_header("www-authenticate", "Bearer error=\"invalid_token\""))
         }
         Err(AuthenticationError::Internal(error)) => {
             event::emit(event::InternalError::new(&error));
@@ -268,8 +256,7 @@ async fn actor(
     }
 }
 
-/// Writes the answer. A document that did not get to run has no `data`, and with the media type
-/// made for GraphQL a status that says so.
+/// Serialises a response. One of a document that was not executed has no `data`.
 fn encode(
     mut response: async_graphql::Response,
     request_id: &str,
@@ -280,28 +267,26 @@ fn encode(
     for code in response.errors.iter().filter_map(code) {
         count_error(ErrorPlace::Top, &code);
     }
-    let ran = ran(&response);
-    let status = status.unwrap_or(match (ran, media_type) {
-        (false, GRAPHQL_RESPONSE) => StatusCode::BAD_REQUEST,
-        _ => StatusCode::OK,
+    let was_executed = was_executed(&response);
+    let status = status.unwrap_or(if was_executed || media_type == JSON {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
     });
-    let refused = (!ran)
-        .then(|| response.errors.first().and_then(code))
-        .flatten();
-    // Written as it is, because fields come in the order in which they were asked for.
-    let body = if ran {
+    // Not by way of `serde_json::Value`, which would sort the fields.
+    let body = if was_executed {
         serde_json::to_string(&response)
     } else {
         serde_json::to_string(&serde_json::json!({ "errors": response.errors }))
     };
-    let mut answer = Response::builder()
+    let mut encoded = Response::builder()
         .status(status)
         .content_type(format!("{media_type}; charset=utf-8"))
         .body(body.unwrap_or_default());
-    if let Some(code) = refused {
-        answer.set_data(RefusalCode(code));
+    if !was_executed && let Some(code) = response.errors.first().and_then(code) {
+        encoded.set_data(RefusalCode(code));
     }
-    answer
+    encoded
 }
 
 /// The `extensions.code` of an error.
@@ -316,7 +301,7 @@ fn code(error: &ServerError) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// A defect of ours is told as one, with the id to find it in the log by.
+    /// A panic is answered like any other internal error, with the id to find it in the log.
     #[tokio::test]
     async fn a_panic_is_answered_with_internal() {
         let response = or_internal(async { panic!("a secret") }, "an-id").await;

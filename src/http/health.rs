@@ -1,4 +1,4 @@
-//! Whether the process is alive, and whether it can do its work.
+//! Liveness and readiness.
 
 use poem::endpoint::make;
 use poem::http::StatusCode;
@@ -8,15 +8,14 @@ use serde_json::json;
 
 use crate::service::{Condition, Readiness, Services};
 
-/// `GET /healthz`: 200 as long as the process answers at all. What it depends on is left out: a
-/// process that is killed because the database is away does not bring that back.
+/// `GET /healthz`: 200 while the process answers at all. Dependencies are not checked: restarting the
+/// process would not bring the database back.
 pub(super) fn alive() -> Response {
     Json(json!({ "status": "alive" })).into_response()
 }
 
-/// `GET /readyz`: each part by name, `ok`, `degraded`, `failing` or `unknown`, with its figures.
-/// 503 if the whole is failing; 200 if it is `ready` or `degraded`, because then requests are
-/// answered.
+/// `GET /readyz`: the state of each part, `ok`, `degraded`, `failing` or `unknown`, with figures.
+/// 503 if requests cannot be served; 200 if the process is `ready` or `degraded`.
 pub(super) fn readiness(services: Services) -> impl Endpoint {
     make(move |_| {
         let services = services.clone();

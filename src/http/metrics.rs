@@ -1,4 +1,4 @@
-//! The listener for those who watch the process: figures and health, not meant for the public.
+//! The listener for monitoring: metrics and health, not meant for the public.
 
 use poem::endpoint::make;
 use poem::{Endpoint, Response, Route};
@@ -40,7 +40,7 @@ fn figures(services: Services) -> impl Endpoint {
     })
 }
 
-/// The class of a path, which bounds what can be counted by it.
+/// The class of a path; metrics by path would be unbounded.
 pub(super) fn route(path: &str) -> &'static str {
     match path {
         "/graphql" => "graphql",

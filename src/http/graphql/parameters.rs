@@ -9,9 +9,7 @@ use serde_json::error::Category;
 
 use super::{JSON, Refusal};
 use crate::config::ConnectionsConfig;
-use crate::graphql::RequestError;
 
-/// What a request asks for.
 #[derive(Deserialize)]
 #[serde(
     rename_all = "camelCase",
@@ -25,7 +23,7 @@ pub(super) struct Parameters {
 }
 
 pub(super) fn from_url(request: &Request) -> Result<Parameters, Refusal> {
-    /// Every parameter as it stands in the URL; the last two are JSON.
+    /// The parameters in the URL; the last two are JSON texts.
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct InUrl {
@@ -41,7 +39,7 @@ pub(super) fn from_url(request: &Request) -> Result<Parameters, Refusal> {
     let object = |name: &str, text: Option<String>| match text.filter(|text| !text.is_empty()) {
         None => Ok(None),
         Some(text) => serde_json::from_str(&text)
-            .map_err(|_| Refusal::bad_request(&format!("\"{name}\" is not a JSON object."))),
+            .map_err(|_| Refusal::bad_request(format!("\"{name}\" is not a JSON object."))),
     };
     Ok(Parameters {
         variables: object("variables", given.variables)?,
@@ -56,36 +54,31 @@ pub(super) async fn from_body(
     limits: &ConnectionsConfig,
 ) -> Result<Parameters, Refusal> {
     if !is_json(request.content_type().unwrap_or_default()) {
-        let message = "Send application/json in UTF-8.".to_owned();
-        let error = RequestError::BadUserInput(message);
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+        return Err(Refusal::request(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Send application/json in UTF-8.",
+        ));
     }
-    // A small body may become a large one, and no client needs this.
+    // A small body could decompress to a huge one, and no client needs this.
     if request.headers().contains_key(header::CONTENT_ENCODING) {
-        let error = RequestError::BadUserInput("Send the body uncompressed.".to_owned());
-        return Err(Refusal {
-            header: Some(("accept-encoding", "identity")),
-            ..Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
-        });
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let refusal = Refusal::request(status, "Send the body uncompressed.");
+        return Err(refusal.with_header("accept-encoding", "identity"));
     }
     let max = limits.max_body_bytes;
     let reading = request.take_body().into_bytes_limit(max);
     let body = tokio::time::timeout(limits.request_timeout, reading)
         .await
         .map_err(|_| {
-            let message = "The body took too long to arrive.".to_owned();
-            Refusal::new(
+            Refusal::request(
                 StatusCode::REQUEST_TIMEOUT,
-                RequestError::BadUserInput(message),
+                "The body took too long to arrive.",
             )
         })?
         .map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => {
                 let message = format!("A body has at most {max} bytes.");
-                Refusal::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    RequestError::BadUserInput(message),
-                )
+                Refusal::request(StatusCode::PAYLOAD_TOO_LARGE, message)
             }
             _ => Refusal::bad_request("The body could not be read."),
         })?;
@@ -94,17 +87,17 @@ pub(super) async fn from_body(
     {
         return Err(Refusal::bad_request("Batches are not supported."));
     }
-    // Read at once and not by way of a map, which would take the last of two keys alike.
+    // Not by way of `serde_json::Value`, which would accept duplicate keys.
     serde_json::from_slice(&body).map_err(|error| {
-        Refusal::bad_request(&match error.classify() {
+        Refusal::bad_request(match error.classify() {
             Category::Data => format!("The body is not a GraphQL request: {error}."),
             _ => "The body is not JSON.".to_owned(),
         })
     })
 }
 
-/// Whether a content type is JSON in UTF-8. It is compared as a whole, so that no type a browser
-/// sends without asking can pass.
+/// Whether a content type is JSON in UTF-8. It is compared as a whole, so that no type passes that a
+/// browser sends without a preflight.
 fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     parts

@@ -1,5 +1,5 @@
-//! Automatic persisted queries, as Apollo's clients know them: a request names its document by
-//! hash, and sends the document along only after it was told that nobody knows it.
+//! Automatic persisted queries, as Apollo's clients use them: a request names its document by hash,
+//! and sends the document too only after it was told that the hash is unknown.
 
 use poem::http::StatusCode;
 use serde_json::{Map, Value};
@@ -10,18 +10,17 @@ use crate::graphql::{Document, RequestError};
 use crate::http::HttpState;
 use crate::service::DocumentHash;
 
-/// What a request means.
-pub(super) struct Asked {
+pub(super) struct RequestedDocument {
     pub(super) document: Document,
-    /// The document's text, if all processes are to know it once it has run.
+    /// The document's text and hash, to be shared with other processes once it has been executed.
     pub(super) to_share: Option<(DocumentHash, String)>,
 }
 
-/// The document of a request: its text, or what is known by the hash that it gives.
+/// The document of a request: the one it contains, or the one known by its hash.
 pub(super) async fn document(
-    edge: &HttpState,
+    state: &HttpState,
     parameters: &mut Parameters,
-) -> Result<Asked, Refusal> {
+) -> Result<RequestedDocument, Refusal> {
     let named = parameters.extensions.as_ref().map(named).transpose()?;
     match (parameters.query.take(), named.flatten()) {
         (Some(text), named) => {
@@ -31,28 +30,27 @@ pub(super) async fn document(
                     "The document does not have the given \"sha256Hash\".",
                 ));
             }
-            let document = edge.documents.read(hash, &text);
-            Ok(Asked {
+            let document = state.documents.read(hash, &text);
+            Ok(RequestedDocument {
                 document: document.map_err(Refusal::document)?,
                 to_share: named.map(|hash| (hash, text)),
             })
         }
-        (None, Some(hash)) => Ok(Asked {
-            document: find(edge, hash).await?,
+        (None, Some(hash)) => Ok(RequestedDocument {
+            document: find(state, hash).await?,
             to_share: None,
         }),
         (None, None) => Err(Refusal::bad_request("The parameter \"query\" is missing.")),
     }
 }
 
-async fn find(edge: &HttpState, hash: DocumentHash) -> Result<Document, Refusal> {
-    if let Some(document) = edge.documents.find(hash) {
+async fn find(state: &HttpState, hash: DocumentHash) -> Result<Document, Refusal> {
+    if let Some(document) = state.documents.find(hash) {
         return Ok(document);
     }
-    match edge.services.shared_document(hash).await {
-        Some(text) => edge.documents.read(hash, &text).map_err(Refusal::document),
-        // Part of Apollo's protocol, whichever the media type: Apollo iOS reads no answer with
-        // another status.
+    match state.services.shared_document(hash).await {
+        Some(text) => state.documents.read(hash, &text).map_err(Refusal::document),
+        // 200 for any media type: Apollo iOS does not read responses with another status.
         None => Err(Refusal::new(
             StatusCode::OK,
             RequestError::PersistedQueryNotFound,
@@ -60,7 +58,7 @@ async fn find(edge: &HttpState, hash: DocumentHash) -> Result<Document, Refusal>
     }
 }
 
-/// The hash in the extensions of a request, if it has one.
+/// The hash in the extensions of a request.
 fn named(extensions: &Map<String, Value>) -> Result<Option<DocumentHash>, Refusal> {
     let Some(persisted) = extensions.get("persistedQuery").filter(|it| !it.is_null()) else {
         return Ok(None);

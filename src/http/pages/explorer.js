@@ -46,9 +46,9 @@ const CHALLENGE = `challenge {
 
 const TABS = [
   {
-    query: `# The tabs above are a tour: sign up by
-# code, log in, see who you are. Codes
-# that are not really mailed are shown
+    query: `# The tabs above are a tour: sign up with a
+# code, sign in, see your account. Codes that
+# are not really mailed are shown
 # at /dev/mailbox.
 query ServerInfo {
   serverInfo {
@@ -115,7 +115,7 @@ mutation Logout {
   },
 ];
 
-// The schema is public, and a dead token in the headers must not take it from the editor.
+// The schema is public: it is requested without headers, so that an expired token does not hide it.
 function withPublicSchema(fetcher) {
   return (request, options) => {
     const asksForSchema = request.operationName === "IntrospectionQuery";
@@ -135,6 +135,6 @@ if (window.GraphiQL && window.ReactDOM) {
   );
 } else {
   root.firstElementChild.textContent =
-    "GraphiQL could not be loaded. Run scripts/graphiql once to have its files here, " +
-    "restart the server and load this page again.";
+    "GraphiQL could not be loaded. Run scripts/graphiql to install its files, " +
+    "restart the server and reload this page.";
 }

@@ -42,7 +42,7 @@ function drawList() {
   byId("list").replaceChildren(...items);
 }
 
-// The mail named in the address; on a wide screen without one, the newest.
+// The mail named in the URL; without one, the newest on a wide screen.
 function drawMail() {
   const named = mails.find((mail) => `#${mail.id}` === location.hash);
   const mail = named ?? mails[0];
@@ -71,7 +71,7 @@ function drawMail() {
   }
   byId("copy-link").textContent = "Copy link";
   byId("text").textContent = mail.text;
-  // Replaced, so that "back" leads to the list and not to the mail shown before.
+  // Replaced, so that "back" leads to the list and not to the previous mail.
   byId("html").contentWindow.location.replace(`/dev/mailbox/mails/${mail.id}/html`);
 }
 
@@ -86,7 +86,7 @@ async function copyCode() {
   const code = byId("code");
   getSelection().selectAllChildren(code);
   try {
-    // Only there on localhost and over HTTPS; elsewhere the selection is what is left.
+    // Only available on localhost and over HTTPS; elsewhere the code stays selected.
     await navigator.clipboard.writeText(code.textContent);
     byId("copy").textContent = "Copied";
   } catch {
@@ -99,7 +99,7 @@ async function copyLink() {
     await navigator.clipboard.writeText(byId("link").href);
     byId("copy-link").textContent = "Copied";
   } catch {
-    byId("copy-link").textContent = "Not allowed: see the text";
+    byId("copy-link").textContent = "Not allowed; see the text";
   }
 }
 
@@ -117,10 +117,10 @@ async function refresh() {
     }
     byId("status").textContent =
       mails.length === 0
-        ? "No mail yet. What the server would send appears here."
+        ? "No mail yet. Mails that the server would send appear here."
         : `${mails.length} ${mails.length === 1 ? "mail" : "mails"}, newest first`;
   } catch {
-    byId("status").textContent = "The server does not answer; trying again.";
+    byId("status").textContent = "The server does not respond. Trying again…";
   }
   clearTimeout(timer);
   if (!document.hidden) {
