@@ -23,8 +23,8 @@
 //! | 4 | `http` | `domain`, `config`, `telemetry`, `service`, `graphql` |
 //! | 5 | `app` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`, `mail`, `service`, `graphql`, `worker`, `http` |
 //! | 5 | `testing` | `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`, `mail`, `service`, `graphql`, `worker`, `http`, `app` |
-//! | 5 | `arguments` | `app` |
-//! | 5 | `main` | `config`, `app`, `arguments` |
+//! | 5 | `cli` | `domain`, `config`, `telemetry`, `db`, `cache`, `crypto`, `queue`, `mail`, `service`, `graphql`, `http`, `app` |
+//! | 5 | `main` | `cli` |
 //!
 //! `service` does not see `mail`: a request never sends mail, it writes what is to be sent into
 //! the outbox. Some external crates are fenced in as well, so that the rest does not depend on
@@ -36,12 +36,12 @@
 //! | `sea_orm` | `db` |
 //! | `sqlx` | `db` |
 //! | `redis` | `cache`, `limits`, `queue` |
-//! | `apalis` | `queue`, `worker`, `app` |
-//! | `apalis_core` | `queue`, `worker`, `app` |
-//! | `apalis_redis` | `queue`, `worker`, `app` |
+//! | `apalis` | `queue`, `worker` |
+//! | `apalis_core` | `queue`, `worker` |
+//! | `apalis_redis` | `queue`, `worker` |
 //! | `lettre` | `mail` |
 //! | `minijinja` | `mail` |
-//! | `reqwest` | `mail`, `app` |
+//! | `reqwest` | `mail`, `cli` |
 //! | `async_graphql` | `graphql`, `http` |
 //! | `prometheus_client` | `telemetry` |
 //! | `opentelemetry` | `telemetry` |
@@ -49,18 +49,19 @@
 //! | `opentelemetry_sdk` | `telemetry` |
 //! | `tracing_opentelemetry` | `telemetry` |
 //! | `poem` | `http` |
-//! | `hickory_resolver` | `app` |
+//! | `hickory_resolver` | `cli` |
 //! | `hyper` | `http` |
 //! | `hyper_util` | `http` |
 //! | `tokio_rustls` | `http` |
 //! | `ipnet` | `config`, `http` |
-//! | `clap` | `arguments`, `main` |
+//! | `clap` | `cli` |
 //!
 //! A test reads the sources and holds both tables.
 
-pub mod app;
+mod app;
 mod cache;
-pub mod config;
+pub mod cli;
+mod config;
 mod crypto;
 mod db;
 mod domain;

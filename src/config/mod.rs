@@ -36,7 +36,7 @@ pub use http::{ConnectionsConfig, HttpConfig, TlsConfig};
 pub use load::load;
 pub use log::{LogConfig, LogFileConfig, LogFormat, LogLevel, Masking};
 pub use private_files::make_private_folder;
-pub use reader::{EffectiveSetting, Problem, Problems};
+pub use reader::{EffectiveSetting, Problems};
 pub use settings::{configuration_markdown, env_example};
 
 /// Environment variables by name.

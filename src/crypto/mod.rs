@@ -12,9 +12,7 @@ mod access_token;
 mod opaque_token;
 mod passwords;
 
-pub use access_token::{
-    AccessClaims, AccessTokenError, AccessTokens, AccessTokensError, SigningFailed, TeamClaim,
-};
+pub use access_token::{AccessClaims, AccessTokenError, AccessTokens, SigningFailed, TeamClaim};
 pub use passwords::{Comparison, Hasher, HashingFailed};
 
 /// Bytes from the operating system's random number generator. Panics if it fails.

@@ -82,7 +82,7 @@ pub type Db = Bounded<DatabaseConnection>;
 /// codes, mails, users, credentials, sessions.
 pub type Tx = Bounded<DatabaseTransaction>;
 
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize)]
 pub struct MigrationState {
     pub name: String,
     pub applied: bool,

@@ -32,7 +32,7 @@ mod server;
 mod tls;
 
 pub use server::Listener;
-pub use tls::{Tls, TlsError};
+pub use tls::Tls;
 
 const REQUEST_ID: &str = "x-request-id";
 

@@ -10,12 +10,14 @@ use crate::domain::password::WeakPassword;
 use crate::domain::user::InvalidField;
 use crate::limits::Exceeded;
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The user can correct these errors.
+    #[error("{}", .0.iter().map(|error| error.reason.to_string()).collect::<Vec<_>>().join(" "))]
     Refused(Vec<UserError>),
-    /// It needs a signed-in user.
+    #[error("{NotSignedIn}")]
     NotSignedIn,
+    #[error(transparent)]
     Internal(ServiceError),
 }
 

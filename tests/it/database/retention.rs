@@ -27,7 +27,7 @@ const NEXT_TURN: Duration = Duration::minutes(61);
 /// not clean up by itself.
 async fn process(deployment: &Deployment) -> Services {
     let config = deployment.config(&[("DATA_RETENTION_DAYS", "1")]);
-    let app = App::build_with_clock(config, Role::Serve, deployment.clock.clone());
+    let app = App::build(config, Role::Serve, deployment.clock.clone());
     app.await.unwrap().services().clone()
 }
 

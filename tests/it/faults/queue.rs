@@ -71,7 +71,7 @@ async fn a_worker_whose_clock_is_behind_sends_immediately() {
     let serving = deployment.start_as(Role::Serve, &[]).await;
     let clock = Clock::wrong_by(chrono::Duration::seconds(-45));
     let config = deployment.config(&[]);
-    let worker = App::build_with_clock(config, Role::Work, clock.clone()).await;
+    let worker = App::build(config, Role::Work, clock.clone()).await;
     let worker = TestApp::run(worker.unwrap(), clock);
     serving.request_signup_code("ada@example.com", "Ada").await;
     // In the mailbox of the worker. Nothing would arrive before 45 s if its own clock decided.

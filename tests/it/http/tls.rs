@@ -1,7 +1,6 @@
 //! HTTPS by the server itself: both protocols, a certificate that can be replaced, and connections
 //! that are no TLS.
 
-use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -130,7 +129,8 @@ async fn a_certificate_that_cannot_be_used_stops_the_start() {
             ("TLS_CERT_FILE", certificate.to_str().unwrap()),
             ("TLS_KEY_FILE", key.to_str().unwrap()),
         ];
-        App::build(deployment.config(&settings), Role::Serve).await
+        let clock = deployment.clock.clone();
+        App::build(deployment.config(&settings), Role::Serve, clock).await
     };
     for (certificate, key, told) in [
         (

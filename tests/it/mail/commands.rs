@@ -90,7 +90,7 @@ on_both_deployments! {
             assert!(!printed.contains(&code) && !printed.contains(&quoted), "{printed}");
         }
         let error = refused(&deployment, &["show", "nonsense"]).await;
-        assert!(error.contains("not the identifier of a mail"), "{error}");
+        assert!(error.contains("not the id of a mail"), "{error}");
         let error = refused(&deployment, &["show", "00000000-0000-0000-0000-000000000000"]).await;
         assert!(error.contains("there is no mail"), "{error}");
     }
@@ -128,7 +128,7 @@ on_both_deployments! {
         let error = refused(&deployment, &["retry", &id]).await;
         assert!(error.contains("it was sent"), "{error}");
         let error = refused(&deployment, &["retry", &old]).await;
-        assert!(error.contains("its code or link is used, replaced or over"), "{error}");
+        assert!(error.contains("its code or link is used, replaced or expired"), "{error}");
 
         let done = printed(&deployment, &["retry", "--dead"]).await;
         assert_eq!(done, "2 mails are due now; 1 stay dead: their code or link no longer works\n");
@@ -204,7 +204,7 @@ on_both_deployments! {
         let make_dead = "UPDATE outbox_mails SET state = 'dead'";
         deployment.database().await.execute_unprepared(make_dead).await.unwrap();
         let error = refused(&deployment, &["retry", &id]).await;
-        assert!(error.contains("account was erased"), "{error}");
+        assert!(error.contains("account was deleted"), "{error}");
         assert_eq!(printed(&deployment, &["retry", "--dead"]).await, "0 mails are due now\n");
     }
 }

@@ -68,7 +68,7 @@ on_both_deployments! {
             assert_eq!((before.code, before.one("migrations").0), (1, "warning"));
         } else {
             assert_eq!(before.code, 0, "{}", before.found);
-            assert!(before.one("database").1.contains("not there yet"), "{}", before.found);
+            assert!(before.one("database").1.contains("does not exist yet"), "{}", before.found);
             assert!(!deployment.path().join("data").exists());
         }
 

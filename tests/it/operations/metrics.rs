@@ -201,7 +201,8 @@ async fn figures_are_served_only_where_they_are_wanted() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let config = deployment.config(&[("METRICS_PORT", &port)]);
-    let started = gatelodge::testing::app::App::build(config, Role::Work).await;
+    let started =
+        gatelodge::testing::app::App::build(config, Role::Work, deployment.clock.clone()).await;
     let refused = started.err().unwrap().to_string();
     assert_eq!(refused, format!("cannot listen on 127.0.0.1:{port}"));
 }

@@ -182,6 +182,6 @@ async fn a_command_that_waits_says_why() {
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     lines.read_line(&mut told).unwrap();
     redis.resume();
-    assert!(told.starts_with("still at it: if Redis is away"), "{told}");
+    assert!(told.starts_with("still waiting: without Redis"), "{told}");
     assert!(child.wait().unwrap().success());
 }

@@ -100,7 +100,7 @@ impl Deployment {
 
     /// The app in one of its roles, as part of the test.
     pub(crate) async fn start_as(&self, role: Role, settings: &[(&str, &str)]) -> TestApp {
-        let app = App::build_with_clock(self.config(settings), role, self.clock.clone())
+        let app = App::build(self.config(settings), role, self.clock.clone())
             .await
             .unwrap();
         TestApp::run(app, self.clock.clone())

@@ -1,4 +1,4 @@
-//! The files that are read and written: whether they can be, and who else can.
+//! Whether the files can be read and written, and whether other users can read them.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -10,64 +10,67 @@ use crate::http::Tls;
 use crate::telemetry::with_sources;
 
 const CHECK: &str = "files";
-/// Where containers get their secrets; there is no other user who could read them.
+/// Where containers mount their secrets; a container has no other users.
 const CONTAINER_SECRETS: &str = "/run/secrets";
 
 pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
     let config = &loaded.config;
     let mut findings = Vec::new();
     if let Some(file) = config.database.sqlite_file() {
-        findings.extend(written(file, "the database"));
-        findings.extend(read_by_others(file, "accounts and hashes of passwords"));
+        findings.extend(check_writable(file, "the database"));
+        findings.extend(check_private(file, "accounts and password hashes"));
     }
     let logs = [&config.log.file, &config.log.security_file];
     for LogFileConfig { path, .. } in logs.into_iter().flatten() {
-        findings.extend(written(path, "the log"));
-        findings.extend(read_by_others(path, "addresses of people"));
+        findings.extend(check_writable(path, "the log"));
+        findings.extend(check_private(path, "email addresses"));
     }
     if let Some(files) = &config.http.tls {
-        findings.extend(read_by_others(&files.key, "the key of the certificate"));
+        findings.extend(check_private(
+            &files.key,
+            "the private key of the certificate",
+        ));
         findings.extend(Tls::load(files.clone()).err().map(|error| {
             let advice =
-                "Name a certificate with its chain and the key it was made with, both PEM.";
+                "Set both to PEM files: a certificate with its chain, and its private key.";
             Finding::failed(CHECK, with_sources(&error), advice)
         }));
     }
     let secrets = loaded.secret_files.iter().map(|file| &**file);
     let secrets = secrets.filter(|file| !file.starts_with(CONTAINER_SECRETS));
     for file in secrets.chain([Path::new(".env")]) {
-        findings.extend(read_by_others(file, "secrets"));
+        findings.extend(check_private(file, "secrets"));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(
             CHECK,
-            "what is to be written can be, and nobody else reads what is private",
+            "all files can be written, and other users cannot read them",
         ));
     }
     findings
 }
 
-/// A finding if a file cannot be written, or could not be made.
-fn written(file: &Path, what: &str) -> Option<Finding> {
+/// A finding if a file cannot be written or created.
+fn check_writable(file: &Path, what: &str) -> Option<Finding> {
     let folder = file.parent().filter(|folder| *folder != Path::new(""));
     let folder = folder.unwrap_or(Path::new("."));
-    let tried = if file.exists() {
+    let attempt = if file.exists() {
         let opened = OpenOptions::new().append(true).open(file).map(drop);
         opened.and_then(|()| try_folder(folder))
     } else {
-        // The folders that are missing will be made.
-        let mut there = folder.ancestors().filter(|folder| folder.exists());
-        try_folder(there.next().unwrap_or(Path::new(".")))
+        // Missing folders are created at start.
+        let mut existing = folder.ancestors().filter(|folder| folder.exists());
+        try_folder(existing.next().unwrap_or(Path::new(".")))
     };
-    let error = tried.err()?;
+    let error = attempt.err()?;
     Some(Finding::failed(
         CHECK,
         format!("{what} cannot be written to {}: {error}", file.display()),
-        "Give the file and its folder to the user that Gatelodge runs as, and run this as that user.",
+        "Make the user that Gatelodge runs as the owner of the file and its folder, and run this as that user.",
     ))
 }
 
-/// Makes a file and removes it: permissions alone do not tell whether that is possible.
+/// Creates a file and removes it: permissions alone do not say whether that is possible.
 fn try_folder(folder: &Path) -> io::Result<()> {
     let probe = folder.join(format!(".gatelodge-doctor-{}", std::process::id()));
     OpenOptions::new()
@@ -79,7 +82,7 @@ fn try_folder(folder: &Path) -> io::Result<()> {
 
 /// A finding if every user of the machine can read a file.
 #[cfg(unix)]
-fn read_by_others(file: &Path, what: &str) -> Option<Finding> {
+fn check_private(file: &Path, what: &str) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt;
     let file = fs::canonicalize(file).ok()?;
     let mode = |path: &Path| fs::metadata(path).map_or(0, |found| found.permissions().mode());
@@ -92,7 +95,7 @@ fn read_by_others(file: &Path, what: &str) -> Option<Finding> {
         Finding::warning(
             CHECK,
             format!(
-                "every user of this machine can read {}: {what}",
+                "every user of this machine can read {}, which holds {what}",
                 file.display()
             ),
             format!("chmod o-rwx {}", file.display()),
@@ -100,9 +103,9 @@ fn read_by_others(file: &Path, what: &str) -> Option<Finding> {
     })
 }
 
-/// Elsewhere the standard library does not tell who may read a file.
+/// On other systems the standard library does not say who may read a file.
 #[cfg(not(unix))]
-fn read_by_others(_: &Path, _: &str) -> Option<Finding> {
+fn check_private(_: &Path, _: &str) -> Option<Finding> {
     None
 }
 
@@ -110,35 +113,35 @@ fn read_by_others(_: &Path, _: &str) -> Option<Finding> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use super::super::State;
+    use super::super::FindingState;
     use super::*;
 
     #[test]
-    fn a_file_that_others_can_reach_and_read_is_told() {
+    fn a_file_that_others_can_read_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("secret");
         fs::write(&file, "x").unwrap();
-        let told = |folder, own| {
+        let is_found = |folder, own| {
             for (path, mode) in [(directory.path(), folder), (&file, own)] {
                 fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
             }
-            read_by_others(&file, "secrets").is_some()
+            check_private(&file, "secrets").is_some()
         };
-        assert!(told(0o755, 0o644));
-        assert!(!told(0o755, 0o640));
-        assert!(!told(0o700, 0o644));
-        assert!(read_by_others(&directory.path().join("none"), "secrets").is_none());
+        assert!(is_found(0o755, 0o644));
+        assert!(!is_found(0o755, 0o640));
+        assert!(!is_found(0o700, 0o644));
+        assert!(check_private(&directory.path().join("none"), "secrets").is_none());
     }
 
     #[test]
-    fn a_folder_that_is_no_folder_is_told_and_probes_leave_nothing() {
+    fn a_file_that_cannot_be_created_is_found_and_nothing_is_left_behind() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(written(&directory.path().join("a/b/new.log"), "the log").is_none());
+        assert!(check_writable(&directory.path().join("a/b/new.log"), "the log").is_none());
         let file = directory.path().join("file");
         fs::write(&file, "x").unwrap();
-        assert!(written(&file, "the log").is_none());
-        let finding = written(&file.join("app.log"), "the log").unwrap();
-        assert_eq!(finding.state, State::Failed);
+        assert!(check_writable(&file, "the log").is_none());
+        let finding = check_writable(&file.join("app.log"), "the log").unwrap();
+        assert_eq!(finding.state, FindingState::Failed);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(file).unwrap(), "x");
     }

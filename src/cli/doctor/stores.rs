@@ -1,4 +1,4 @@
-//! The database and Redis: whether they answer, are up to date, empty enough, and on time.
+//! The database and Redis: connection, migrations, backlog and clocks.
 
 use std::path::Path;
 
@@ -20,19 +20,19 @@ const WORKER: &str = "worker";
 const REDIS: &str = "redis";
 const CLOCK: &str = "clock";
 
-/// Clocks further apart than this are told. Codes live for minutes, tokens forgive no more.
+/// Codes are valid for minutes, so clocks may differ by little.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(2);
-/// A mail that nobody sends for so long after its time.
+/// A mail that is due for so long needs attention.
 const OVERDUE: TimeDelta = TimeDelta::minutes(5);
-/// As many overdue mails are counted.
-const OVERDUE_MAX: u64 = 1000;
+/// More overdue mails are not counted.
+const OVERDUE_COUNT_MAX: u64 = 1000;
 
 pub(super) async fn check_database(config: &Config) -> Vec<Finding> {
     let file = config.database.sqlite_file();
     if let Some(file) = file.filter(|file| !file.exists()) {
-        // Looking must not make it.
+        // Connecting would create it.
         let found = format!(
-            "SQLite: {} is not there yet; the first start makes it",
+            "SQLite: {} does not exist yet; the first start creates it",
             file.display()
         );
         return vec![Finding::ok(DATABASE, found)];
@@ -40,12 +40,12 @@ pub(super) async fn check_database(config: &Config) -> Vec<Finding> {
     let db = match connect(config).await {
         Ok(db) => db,
         Err(error) => {
-            let advice = "See that it runs, and that DATABASE_URL names it, its user and password.";
+            let advice = "Check that it is running, and that DATABASE_URL has the right host, user and password.";
             return vec![Finding::failed(DATABASE, error, advice)];
         }
     };
     let mut findings = vec![version(&db, file).await, migrations(&db, config).await];
-    // Without its tables it has no mails.
+    // Without migrations the tables may be missing.
     if findings.iter().all(|finding| finding.advice.is_none()) {
         findings.push(worker(&db).await);
         findings.push(overdue_mails(&db).await);
@@ -58,7 +58,7 @@ pub(super) async fn check_database(config: &Config) -> Vec<Finding> {
             .await,
         );
     }
-    // Nothing was written that closing could lose.
+    // Nothing was written that could be lost.
     let _ = db.close().await;
     findings
 }
@@ -81,7 +81,7 @@ async fn version(db: &Db, file: Option<&Path>) -> Finding {
         (Err(error), _) => Finding::failed(
             DATABASE,
             with_sources(&error),
-            "It took the login and no query: its own log says why.",
+            "It accepted the login but no query: see the log of the database.",
         ),
     }
 }
@@ -90,7 +90,7 @@ async fn migrations(db: &Db, config: &Config) -> Finding {
     let states = match db.migration_status().await {
         Ok(states) => states,
         Err(error) => {
-            let advice = "If the database was migrated by a newer version, run that version.";
+            let advice = "If a newer version of Gatelodge migrated the database, run that version.";
             return Finding::failed(MIGRATIONS, with_sources(&error), advice);
         }
     };
@@ -100,44 +100,48 @@ async fn migrations(db: &Db, config: &Config) -> Finding {
         0 => Finding::ok(MIGRATIONS, format!("all {all} are applied")),
         _ if config.database.run_migrations => Finding::warning(
             MIGRATIONS,
-            format!("{pending} of {all} are missing; the next start applies them"),
+            format!("{pending} of {all} are pending; the next start applies them"),
             "Start Gatelodge, or run `gatelodge migrate up`.",
         ),
         _ => Finding::failed(
             MIGRATIONS,
-            format!("{pending} of {all} are missing, and RUN_MIGRATIONS is false"),
+            format!("{pending} of {all} are pending, and RUN_MIGRATIONS is false"),
             "Run `gatelodge migrate up`.",
         ),
     }
 }
 
 async fn worker(db: &Db) -> Finding {
-    let advice = "Start one: `gatelodge worker`, or `gatelodge` without --no-worker.";
+    let advice = "Start one with `gatelodge worker`, or with `gatelodge` without --no-worker.";
     match heartbeats::last(db).await {
         Ok(Some(seen)) => {
             let age = Clock::default().now() - seen;
-            let found = format!("the last sign of life is {} s old", age.num_seconds());
+            let found = format!("the last heartbeat was {} s ago", age.num_seconds());
             if age > WORKER_AGE_MAX {
                 Finding::warning(WORKER, found, advice)
             } else {
                 Finding::ok(WORKER, found)
             }
         }
-        Ok(None) => Finding::warning(WORKER, "none was seen for minutes: mail waits", advice),
+        Ok(None) => Finding::warning(
+            WORKER,
+            "no worker has run for minutes: mail is not sent",
+            advice,
+        ),
         Err(error) => Finding::failed(
             WORKER,
             with_sources(&error),
-            "See what is said of the database.",
+            "See the findings about the database.",
         ),
     }
 }
 
-/// Mails that wait too long say that no worker runs, whatever else seems well.
+/// Overdue mails mean that no worker runs or none can send.
 async fn overdue_mails(db: &Db) -> Finding {
-    match outbox::due(db, Clock::default().now() - OVERDUE, OVERDUE_MAX).await {
+    match outbox::due(db, Clock::default().now() - OVERDUE, OVERDUE_COUNT_MAX).await {
         Ok(mails) if mails.is_empty() => Finding::ok(OUTBOX, "no mail is overdue"),
         Ok(mails) => {
-            let more = if mails.len() as u64 == OVERDUE_MAX {
+            let more = if mails.len() as u64 == OVERDUE_COUNT_MAX {
                 " or more"
             } else {
                 ""
@@ -145,24 +149,24 @@ async fn overdue_mails(db: &Db) -> Finding {
             Finding::failed(
                 OUTBOX,
                 format!(
-                    "{}{more} mails are overdue by 5 minutes and longer",
+                    "{}{more} mails are overdue by more than 5 minutes",
                     mails.len()
                 ),
                 "Start a worker (`gatelodge worker`, or `gatelodge` without --no-worker), or see \
-                 in the log of the workers why they cannot send.",
+                 the workers' logs for the reason.",
             )
         }
         Err(error) => Finding::failed(
             OUTBOX,
             with_sources(&error),
-            "See what is said of the database.",
+            "See the findings about the database.",
         ),
     }
 }
 
 pub(super) async fn check_redis(config: &Config) -> Vec<Finding> {
     let Some(url) = &config.redis_url else {
-        let found = "REDIS_URL is not set: queue, cache and limits live in each process";
+        let found = "REDIS_URL is not set: each process has its own queue, cache and limits";
         return vec![Finding::skipped(REDIS, found)];
     };
     let connected = Cache::redis(url).map_err(|error| with_sources(&error));
@@ -173,19 +177,20 @@ pub(super) async fn check_redis(config: &Config) -> Vec<Finding> {
             return vec![Finding::failed(
                 REDIS,
                 error,
-                "See that REDIS_URL names a Redis.",
+                "Set REDIS_URL to the URL of a Redis server.",
             )];
         }
     };
     let status = match queue.status().await {
         Ok(status) => status,
         Err(error) => {
-            let advice = "See that it runs and that REDIS_URL names it and its password. Until \
-                          then nothing is lost, but mail is later and limits count per process.";
+            let advice = "Check that it is running, and that REDIS_URL has the right host and \
+                          password. Nothing is lost meanwhile, but mail is delayed and limits \
+                          count per process.";
             return vec![Finding::failed(REDIS, with_sources(&error), advice)];
         }
     };
-    let found = format!("responds; {} jobs wait for workers", status.waiting);
+    let found = format!("responds; {} jobs are waiting for workers", status.waiting);
     let queue = if status.is_stuck {
         let advice = "Workers receive no jobs, so mails are sent seconds later than usual. Allow \
                       the Redis user all commands on the keys `gatelodge:*` and `core:apalis:*`, \
@@ -201,32 +206,35 @@ pub(super) async fn check_redis(config: &Config) -> Vec<Finding> {
         Finding::warning(
             REDIS,
             found,
-            "Start more workers, or see why they cannot send.",
+            "Start more workers, or see their logs for why they cannot send.",
         )
     };
     let clock = clock("Redis", async || {
         let now = cache.now().await.map_err(|error| with_sources(&error))?;
-        now.ok_or_else(|| "there is no Redis".to_owned())
+        now.ok_or_else(|| "Redis is not configured".to_owned())
     });
     vec![queue, clock.await]
 }
 
-/// How far another clock is from this one, at the middle of asking for it.
-async fn clock(whose: &str, ask: impl AsyncFnOnce() -> Result<Timestamp, String>) -> Finding {
+/// Compares another clock with this one, at the middle of the request for its time.
+async fn clock(whose: &str, read: impl AsyncFnOnce() -> Result<Timestamp, String>) -> Finding {
     let here = Clock::default();
     let before = here.now();
-    let asked = ask().await;
+    let time = read().await;
     let middle = before + (here.now() - before) / 2;
-    let apart = match asked {
+    let difference = match time {
         Ok(theirs) => (theirs - middle).abs(),
         Err(error) => {
-            let found = format!("{whose} does not tell the time: {error}");
-            return Finding::failed(CLOCK, found, "See what is said of it above.");
+            let found = format!("the time of {whose} cannot be read: {error}");
+            return Finding::failed(CLOCK, found, "See the findings about it above.");
         }
     };
-    let found = format!("{} ms from that of {whose}", apart.num_milliseconds());
-    if apart > CLOCK_TOLERANCE {
-        let advice = "Have both machines set their clocks by NTP: codes and tokens live by them.";
+    let found = format!(
+        "{} ms apart from the clock of {whose}",
+        difference.num_milliseconds()
+    );
+    if difference > CLOCK_TOLERANCE {
+        let advice = "Synchronise both clocks with NTP: codes and tokens expire by them.";
         Finding::warning(CLOCK, found, advice)
     } else {
         Finding::ok(CLOCK, found)
@@ -235,21 +243,21 @@ async fn clock(whose: &str, ask: impl AsyncFnOnce() -> Result<Timestamp, String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::FindingState;
     use super::*;
 
     #[tokio::test]
-    async fn clocks_that_are_apart_are_told() {
+    async fn clocks_that_differ_are_warnings() {
         for (apart, state) in [
-            (TimeDelta::zero(), State::Ok),
-            (TimeDelta::milliseconds(1500), State::Ok),
-            (TimeDelta::seconds(5), State::Warning),
-            (TimeDelta::hours(-1), State::Warning),
+            (TimeDelta::zero(), FindingState::Ok),
+            (TimeDelta::milliseconds(1500), FindingState::Ok),
+            (TimeDelta::seconds(5), FindingState::Warning),
+            (TimeDelta::hours(-1), FindingState::Warning),
         ] {
             let finding = clock("Redis", async || Ok(Clock::default().now() + apart)).await;
             assert_eq!(finding.state, state, "{finding:?}");
         }
         let silent = clock("Redis", async || Err("away".to_owned())).await;
-        assert_eq!(silent.state, State::Failed);
+        assert_eq!(silent.state, FindingState::Failed);
     }
 }

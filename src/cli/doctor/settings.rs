@@ -1,4 +1,4 @@
-//! What is said about the settings at every start, and what only fits a laptop or only the public.
+//! Warnings and notes about the settings, and values that do not fit `APP_ENV`.
 
 use url::{Host, Url};
 
@@ -13,12 +13,15 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
         Environment::Development => "development",
         Environment::Production => "production",
     };
-    let mut findings = vec![Finding::ok(CHECK, format!("all can be used; {mode}"))];
-    let told = |text: &String| {
+    let mut findings = vec![Finding::ok(
+        CHECK,
+        format!("all are valid; APP_ENV is {mode}"),
+    )];
+    let warning = |text: &String| {
         let (found, advice) = text.split_once(": ").unwrap_or((text, ""));
         Finding::warning(CHECK, found, capitalized(advice))
     };
-    findings.extend(loaded.warnings.iter().map(told));
+    findings.extend(loaded.warnings.iter().map(warning));
     findings.extend(loaded.notes.iter().map(|note| Finding::ok(CHECK, note)));
     match config.app.environment {
         Environment::Development => findings.extend(development(config)),
@@ -32,11 +35,11 @@ fn development(config: &Config) -> Option<Finding> {
         Finding::warning(
             CHECK,
             format!(
-                "HOST is {}: others reach a server in development",
+                "HOST is {}: others can reach this development server",
                 config.http.host
             ),
-            "Set APP_ENV=production, or HOST=127.0.0.1: in development the mailbox shows live \
-             codes to whoever asks.",
+            "Set APP_ENV=production, or HOST=127.0.0.1: in development the mailbox page shows \
+             valid codes to anybody.",
         )
     })
 }
@@ -46,8 +49,8 @@ fn production(config: &Config) -> Vec<Finding> {
     if is_local(&config.app.url) {
         findings.push(Finding::failed(
             CHECK,
-            format!("APP_URL is {}: links in mails lead nowhere", config.app.url),
-            "Set it to the address that people have in their browser.",
+            format!("APP_URL is {}: links in mails do not work", config.app.url),
+            "Set it to the URL that users see in their browser.",
         ));
     }
     for origin in &config.http.cors_allowed_origins {
@@ -55,7 +58,7 @@ fn production(config: &Config) -> Vec<Finding> {
             findings.push(Finding::warning(
                 CHECK,
                 format!("CORS_ALLOWED_ORIGINS has {origin}"),
-                "Leave it out: pages there are a developer's, or can be changed on their way.",
+                "Remove it: its pages come from a developer's machine, or can be changed in transit.",
             ));
         }
     }
@@ -66,14 +69,14 @@ fn production(config: &Config) -> Vec<Finding> {
         if is_on {
             findings.push(Finding::ok(
                 CHECK,
-                format!("{name} is true: the public can read the schema"),
+                format!("{name} is true: anybody can read the schema"),
             ));
         }
     }
     findings
 }
 
-/// Whether a URL means the machine it is used on.
+/// Whether a URL refers to the local machine.
 fn is_local(url: &str) -> bool {
     match Url::parse(url).ok().as_ref().and_then(Url::host) {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -96,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_of_this_machine_is_known() {
+    fn local_urls_are_recognised() {
         for url in [
             "https://localhost",
             "http://app.localhost:8000",

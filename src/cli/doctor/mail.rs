@@ -1,4 +1,4 @@
-//! Whether mail can leave: each provider is greeted and logged in to, and nothing is sent.
+//! Connects and signs in to each mail provider, without sending anything.
 
 use super::Finding;
 use crate::config::Config;
@@ -12,17 +12,16 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let mailer = match Mailer::new(&config.mail, &Mailbox::default(), &Clock::default()) {
         Ok(mailer) => mailer,
         Err(error) => {
-            let advice = "See that the settings of this provider are its own.";
+            let advice = "Check the settings of this provider.";
             return vec![Finding::failed(CHECK, error.to_string(), advice)];
         }
     };
-    let checks = mailer.check().await.into_iter();
-    let findings = checks.zip(&config.mail.providers);
-    let findings = findings.map(|((provider, checked), settings)| match checked {
-        Ok(()) => Finding::ok(CHECK, format!("{provider}: takes the login")),
+    let checks = mailer.check().await.into_iter().zip(&config.mail.providers);
+    let findings = checks.map(|((provider, checked), settings)| match checked {
+        Ok(()) => Finding::ok(CHECK, format!("{provider}: the login works")),
         Err(CheckError::Unknown) => Finding::skipped(
             CHECK,
-            format!("{provider}: shows only with a mail whether it sends"),
+            format!("{provider}: can only be checked by sending a mail (`gatelodge mail test`)"),
         ),
         Err(CheckError::Refused { message, trouble }) => Finding::failed(
             CHECK,

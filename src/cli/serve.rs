@@ -1,42 +1,61 @@
-//! A process from its first line in the log to its last.
+//! `gatelodge serve` and `gatelodge worker`
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::greeting::greet;
-use super::{App, Role, StartError};
+use super::banner;
+use crate::app::{App, Role};
 use crate::config::Loaded;
 use crate::crypto;
 use crate::telemetry::{self, event};
+use crate::domain::clock::Clock;
+
+#[derive(clap::Args, Default)]
+pub(super) struct Options {
+    /// Leave sending mail to `gatelodge worker`
+    #[arg(long)]
+    no_worker: bool,
+}
+
+impl Options {
+    pub(super) fn role(&self) -> Role {
+        if self.no_worker {
+            Role::Serve
+        } else {
+            Role::ServeAndWork
+        }
+    }
+}
 
 /// Runs until SIGTERM or SIGINT.
-pub async fn run(loaded: Loaded, role: Role) -> Result<(), StartError> {
+pub(super) async fn run(loaded: Loaded, role: Role) -> anyhow::Result<()> {
     let config = &loaded.config;
-    // Kept until the end: what is logged last is written when it goes.
+    // Dropped last, which writes the last lines.
     let _telemetry = telemetry::init(&config.log, crypto::log_hash_key(&config.tokens))?;
-    announce(&loaded);
+    log_settings(&loaded);
     let stop = CancellationToken::new();
     let signals = stop.clone();
     tokio::spawn(async move {
         let _ = stop_signal().await;
         signals.cancel();
     });
-    let app = match Box::pin(App::build(config.clone(), role)).await {
+    let app = match Box::pin(App::build(config.clone(), role, Clock::default())).await {
         Ok(app) => app,
         Err(error) => {
-            event::emit(event::StartFailed { error: &error });
+            event::emit(event::StartFailed {
+                error: error.as_ref(),
+            });
             return Err(error);
         }
     };
-    greet(config, app.port());
+    banner::print(config, app.port());
     Box::pin(app.run_until(stop)).await;
     Ok(())
 }
 
-/// Tells the log what is to be said about the settings.
-fn announce(loaded: &Loaded) {
+fn log_settings(loaded: &Loaded) {
     for note in &loaded.notes {
         event::emit(event::ConfigNote { detail: note });
     }

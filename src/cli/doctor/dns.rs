@@ -1,4 +1,4 @@
-//! What the world is told about the sender's domain; servers that receive mail ask for it.
+//! The DNS records of the sender's domain, which receiving mail servers check.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::Finding;
 use crate::config::{Config, MailProviderConfig};
 
 const CHECK: &str = "dns";
-/// For one question to one name server; the whole check ends earlier or later by itself.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// For one query to one name server.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     if config
@@ -22,47 +22,47 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
     {
         return vec![Finding::skipped(
             CHECK,
-            "no mail leaves, so no domain is asked about",
+            "the mock provider sends no mail, so no domain is checked",
         )];
     }
     let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
-        builder.options_mut().timeout = PATIENCE;
+        builder.options_mut().timeout = TIMEOUT;
         builder.options_mut().attempts = 1;
         builder.build()
     });
     match resolver {
-        Ok(resolver) => of_domain(&resolver, config.mail.from_address.domain()).await,
-        Err(error) => vec![no_answer("/etc/resolv.conf", &error)],
+        Ok(resolver) => check_domain(&resolver, config.mail.from_address.domain()).await,
+        Err(error) => vec![query_failed("/etc/resolv.conf", &error)],
     }
 }
 
-async fn of_domain(resolver: &TokioResolver, domain: &str) -> Vec<Finding> {
+async fn check_domain(resolver: &TokioResolver, domain: &str) -> Vec<Finding> {
     let (mx, spf, dmarc) = tokio::join!(
-        bounces(resolver, domain),
+        mx(resolver, domain),
         spf(resolver, domain),
         dmarc(resolver, domain),
     );
-    let dkim = "DKIM cannot be known from here, since its name is the provider's: send yourself a \
-                mail and look for dkim=pass in Authentication-Results";
+    let dkim = "DKIM cannot be checked from here, because the provider chooses its name: send \
+                yourself a mail and look for dkim=pass in the Authentication-Results header";
     vec![mx, spf, dmarc, Finding::skipped(CHECK, dkim)]
 }
 
-async fn bounces(resolver: &TokioResolver, domain: &str) -> Finding {
+async fn mx(resolver: &TokioResolver, domain: &str) -> Finding {
     let exchanges = match ask(resolver, domain, RecordType::MX).await {
         Ok(exchanges) => exchanges,
-        Err(error) => return no_answer(domain, &error),
+        Err(error) => return query_failed(domain, &error),
     };
     match &*exchanges {
         [] => Finding::warning(
             CHECK,
-            format!("{domain} has no MX record: answers and bounces reach nobody"),
-            "Send from a domain that receives mail; some servers refuse any other.",
+            format!("{domain} has no MX record: replies and bounces are lost"),
+            "Send from a domain that receives mail; some servers reject mail from other domains.",
         ),
         // RFC 7505.
         [only] if only == "." => Finding::failed(
             CHECK,
-            format!("{domain} says that it neither sends nor receives mail (a null MX)"),
-            "Send from another domain with EMAIL_FROM_ADDRESS.",
+            format!("{domain} declares that it neither sends nor receives mail (null MX)"),
+            "Set EMAIL_FROM_ADDRESS to an address of another domain.",
         ),
         some => Finding::ok(CHECK, format!("MX of {domain}: {}", some.join(", "))),
     }
@@ -71,15 +71,15 @@ async fn bounces(resolver: &TokioResolver, domain: &str) -> Finding {
 async fn spf(resolver: &TokioResolver, domain: &str) -> Finding {
     let texts = match ask(resolver, domain, RecordType::TXT).await {
         Ok(texts) => texts,
-        Err(error) => return no_answer(domain, &error),
+        Err(error) => return query_failed(domain, &error),
     };
     let is_spf = |text: &&String| *text == "v=spf1" || text.starts_with("v=spf1 ");
     let policies: Vec<_> = texts.iter().filter(is_spf).collect();
     match &*policies {
         [] => Finding::warning(
             CHECK,
-            format!("{domain} has no SPF record: receivers cannot tell your mail from forged"),
-            "Publish the TXT record that your mail provider tells, `v=spf1 include:… -all`.",
+            format!("{domain} has no SPF record: receivers cannot tell your mail from forged mail"),
+            "Publish the TXT record that your mail provider gives you, such as `v=spf1 include:… -all`.",
         ),
         [policy]
             if policy
@@ -88,30 +88,30 @@ async fn spf(resolver: &TokioResolver, domain: &str) -> Finding {
         {
             Finding::failed(
                 CHECK,
-                format!("SPF of {domain} lets everybody send in its name: {policy}"),
-                "End it with `-all`, or `~all` while trying out.",
+                format!("the SPF record of {domain} lets anybody send in its name: {policy}"),
+                "End it with `-all`, or with `~all` while you test.",
             )
         }
         [policy] => Finding::ok(CHECK, format!("SPF of {domain}: {policy}")),
         several => Finding::failed(
             CHECK,
             format!(
-                "{domain} has {} SPF records, which is an error to receivers",
+                "{domain} has {} SPF records, which receivers treat as an error",
                 several.len()
             ),
-            "Make one of them (RFC 7208, 3.2).",
+            "Merge them into one (RFC 7208, section 3.2).",
         ),
     }
 }
 
-/// The policy of the domain, or else of the one it is a part of.
+/// The policy of the domain, or of the closest parent that has one.
 async fn dmarc(resolver: &TokioResolver, domain: &str) -> Finding {
     let mut of = domain;
     while of.contains('.') {
         let name = format!("_dmarc.{of}");
         let texts = match ask(resolver, &name, RecordType::TXT).await {
             Ok(texts) => texts,
-            Err(error) => return no_answer(&name, &error),
+            Err(error) => return query_failed(&name, &error),
         };
         let is_dmarc = |text: &&String| text.starts_with("v=DMARC1");
         if let Some(policy) = texts.iter().find(is_dmarc) {
@@ -121,20 +121,20 @@ async fn dmarc(resolver: &TokioResolver, domain: &str) -> Finding {
     }
     Finding::warning(
         CHECK,
-        format!("{domain} has no DMARC record: large providers distrust or refuse its mail"),
+        format!("{domain} has no DMARC record: large providers distrust or reject its mail"),
         format!(
-            "Publish TXT at _dmarc.{domain}: `v=DMARC1; p=none; rua=mailto:…`, later p=reject."
+            "Publish a TXT record at _dmarc.{domain}: `v=DMARC1; p=none; rua=mailto:…`, later with p=reject."
         ),
     )
 }
 
-/// The answers as text; none if there are no such records.
+/// The records as text; empty if there are none.
 async fn ask(
     resolver: &TokioResolver,
     name: &str,
     kind: RecordType,
 ) -> Result<Vec<String>, NetError> {
-    // With the dot at its end no domain of this machine is tried behind it.
+    // The final dot keeps the resolver from appending the search domains of this machine.
     let lookup = match resolver.lookup(format!("{name}."), kind).await {
         Ok(lookup) => lookup,
         Err(error) if error.is_no_records_found() => return Ok(Vec::new()),
@@ -152,11 +152,11 @@ async fn ask(
         .collect())
 }
 
-fn no_answer(name: &str, error: &NetError) -> Finding {
+fn query_failed(name: &str, error: &NetError) -> Finding {
     Finding::warning(
         CHECK,
-        format!("{name} could not be asked for: {error}"),
-        "See that this machine can reach a name server; then run this again.",
+        format!("the DNS query for {name} failed: {error}"),
+        "Check that this machine can reach a name server, and run this again.",
     )
 }
 

@@ -1,101 +1,42 @@
-//! The composition root: puts the parts together, for the binary and for the tests alike.
+//! The composition root: builds a process from its parts and runs it, for the binary and the tests.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::{Cache, CacheError};
+use crate::cache::Cache;
 use crate::config::{Config, ConnectionsConfig, LogConfig, MailProviderConfig};
-use crate::crypto::{AccessTokens, AccessTokensError, Hasher, Keys};
-use crate::db::{Db, DbError};
+use crate::crypto::{AccessTokens, Hasher, Keys};
+use crate::db::Db;
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
 use crate::graphql::{self, AppInfo, Documents};
-use crate::http::{self, HttpState, Listener, Tls, TlsError};
-use crate::limits::{Limiter, LimiterError};
-use crate::mail::templates::{TemplateErrors, Templates};
-use crate::mail::{Mailer, MailerError};
-use crate::queue::{Queue, QueueError};
+use crate::http::{self, HttpState, Listener, Tls};
+use crate::limits::Limiter;
+use crate::mail::Mailer;
+use crate::mail::templates::Templates;
+use crate::queue::Queue;
 use crate::service::{Dependencies, Services};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, Throttle, event};
 use crate::worker::Worker;
 
-mod accounts;
-mod commands;
-mod doctor;
-mod greeting;
-mod mail_check;
-mod mails;
-mod process;
-mod seed;
-
-pub use accounts::{AccountAction, account, export};
-pub use commands::{
-    CommandError, config_check, config_example, config_reference, healthcheck, migrate_down,
-    migrate_up, migration_status, print_events, print_schema,
-};
-pub use doctor::{State, doctor};
-pub use mail_check::{PreviewPart, mail_kinds, preview as preview_mail, test as test_mail};
-pub use mails::{OutboxAction, mail_states, outbox};
-pub use process::run;
-pub use seed::seed;
-
-/// How often old log files are looked for.
-const DAY: Duration = Duration::from_hours(24);
+/// How often old log files are removed.
+const LOG_CLEANUP_INTERVAL: Duration = Duration::from_hours(24);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Answers requests and sends mail.
+    /// Answer requests and send mail.
     ServeAndWork,
-    /// Answers requests.
+    /// Only answer requests.
     Serve,
-    /// Sends mail.
+    /// Only send mail.
     Work,
-}
-
-/// Why a process cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database is away, or its schema cannot be brought up to date.
-    #[error("the database cannot be used")]
-    Db(#[from] DbError),
-    /// `REDIS_URL` cannot be used for the cache.
-    #[error("the cache cannot be used")]
-    Cache(#[from] CacheError),
-    /// `REDIS_URL` cannot be used for the queue.
-    #[error("the queue cannot be used")]
-    Queue(#[from] QueueError),
-    /// `REDIS_URL` cannot be used for limits.
-    #[error("the limiter cannot be used")]
-    Limiter(#[from] LimiterError),
-    /// A key of access tokens cannot be used.
-    #[error(transparent)]
-    AccessTokens(#[from] AccessTokensError),
-    /// A template is broken.
-    #[error(transparent)]
-    Templates(#[from] TemplateErrors),
-    /// A mail provider's settings cannot work.
-    #[error(transparent)]
-    Mailer(#[from] MailerError),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The address to listen on is taken or not ours.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address and port.
-        address: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Logging was set up before.
-    #[error(transparent)]
-    Telemetry(#[from] telemetry::InitError),
 }
 
 /// A process that is ready to run.
@@ -112,18 +53,9 @@ pub struct App {
 }
 
 impl App {
-    /// Connects, brings the schema up to date if told so, checks all templates and takes the
-    /// port. Redis and the mail servers need not be there yet.
-    pub async fn build(config: Config, role: Role) -> Result<Self, StartError> {
-        Self::build_with_clock(config, role, Clock::default()).await
-    }
-
-    /// The same with a clock that can be moved.
-    pub async fn build_with_clock(
-        config: Config,
-        role: Role,
-        clock: Clock,
-    ) -> Result<Self, StartError> {
+    /// Connects to the database, applies pending migrations if the settings say so, checks all
+    /// templates and binds the ports. Redis and the mail servers need not be reachable yet.
+    pub async fn build(config: Config, role: Role, clock: Clock) -> anyhow::Result<Self> {
         let Core {
             db,
             queue,
@@ -173,28 +105,24 @@ impl App {
         })
     }
 
-    /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The port that figures are served on.
     pub fn metrics_port(&self) -> Option<u16> {
         self.metrics.as_ref().map(|(_, address)| address.port())
     }
 
-    /// The mails that were only pretended to be sent.
+    /// The mails of the mock provider.
     pub fn mailbox(&self) -> &Mailbox {
         &self.mailbox
     }
 
-    /// The use cases.
     pub fn services(&self) -> &Services {
         &self.services
     }
 
-    /// Serves and works until told to stop, then lets requests and mails in flight end within a
-    /// bounded time.
+    /// Serves and works until `stop`, then gives requests and mails in flight a bounded time to end.
     pub async fn run_until(self, stop: CancellationToken) {
         let address = self
             .server
@@ -213,21 +141,21 @@ impl App {
                 http::serve(state, listener, stop.clone().cancelled_owned()).await;
             }
         };
-        let telling = async {
+        let events = async {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.services.watch_database() => {}
-                () = tidy_logs(self.log) => {}
+                () = remove_old_logs(self.log) => {}
             }
             event::emit(event::ServerStopping {});
         };
-        let watched = watched(
+        let metrics = serve_metrics(
             self.services.clone(),
             self.metrics,
             self.connections,
             stop.clone(),
         );
-        tokio::join!(serving, working, telling, watched);
+        tokio::join!(serving, working, events, metrics);
         if let Err(error) = self.db.close().await {
             event::emit(event::DatabaseUnavailable { error: &error });
         }
@@ -235,15 +163,15 @@ impl App {
     }
 }
 
-/// What every process and every command on accounts needs.
-struct Core {
-    db: Db,
+/// What processes and commands need to call services.
+pub(crate) struct Core {
+    pub(crate) db: Db,
     queue: Queue,
-    services: Services,
+    pub(crate) services: Services,
 }
 
-/// Connects, brings the schema up to date if told so, and bundles the use cases.
-async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
+/// Connects to the stores, and applies pending migrations if the settings say so.
+pub(crate) async fn assemble(config: &Config, clock: Clock) -> anyhow::Result<Core> {
     let started = clock.now();
     let db = Db::connect(&config.database).await?;
     if config.database.run_migrations {
@@ -280,19 +208,19 @@ async fn assemble(config: &Config, clock: Clock) -> Result<Core, StartError> {
     })
 }
 
-/// Removes old log files at once and then every day. Never ends.
-async fn tidy_logs(config: LogConfig) {
+/// Removes old log files now and then every day. Never ends.
+async fn remove_old_logs(config: LogConfig) {
     let config = Arc::new(config);
     loop {
         let due = Arc::clone(&config);
-        // A panic was logged by the panic hook.
+        // The panic hook logs a panic.
         let _ = tokio::task::spawn_blocking(move || telemetry::remove_old_files(&due)).await;
-        tokio::time::sleep(DAY).await;
+        tokio::time::sleep(LOG_CLEANUP_INTERVAL).await;
     }
 }
 
-/// Serves figures and health, where they are wanted.
-async fn watched(
+/// Serves metrics and health checks if `METRICS_PORT` is set.
+async fn serve_metrics(
     services: Services,
     listener: Option<(Listener, SocketAddr)>,
     connections: ConnectionsConfig,
@@ -307,17 +235,16 @@ async fn watched(
     http::metrics::serve(services, listener, connections, stop.cancelled_owned()).await;
 }
 
-/// Takes a port, a free one for 0; which it is.
-async fn listen(address: SocketAddr, tls: Option<Tls>) -> Result<(Listener, u16), StartError> {
-    let taken = |source| StartError::Listen {
-        address: address.to_string(),
-        source,
+/// Binds a port, any free one for 0, and returns it too.
+async fn listen(address: SocketAddr, tls: Option<Tls>) -> anyhow::Result<(Listener, u16)> {
+    let bind = async || -> io::Result<_> {
+        let listener = Listener::bind(address.ip(), address.port(), tls).await?;
+        let port = listener.port()?;
+        Ok((listener, port))
     };
-    let listener = Listener::bind(address.ip(), address.port(), tls)
+    bind()
         .await
-        .map_err(taken)?;
-    let port = listener.port().map_err(taken)?;
-    Ok((listener, port))
+        .with_context(|| format!("cannot listen on {address}"))
 }
 
 fn http_state(config: Config, services: Services, mailbox: Mailbox) -> HttpState {
