@@ -177,7 +177,7 @@ pub(crate) async fn assemble(config: &Config, clock: Clock) -> anyhow::Result<Co
     if config.database.run_migrations {
         db.migrate_up().await?;
     }
-    let (cache, limiter, queue) = match &config.redis_url {
+    let (cache, limiter, queue) = match &config.redis.url {
         Some(url) => (Cache::redis(url)?, Limiter::redis(url)?, Queue::redis(url)?),
         None => (Cache::None, Limiter::memory(), Queue::memory()),
     };
@@ -193,8 +193,8 @@ pub(crate) async fn assemble(config: &Config, clock: Clock) -> anyhow::Result<Co
         app_url: config.app.url.clone(),
         codes: config.codes.clone(),
         limits: config.limits.clone(),
-        invitation_lifetime: config.invitation_lifetime,
-        data_retention: config.data_retention,
+        invitation_lifetime: config.teams.invitation_lifetime,
+        data_retention: config.database.retention,
         passwords: config.passwords,
         tokens: config.tokens.clone(),
         mail: config.mail.clone(),

@@ -1,13 +1,13 @@
-//! `.env` files, read as people write them: unquoted values may hold spaces, `!` and `{…}`.
+//! `.env` files. Unquoted values may contain spaces, `!` and `{…}`.
 
 use super::Variables;
 use super::reader::Problem;
 
-/// Reads `NAME=value` lines; of a name given twice the last counts.
+/// Reads `NAME=value` lines; the last line of a name counts.
 ///
-/// A ` #` ends an unquoted value. Single quotes keep everything, double quotes know `\n`, `\r`,
-/// `\t`, `\"` and `\\`. Nothing is expanded. A bad line becomes a problem that shows its number
-/// and not its text, which may be a secret.
+/// A ` #` starts a comment after an unquoted value. Text in single quotes is literal; double quotes
+/// support `\n`, `\r`, `\t`, `\"` and `\\`. Nothing is expanded. The problem of an invalid line has
+/// its number but not its text, which may be a secret.
 pub(super) fn parse(text: &str) -> (Variables, Vec<Problem>) {
     let mut variables = Variables::new();
     let mut problems = Vec::new();
@@ -21,11 +21,12 @@ pub(super) fn parse(text: &str) -> (Variables, Vec<Problem>) {
             Ok((name, value)) => {
                 variables.insert(name.to_owned(), value);
             }
-            Err(found) => problems.push(Problem::new(
-                &format!(".env line {}", index + 1),
-                found,
-                "NAME=value, quotes closed, and only a comment after the closing one",
-            )),
+            Err(found) => problems.push(Problem {
+                name: format!(".env line {}", index + 1),
+                found: found.to_owned(),
+                accepted: "NAME=value, with quotes closed and at most a comment after them"
+                    .to_owned(),
+            }),
         }
     }
     (variables, problems)
@@ -41,7 +42,7 @@ fn parse_line(line: &str) -> Result<(&str, String), &'static str> {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !is_name {
-        return Err("something before the `=` that is no name");
+        return Err("text before the `=` that is not a name");
     }
     let value = match value.trim_start().chars().next() {
         Some(quote @ ('\'' | '"')) => quoted(value.trim_start(), quote)?,
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_as_they_are_written() {
+    fn values_are_read_as_written() {
         for (line, expected) in [
             ("A=b", "b"),
             ("A=", ""),
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_and_comments_say_nothing() {
+    fn blank_lines_and_comments_are_ignored() {
         assert_eq!(
             parse("\n  \r\n# A=b\n  # c"),
             (Variables::new(), Vec::new())
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_told_by_its_number_and_not_by_its_text() {
+    fn an_invalid_line_is_reported_by_number_and_without_its_text() {
         for line in [
             "hunter2",
             "=hunter2",

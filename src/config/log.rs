@@ -1,140 +1,182 @@
-//! `LOG_*` and their like: what is logged, and where.
+//! What is logged, and where.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reader::Reader;
-use super::settings::{self, Setting};
-use super::{Environment, OtlpConfig, external};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+use strum::{EnumString, VariantNames};
 
-/// What is logged, and where.
-#[derive(Clone, Debug)]
-pub struct LogConfig {
-    /// `LOG_LEVEL`.
-    pub level: LogLevel,
-    /// `LOG_FORMAT`.
-    pub format: LogFormat,
-    /// `LOG_TO_CONSOLE`.
-    pub console: bool,
-    /// `LOG_FILE`, if `LOG_TO_FILE` is on.
-    pub file: Option<LogFileConfig>,
-    /// `SECURITY_LOG_FILE`, if `ENABLE_SECURITY_LOG` is on.
-    pub security_file: Option<LogFileConfig>,
-    /// `EXTERNAL_LOGGING_CONFIG`, if `EXTERNAL_LOGGING_ENABLED` is on.
-    pub external: Option<OtlpConfig>,
-    /// `MASK_EMAILS_IN_LOGS`.
-    pub mask_emails: Masking,
-    /// `MASK_IP_IN_LOGS`.
-    pub mask_ips: Masking,
-    /// `LOG_REQUEST_ID`.
-    pub request_id: bool,
-}
+use super::reader::Reader;
+use super::settings::{ExternalLogSettings, LogConfig, LogFileSettings};
+
+const OTLP_ACCEPTED: &str = "a JSON object: \"endpoint\" (required; an http:// or https:// URL without \
+    user, query or fragment, such as http://127.0.0.1:4318), \"headers\" (an object of strings), \
+    \"service_name\" (a string), \"traces\" (true or false)";
 
 /// A log file that is rotated by size.
 #[derive(Clone, Debug)]
 pub struct LogFileConfig {
-    /// Where it is.
     pub path: PathBuf,
-    /// `LOG_MAX_BYTES`: it is rotated when it would grow beyond.
+    /// It is rotated before it grows larger.
     pub max_bytes: usize,
-    /// `LOG_BACKUP_COUNT`: how many rotated files are kept.
+    /// The number of rotated files to keep.
     pub backups: usize,
-    /// `LOG_RETENTION_DAYS`: how long they are kept at most.
+    /// How long rotated files are kept at most.
     pub retention: Option<Duration>,
 }
 
-/// `LOG_LEVEL`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "UPPERCASE", ascii_case_insensitive)]
 pub enum LogLevel {
-    /// For developers.
     Debug,
-    /// What happened.
+    #[default]
     Info,
-    /// What may need a look.
     Warning,
-    /// What went wrong.
     Error,
-    /// What stops the service.
     Critical,
 }
 
-/// `LOG_FORMAT`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum LogFormat {
-    /// One bunyan object a line.
+    /// One bunyan object per line.
     Json,
-    /// For people.
+    #[default]
     Text,
 }
 
 /// How personal data appears in logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(ascii_case_insensitive)]
 pub enum Masking {
-    /// As it is.
+    #[default]
+    #[strum(serialize = "false")]
     Off,
     /// Partly hidden.
+    #[strum(serialize = "true")]
     Mask,
-    /// As a keyed hash, which still tells whether two are the same.
+    /// As a keyed hash, the same for the same value.
+    #[strum(serialize = "hash")]
     Hash,
 }
 
-pub(super) fn read(r: &mut Reader, environment: Environment) -> LogConfig {
-    let max_bytes = r.integer(settings::LOG_MAX_BYTES, 1024..=4_000_000_000);
-    let backups = r.integer(settings::LOG_BACKUP_COUNT, 0..=1000);
-    let days = r.read(
-        settings::LOG_RETENTION_DAYS,
-        "a whole number of days from 1 to 3650, or nothing",
-        |text| {
-            let days = text.trim().parse::<u64>().ok();
-            days.filter(|days| (1..=3650).contains(days))
-        },
-    );
-    let retention = days.map(|days| Duration::from_hours(24 * days));
-    let mut file = |switch, path| {
-        let on = r.flag(switch);
-        let path = PathBuf::from(r.line(path)?);
-        on.then_some(LogFileConfig {
-            path,
-            max_bytes,
-            backups,
-            retention,
-        })
-    };
-    let security_file = file(settings::ENABLE_SECURITY_LOG, settings::SECURITY_LOG_FILE);
-    let file = file(settings::LOG_TO_FILE, settings::LOG_FILE);
-    LogConfig {
-        level: r.choice(
-            settings::LOG_LEVEL,
-            [
-                ("DEBUG", LogLevel::Debug),
-                ("INFO", LogLevel::Info),
-                ("WARNING", LogLevel::Warning),
-                ("ERROR", LogLevel::Error),
-                ("CRITICAL", LogLevel::Critical),
-            ],
-        ),
-        format: r.choice(
-            settings::LOG_FORMAT.or(match environment {
-                Environment::Development => "text",
-                Environment::Production => "json",
-            }),
-            [("json", LogFormat::Json), ("text", LogFormat::Text)],
-        ),
-        console: r.flag(settings::LOG_TO_CONSOLE),
-        file,
-        security_file,
-        external: external::read(r),
-        mask_emails: masking(r, settings::MASK_EMAILS_IN_LOGS),
-        mask_ips: masking(r, settings::MASK_IP_IN_LOGS),
-        request_id: r.flag(settings::LOG_REQUEST_ID),
-    }
+/// A collector that accepts OTLP over HTTP.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtlpConfig {
+    /// Without a slash at the end; `/v1/logs` and `/v1/traces` are appended.
+    pub endpoint: String,
+    /// Sent with each request, for example an API key.
+    #[serde(default, deserialize_with = "secrets")]
+    pub headers: BTreeMap<String, SecretString>,
+    #[serde(default = "service_name")]
+    pub service_name: String,
+    /// Whether traces are sent too.
+    #[serde(default = "yes")]
+    pub traces: bool,
 }
 
-fn masking(r: &mut Reader, setting: Setting) -> Masking {
-    let choices = [
-        ("true", Masking::Mask),
-        ("false", Masking::Off),
-        ("hash", Masking::Hash),
-    ];
-    r.choice(setting, choices)
+fn secrets<'de, D: Deserializer<'de>>(
+    headers: D,
+) -> Result<BTreeMap<String, SecretString>, D::Error> {
+    let headers = BTreeMap::<String, String>::deserialize(headers)?;
+    let headers = headers.into_iter();
+    Ok(headers.map(|(name, value)| (name, value.into())).collect())
+}
+
+fn service_name() -> String {
+    "gatelodge".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) fn read(r: &mut Reader) -> LogConfig {
+    let files = LogFileSettings::read(r);
+    let file = |is_enabled: bool, path| {
+        is_enabled.then_some(LogFileConfig {
+            path,
+            max_bytes: files.max_bytes,
+            backups: files.backups,
+            retention: files.retention,
+        })
+    };
+    let security_file = file(files.is_security_enabled, files.security_path);
+    let file = file(files.is_enabled, files.path);
+    let external = external(r);
+    LogConfig::read(r, file, security_file, external)
+}
+
+/// The collector. While it is switched off, its other settings may hold anything.
+fn external(r: &mut Reader) -> Option<OtlpConfig> {
+    let settings = ExternalLogSettings::read(r);
+    if !settings.is_enabled {
+        return None;
+    }
+    if !settings.service.eq_ignore_ascii_case("otlp") {
+        let accepted = "otlp; the agents of Datadog, CloudWatch, Grafana and others accept OTLP \
+                        over HTTP at port 4318: set EXTERNAL_LOGGING_CONFIG to that";
+        let found = format!("{:?}", settings.service);
+        r.refuse("EXTERNAL_LOGGING_SERVICE", found, accepted);
+    }
+    r.require("EXTERNAL_LOGGING_CONFIG", OTLP_ACCEPTED);
+    let config = settings.config?;
+    let otlp = parse_otlp(config.expose_secret());
+    if otlp.is_none() {
+        let found = format!("{} bytes that are not shown", config.expose_secret().len());
+        r.refuse("EXTERNAL_LOGGING_CONFIG", found, OTLP_ACCEPTED);
+    }
+    otlp
+}
+
+fn parse_otlp(text: &str) -> Option<OtlpConfig> {
+    let config: OtlpConfig = serde_json::from_str(text).ok()?;
+    // Errors show the endpoint, so secrets belong into headers.
+    let endpoint = super::urls::web_url(&config.endpoint)?;
+    let is_header = |(name, value): (&String, &SecretString)| {
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        let value = value.expose_secret();
+        !name.is_empty() && name.chars().all(is_token) && !value.contains(char::is_control)
+    };
+    let has_valid_headers = config.headers.iter().all(is_header);
+    has_valid_headers.then_some(OtlpConfig { endpoint, ..config })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_endpoint_is_required() {
+        let least = parse_otlp(r#"{"endpoint": "http://127.0.0.1:4318/"}"#).unwrap();
+        assert_eq!(least.endpoint, "http://127.0.0.1:4318");
+        assert_eq!((&*least.service_name, least.traces), ("gatelodge", true));
+        let all = r#"{"endpoint": "https://otlp.example.com/otlp", "headers": {"api-key": "canary"},
+            "service_name": "accounts", "traces": false}"#;
+        let all = parse_otlp(all).unwrap();
+        assert_eq!(all.endpoint, "https://otlp.example.com/otlp");
+        assert_eq!(all.headers["api-key"].expose_secret(), "canary");
+        assert!(!all.traces && !format!("{all:?}").contains("canary"));
+    }
+
+    #[test]
+    fn unusable_configurations_are_refused() {
+        for text in [
+            "{}",
+            "otlp",
+            r#"{"endpoint": "127.0.0.1:4318"}"#,
+            r#"{"endpoint": "ftp://example.com"}"#,
+            r#"{"endpoint": "http://example.com?key=1"}"#,
+            r#"{"endpoint": "http://user@example.com"}"#,
+            r#"{"endpoint": "http://:canary@example.com"}"#,
+            r#"{"endpoint": "http://example.com", "header": {}}"#,
+            r#"{"endpoint": "http://example.com", "headers": {"a b": "c"}}"#,
+            r#"{"endpoint": "http://example.com", "headers": {"a": "b\nc"}}"#,
+        ] {
+            assert!(parse_otlp(text).is_none(), "{text}");
+        }
+    }
 }

@@ -1,21 +1,15 @@
-//! How mail is sent: from the `EMAIL_*`, `GMAIL_*`, `SENDGRID_*` and `SMTP_*` settings to a list of providers.
+//! The mail providers: what the `EMAIL_SERVICE`, `GMAIL_*`, `SENDGRID_*` and `SMTP_*` settings make
+//! together.
 
 use std::net::IpAddr;
 
 use secrecy::{ExposeSecret, SecretString};
+use strum::{Display, EnumString, IntoStaticStr};
 use url::{Host, Url};
 
-use super::load::{comma_list, flag};
+use super::parser::{MOCK_SENDER, Parser, list, parse_flag};
 use super::reader::Reader;
-use super::settings::{self, Setting};
-use super::{
-    AppConfig, Environment, MailConfig, MailProviderConfig, SendGridConfig, SmtpConfig,
-    SmtpEncryption,
-};
-use crate::domain::email::EmailAddress;
-
-/// The sender if nothing else is known: good enough for mails that nobody receives.
-const MOCK_SENDER: &str = "no-reply@gatelodge.example";
+use super::settings::{MailConfig, MailProviderSettings};
 
 const GMAIL_HOST: &str = "smtp.gmail.com";
 /// For message submission (RFC 6409).
@@ -23,280 +17,249 @@ const SUBMISSION_PORT: u16 = 587;
 /// TLS from the first byte (RFC 8314).
 const IMPLICIT_TLS_PORT: u16 = 465;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Service {
+/// A way to send mail.
+#[derive(Clone, Debug, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum MailProviderConfig {
+    /// Prints the mail on the console and keeps it for the mailbox page.
+    Mock,
+    /// Any SMTP server, Gmail included.
+    Smtp(SmtpConfig),
+    SendGrid(SendGridConfig),
+}
+
+impl MailProviderConfig {
+    /// Its name in settings, logs and outbox rows.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Smtp(smtp) => smtp.name,
+            other => other.into(),
+        }
+    }
+
+    pub fn is_mock(&self) -> bool {
+        matches!(self, Self::Mock)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct SendGridConfig {
+    pub api_key: SecretString,
+    /// `https`, or a loopback host. Without a slash at the end.
+    pub base_url: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct SmtpConfig {
+    /// `gmail` or `smtp`.
+    pub name: &'static str,
+    pub host: String,
+    pub port: u16,
+    /// User name and password.
+    pub credentials: Option<(String, SecretString)>,
+    pub encryption: SmtpEncryption,
+}
+
+impl SmtpConfig {
+    pub fn has_app_password(&self) -> bool {
+        let password = self.credentials.as_ref().map(|(_, password)| password);
+        password.is_some_and(|password| is_app_password(password.expose_secret()))
+    }
+}
+
+#[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+pub enum SmtpEncryption {
+    /// TLS from the first byte (port 465).
+    Implicit,
+    /// STARTTLS, required.
+    StartTls,
+    #[strum(disabled)]
+    None,
+}
+
+/// One of `EMAIL_SERVICE`.
+#[derive(Clone, Copy, Debug, Display, EnumString, PartialEq, Eq)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+pub(super) enum MailService {
     Gmail,
     SendGrid,
     Smtp,
     Mock,
 }
 
-/// Services whose sender nobody can guess, and their names.
-const WITHOUT_SENDER: [(Service, &str); 2] =
-    [(Service::SendGrid, "sendgrid"), (Service::Smtp, "smtp")];
-
-pub(super) fn read(r: &mut Reader, app: &AppConfig) -> MailConfig {
-    let development = app.environment == Environment::Development;
-    let services = services(r);
-    let gmail_user = r.email(settings::GMAIL_USER);
-    let providers = providers(r, &services, gmail_user.as_ref());
-
-    let needs_sender = WITHOUT_SENDER
-        .iter()
-        .find(|(service, _)| services.contains(service));
-    let sender = match &gmail_user {
-        Some(user) => settings::EMAIL_FROM_ADDRESS.or(user.as_str()),
-        None if needs_sender.is_none() => settings::EMAIL_FROM_ADDRESS.or(MOCK_SENDER),
-        None => settings::EMAIL_FROM_ADDRESS,
-    };
-    let from_address = r.email(sender);
-    if let Some((_, name)) = needs_sender
-        && !r.is_set(settings::GMAIL_USER)
-    {
-        let accepted = format!("an e-mail address, because EMAIL_SERVICE has {name}");
-        r.require(settings::EMAIL_FROM_ADDRESS, &accepted);
-    }
-    MailConfig {
-        providers,
-        from_address: from_address
-            .unwrap_or_else(|| EmailAddress::from_canonical(MOCK_SENDER.to_owned())),
-        from_name: r
-            .line(settings::EMAIL_FROM_NAME.or(&app.name))
-            .unwrap_or_default(),
-        timeout: std::time::Duration::from_secs(
-            r.integer(settings::EMAIL_TIMEOUT_SECONDS, 1..=120),
-        ),
-        max_attempts: r.integer(settings::EMAIL_MAX_ATTEMPTS, 1..=50),
-        fallback_to_console: r.flag(settings::EMAIL_FALLBACK_TO_CONSOLE.or(flag(development))),
-        concurrency: r.integer(settings::WORKER_CONCURRENCY, 1..=256),
-    }
+pub(super) fn read(r: &mut Reader) -> MailConfig {
+    let settings = MailProviderSettings::read(r);
+    require_settings(r, &settings.services);
+    let providers = providers(r, settings);
+    MailConfig::read(r, providers)
 }
 
-fn services(r: &mut Reader) -> Vec<Service> {
-    let default = if r.is_set(settings::GMAIL_USER) {
-        "gmail"
-    } else {
-        "mock"
-    };
-    let parse = |text: &str| {
-        let mut services = Vec::new();
-        for name in comma_list(text) {
-            let service = match name.to_ascii_lowercase().as_str() {
-                "gmail" => Service::Gmail,
-                "sendgrid" => Service::SendGrid,
-                "smtp" => Service::Smtp,
-                "mock" => Service::Mock,
-                _ => return None,
-            };
-            if services.contains(&service) {
-                return None;
+fn require_settings(r: &mut Reader, services: &[MailService]) {
+    let sender = ("EMAIL_FROM_ADDRESS", "an email address");
+    for service in services {
+        let required = match service {
+            MailService::Gmail => &[
+                ("GMAIL_USER", "a Gmail address"),
+                ("GMAIL_APP_PASSWORD", "an app password"),
+            ][..],
+            MailService::SendGrid => &[("SENDGRID_API_KEY", "an API key"), sender],
+            MailService::Smtp => &[("SMTP_HOST", "a host name"), sender],
+            MailService::Mock => &[],
+        };
+        for (name, accepted) in required {
+            if (*name, *accepted) != sender || !r.is_set("GMAIL_USER") {
+                let accepted = format!("{accepted}, because EMAIL_SERVICE has {service}");
+                r.require(name, accepted);
             }
-            services.push(service);
         }
-        (!services.is_empty()).then_some(services)
-    };
-    r.read(
-        settings::EMAIL_SERVICE.or(default),
-        "gmail, sendgrid, smtp or mock, or a comma list of them, each once",
-        parse,
-    )
-    .unwrap_or_default()
+    }
+    for (name, other, accepted) in [
+        ("SMTP_PASSWORD", "SMTP_USERNAME", "a password"),
+        ("SMTP_USERNAME", "SMTP_PASSWORD", "a user name"),
+    ] {
+        if r.is_set(other) {
+            r.require(name, format!("{accepted}, because {other} is set"));
+        }
+    }
 }
 
-fn providers(
-    r: &mut Reader,
-    services: &[Service],
-    gmail_user: Option<&EmailAddress>,
-) -> Vec<MailProviderConfig> {
-    let uses_gmail = services.contains(&Service::Gmail);
-    let uses_smtp = services.contains(&Service::Smtp);
-    if uses_gmail {
-        r.require(
-            settings::GMAIL_USER,
-            "a Gmail address, because EMAIL_SERVICE has gmail",
-        );
-        r.require(
-            settings::GMAIL_APP_PASSWORD,
-            "an app password, because EMAIL_SERVICE has gmail",
-        );
-    }
-    if uses_smtp {
-        r.require(
-            settings::SMTP_HOST,
-            "a host name, because EMAIL_SERVICE has smtp",
-        );
-    }
-
-    if services.contains(&Service::SendGrid) {
-        r.require(
-            settings::SENDGRID_API_KEY,
-            "an API key, because EMAIL_SERVICE has sendgrid",
-        );
-    }
-
-    let sendgrid = sendgrid(r);
-    let gmail_password = gmail_password(r);
-    let server = if uses_gmail && !uses_smtp {
-        smtp_server(r, settings::SMTP_HOST.or(GMAIL_HOST))
-    } else {
-        smtp_server(r, settings::SMTP_HOST)
+fn providers(r: &mut Reader, settings: MailProviderSettings) -> Vec<MailProviderConfig> {
+    let services = settings.services;
+    let uses_smtp = services.contains(&MailService::Smtp);
+    let by_port = match settings.smtp_port {
+        IMPLICIT_TLS_PORT => SmtpEncryption::Implicit,
+        _ => SmtpEncryption::StartTls,
     };
-    let in_clear = server.encryption == SmtpEncryption::None && !is_loopback(&server.host);
-    if in_clear && (uses_gmail || uses_smtp) {
+    let server = SmtpConfig {
+        name: "smtp",
+        host: settings.smtp_host,
+        port: settings.smtp_port,
+        credentials: settings.smtp_username.zip(settings.smtp_password),
+        encryption: settings.smtp_encryption.unwrap_or(by_port),
+    };
+    if server.encryption == SmtpEncryption::None
+        && !is_loopback(&server.host)
+        && (uses_smtp || services.contains(&MailService::Gmail))
+    {
         r.warnings.push(format!(
-            "SMTP_USE_TLS is false: mails and the password cross the network to {} in the clear",
+            "SMTP_USE_TLS is false: mails and the password are sent to {} in plain text",
             server.host
         ));
     }
-    // With both, SMTP_* are about the other server.
-    let gmail_server = if uses_smtp {
-        SmtpConfig {
-            host: GMAIL_HOST.to_owned(),
-            port: SUBMISSION_PORT,
-            encryption: SmtpEncryption::StartTls,
-            ..server.clone()
+    let gmail_user = settings.gmail_user.map(|user| user.as_str().to_owned());
+    let gmail_password = settings.gmail_password.map(|password| {
+        let password: String = password.expose_secret().split_whitespace().collect();
+        if !is_app_password(&password) {
+            r.warnings.push(
+                "GMAIL_APP_PASSWORD is not an app password, which has 16 letters: Gmail will \
+                 refuse it (create one at https://myaccount.google.com/apppasswords)"
+                    .to_owned(),
+            );
         }
-    } else {
-        server.clone()
-    };
-    let gmail = SmtpConfig {
+        SecretString::from(password)
+    });
+    let mut gmail = SmtpConfig {
         name: "gmail",
-        credentials: gmail_user
-            .map(|user| user.as_str().to_owned())
-            .zip(gmail_password),
-        ..gmail_server
+        credentials: gmail_user.zip(gmail_password),
+        ..server.clone()
     };
-    let provider = |service: &Service| match service {
-        Service::Gmail => MailProviderConfig::Smtp(gmail.clone()),
-        Service::SendGrid => MailProviderConfig::SendGrid(sendgrid.clone()),
-        Service::Smtp => MailProviderConfig::Smtp(server.clone()),
-        Service::Mock => MailProviderConfig::Mock,
+    // If both are used, the SMTP settings are about the other server.
+    if uses_smtp {
+        GMAIL_HOST.clone_into(&mut gmail.host);
+        gmail.port = SUBMISSION_PORT;
+        gmail.encryption = SmtpEncryption::StartTls;
+    }
+    let api_key = settings.sendgrid_api_key.unwrap_or_default();
+    let api_key = api_key.expose_secret().trim();
+    if !api_key.is_empty() && !api_key.starts_with("SG.") {
+        r.warnings
+            .push("SENDGRID_API_KEY is not a SendGrid key, which starts with SG.".to_owned());
+    }
+    let sendgrid = SendGridConfig {
+        api_key: api_key.into(),
+        base_url: settings.sendgrid_base_url,
+    };
+    let provider = |service: &MailService| match service {
+        MailService::Gmail => MailProviderConfig::Smtp(gmail.clone()),
+        MailService::SendGrid => MailProviderConfig::SendGrid(sendgrid.clone()),
+        MailService::Smtp => MailProviderConfig::Smtp(server.clone()),
+        MailService::Mock => MailProviderConfig::Mock,
     };
     services.iter().map(provider).collect()
 }
 
-/// What the `SENDGRID_*` settings say.
-fn sendgrid(r: &mut Reader) -> SendGridConfig {
-    let is_key =
-        |key: &str| !key.trim().is_empty() && key.trim().bytes().all(|b| b.is_ascii_graphic());
-    let api_key = r.secret(
-        settings::SENDGRID_API_KEY,
-        "an API key, which has no spaces",
-        is_key,
-    );
-    let api_key = api_key.unwrap_or_default();
-    let trimmed = api_key.expose_secret().trim();
-    if !trimmed.is_empty() && !trimmed.starts_with("SG.") {
-        r.warnings
-            .push("SENDGRID_API_KEY cannot be a key of SendGrid, which begins with SG.".to_owned());
-    }
-    let base_url = r.read(
-        settings::SENDGRID_BASE_URL,
-        "an https:// URL without user, path, query or fragment (http:// for this machine only)",
-        base_url,
-    );
-    SendGridConfig {
-        api_key: trimmed.into(),
-        base_url: base_url.unwrap_or_default(),
-    }
+pub(super) fn services() -> Parser<Vec<MailService>> {
+    let names = list("", |name| name.parse().ok());
+    let accepted = "gmail, sendgrid, smtp or mock, or a comma-separated list of them, each once";
+    Parser::new(accepted, Vec::new(), move |text| {
+        let services: Vec<MailService> = (names.parse)(text)?;
+        let is_first = |(place, service)| !services[..place].contains(service);
+        let is_valid = !services.is_empty() && services.iter().enumerate().all(is_first);
+        is_valid.then_some(services)
+    })
 }
 
-/// A URL that the key may be sent to.
-fn base_url(text: &str) -> Option<String> {
-    let url = Url::parse(text.trim()).ok()?;
-    let host = url.host_str()?.trim_matches(['[', ']']);
-    let is_bare = url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    let is_safe = match url.scheme() {
-        "https" => true,
-        "http" => is_loopback(host),
-        _ => false,
-    };
-    (is_bare && is_safe).then(|| url.as_str().trim_end_matches('/').to_owned())
+/// The default of `SMTP_HOST`.
+pub(super) fn default_host(r: &Reader) -> String {
+    let services = r.value("EMAIL_SERVICE").unwrap_or_default().to_lowercase();
+    let only_gmail = services.contains("gmail") && !services.contains("smtp");
+    if only_gmail { GMAIL_HOST } else { "" }.to_owned()
 }
 
-/// What the `SMTP_*` settings say.
-fn smtp_server(r: &mut Reader, host_setting: Setting) -> SmtpConfig {
-    let host = r.read(
-        host_setting,
-        "a host name or an IP address, without a port",
-        host,
-    );
-    let port = r.integer(settings::SMTP_PORT, 1..=u16::MAX);
-    SmtpConfig {
-        name: "smtp",
-        host: host.unwrap_or_default(),
-        port,
-        credentials: smtp_credentials(r),
-        encryption: smtp_encryption(r, port),
-    }
+/// The default of `EMAIL_FROM_ADDRESS`.
+pub(super) fn default_sender(r: &Reader) -> String {
+    r.value("GMAIL_USER").unwrap_or(MOCK_SENDER).to_owned()
 }
 
-/// `true` goes by the port; the other words are for servers on ports of their own.
-fn smtp_encryption(r: &mut Reader, port: u16) -> SmtpEncryption {
-    let by_port = match port {
-        IMPLICIT_TLS_PORT => SmtpEncryption::Implicit,
-        _ => SmtpEncryption::StartTls,
-    };
-    let parse = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Some(by_port),
-        "false" | "0" | "no" | "off" => Some(SmtpEncryption::None),
-        "starttls" => Some(SmtpEncryption::StartTls),
-        "implicit" => Some(SmtpEncryption::Implicit),
-        _ => None,
-    };
-    r.read(
-        settings::SMTP_USE_TLS,
-        "true, false, starttls or implicit",
-        parse,
-    )
-    .unwrap_or(by_port)
+/// The encryption, unless it depends on the port.
+pub(super) fn encryption() -> Parser<Option<SmtpEncryption>> {
+    let accepted = "true, false, starttls or implicit";
+    Parser::new(accepted, None, |text| match parse_flag(text) {
+        Some(true) => Some(None),
+        Some(false) => Some(Some(SmtpEncryption::None)),
+        None => text.trim().parse().ok().map(Some),
+    })
 }
 
-/// The app password without the spaces that Google shows it with.
-fn gmail_password(r: &mut Reader) -> Option<SecretString> {
-    let password = r.secret(settings::GMAIL_APP_PASSWORD, "an app password", |_| true)?;
-    let password: String = password.expose_secret().split_whitespace().collect();
-    if !is_app_password(&password) {
-        r.warnings.push(
-            "GMAIL_APP_PASSWORD cannot be an app password, which has 16 letters: Gmail will refuse \
-             it (make one at https://myaccount.google.com/apppasswords)"
-                .to_owned(),
-        );
-    }
-    Some(password.into())
+pub(super) fn is_api_key(key: &str) -> bool {
+    key.trim().bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Whether it looks like what Google hands out: 16 letters.
-pub(super) fn is_app_password(password: &str) -> bool {
+/// Whether it looks like what Google generates: 16 letters.
+fn is_app_password(password: &str) -> bool {
     password.len() == 16 && password.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
-fn smtp_credentials(r: &mut Reader) -> Option<(String, SecretString)> {
-    let username = r.line(settings::SMTP_USERNAME);
-    let password = r.secret(settings::SMTP_PASSWORD, "a password", |_| true);
-    if r.is_set(settings::SMTP_USERNAME) {
-        r.require(
-            settings::SMTP_PASSWORD,
-            "a password, because SMTP_USERNAME is set",
-        );
-    }
-    if r.is_set(settings::SMTP_PASSWORD) {
-        r.require(
-            settings::SMTP_USERNAME,
-            "a name, because SMTP_PASSWORD is set",
-        );
-    }
-    username.zip(password)
+/// A URL to which the API key can be sent.
+pub(super) fn base_url() -> Parser<String> {
+    let accepted =
+        "an https:// URL without user, path, query or fragment (http:// for this machine only)";
+    Parser::new(accepted, String::new(), |text| {
+        let url = Url::parse(text.trim()).ok()?;
+        let host = url.host_str()?.trim_matches(['[', ']']);
+        let is_bare = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        let is_safe = match url.scheme() {
+            "https" => true,
+            "http" => is_loopback(host),
+            _ => false,
+        };
+        (is_bare && is_safe).then(|| url.as_str().trim_end_matches('/').to_owned())
+    })
 }
 
-fn host(text: &str) -> Option<String> {
-    let host = text.trim();
-    let valid = host.parse::<IpAddr>().is_ok() || Host::parse(host).is_ok();
-    valid.then(|| host.to_owned())
+pub(super) fn host() -> Parser<String> {
+    let accepted = "a host name or an IP address, without a port";
+    Parser::new(accepted, String::new(), |text| {
+        let host = text.trim();
+        let is_valid =
+            host.is_empty() || host.parse::<IpAddr>().is_ok() || Host::parse(host).is_ok();
+        is_valid.then(|| host.to_owned())
+    })
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -1,37 +1,23 @@
-//! Reads settings one by one and remembers everything that is wrong, so that it is told at once.
+//! Reads settings one by one and collects every problem, so that all are reported at once.
 
 use std::fmt;
 use std::fs;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use secrecy::SecretString;
 use serde::Serialize;
 
-use super::settings::Setting;
-use super::{Config, Loaded, Variables};
-use crate::domain::email::EmailAddress;
+use super::Variables;
+use super::parser::Parser;
 
-/// One reason not to start.
+/// Why a setting cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The variable, or the line of `.env`.
     pub name: String,
-    /// What is there; never a secret.
+    /// The value; never a secret.
     pub found: String,
-    /// What would do.
+    /// The values that are accepted.
     pub accepted: String,
-}
-
-impl Problem {
-    pub(super) fn new(name: &str, found: impl Into<String>, accepted: impl Into<String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            found: found.into(),
-            accepted: accepted.into(),
-        }
-    }
 }
 
 impl fmt::Display for Problem {
@@ -45,31 +31,50 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every reason not to start; formatted as one line each. Never empty.
+/// All problems, one per line when formatted. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Problems(pub Vec<Problem>);
 
-/// What holds for one setting, for `gatelodge config check`.
+/// The value of a setting, for `gatelodge config check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EffectiveSetting {
-    /// The variable.
     pub name: &'static str,
-    /// Its text; `(set)` for a secret that is set, `None` if there is no value at all.
+    /// `(set)` for a secret that is set, `None` if there is no value.
     pub value: Option<String>,
     /// Whether it was set, rather than left to its default.
     pub set: bool,
 }
 
-/// Reads settings. A value that cannot be read is a problem, which stops the start in the end;
-/// until then something valid stands in for it, so that the settings after it are read too.
+/// The default of a setting; empty if it has none.
+pub(super) enum DefaultValue {
+    Text(&'static str),
+    PerEnvironment {
+        development: &'static str,
+        production: &'static str,
+    },
+    /// Depends on settings that are read before.
+    Derived {
+        description: &'static str,
+        derive: fn(&Reader) -> String,
+    },
+}
+
+impl From<&'static str> for DefaultValue {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// Reads settings. A refused value is recorded as a problem and replaced, so that the settings that
+/// depend on it are checked too.
 pub(super) struct Reader<'v> {
     pub(super) variables: &'v Variables,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
     pub(super) notes: Vec<String>,
-    secret_files: Vec<PathBuf>,
-    effective: Vec<EffectiveSetting>,
+    pub(super) secret_files: Vec<PathBuf>,
+    pub(super) effective: Vec<EffectiveSetting>,
 }
 
 impl<'v> Reader<'v> {
@@ -84,159 +89,103 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// The end of reading.
-    pub(super) fn finish(self, config: Config) -> Result<Loaded, Problems> {
-        if !self.problems.is_empty() {
-            return Err(Problems(self.problems));
+    pub(super) fn read<T>(
+        &mut self,
+        name: &'static str,
+        default: impl Into<DefaultValue>,
+        parser: Parser<T>,
+    ) -> T {
+        let own = self.own_value(name, parser.is_secret);
+        let set = own.is_some();
+        let text = own.unwrap_or_else(|| self.default_text(default.into()));
+        let value = (parser.parse)(&text);
+        if value.is_none() {
+            let found = match &*text {
+                "" => "nothing".to_owned(),
+                _ if parser.is_secret => format!("{} bytes that are not shown", text.len()),
+                text => format!("{text:?}"),
+            };
+            self.refuse(name, found, parser.accepted);
         }
-        Ok(Loaded {
-            config,
-            warnings: self.warnings,
-            notes: self.notes,
-            secret_files: self.secret_files,
-            effective: self.effective,
-        })
+        let shown = if set && parser.is_secret {
+            "(set)".to_owned()
+        } else {
+            text
+        };
+        self.effective.push(EffectiveSetting {
+            name,
+            value: (value.is_some() && !shown.is_empty()).then_some(shown),
+            set,
+        });
+        value.unwrap_or(parser.fallback)
     }
 
-    /// Whether the setting has a value of its own, readable or not.
-    pub(super) fn is_set(&self, setting: Setting) -> bool {
-        let twin = setting.file_twin();
-        self.variable(setting.name).is_some() || twin.is_some_and(|t| self.variable(&t).is_some())
+    fn default_text(&self, default: DefaultValue) -> String {
+        match default {
+            DefaultValue::Text(text) => text.to_owned(),
+            DefaultValue::PerEnvironment { production, .. } if self.is_production() => {
+                production.to_owned()
+            }
+            DefaultValue::PerEnvironment { development, .. } => development.to_owned(),
+            DefaultValue::Derived { derive, .. } => derive(self),
+        }
+    }
+
+    /// The text of a setting that was read before and accepted.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let setting = self.effective.iter().find(|setting| setting.name == name)?;
+        setting.value.as_deref()
+    }
+
+    pub(super) fn is_production(&self) -> bool {
+        let environment = self.value("APP_ENV").unwrap_or_default();
+        environment.trim().eq_ignore_ascii_case("production")
+    }
+
+    /// Whether the setting has a value of its own, valid or not.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.variable(name).is_some() || self.variable(&file_variable(name)).is_some()
     }
 
     /// Makes it a problem if the setting is not set.
-    pub(super) fn require(&mut self, setting: Setting, accepted: &str) {
-        if !self.is_set(setting) {
-            self.refuse(setting, "nothing", accepted);
+    pub(super) fn require(&mut self, name: &str, accepted: impl Into<String>) {
+        if !self.is_set(name) {
+            self.refuse(name, "nothing", accepted);
         }
     }
 
+    /// Records a problem, unless the setting has one already.
     pub(super) fn refuse(
         &mut self,
-        setting: Setting,
+        name: &str,
         found: impl Into<String>,
         accepted: impl Into<String>,
     ) {
-        self.problems
-            .push(Problem::new(setting.name, found, accepted));
-    }
-
-    /// Reads with `parse`; its `None` is a problem. Gives `None` if there is no value, or a
-    /// problem with it.
-    pub(super) fn read<T>(
-        &mut self,
-        setting: Setting,
-        accepted: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let text = self.text(setting)?;
-        let value = parse(&text);
-        if value.is_none() {
-            let found = if setting.secret {
-                format!("{} bytes that are not shown", text.len())
-            } else {
-                format!("{text:?}")
-            };
-            self.refuse(setting, found, accepted);
+        if self.problems.iter().all(|problem| problem.name != name) {
+            self.problems.push(Problem {
+                name: name.to_owned(),
+                found: found.into(),
+                accepted: accepted.into(),
+            });
         }
-        value
     }
 
-    /// Text of one line.
-    pub(super) fn line(&mut self, setting: Setting) -> Option<String> {
-        self.read(setting, "one line of text", |text| {
-            let text = text.trim();
-            (!text.contains(char::is_control)).then(|| text.to_owned())
-        })
-    }
-
-    pub(super) fn secret(
-        &mut self,
-        setting: Setting,
-        accepted: &str,
-        is_valid: impl FnOnce(&str) -> bool,
-    ) -> Option<SecretString> {
-        self.read(setting, accepted, |text| {
-            is_valid(text).then(|| SecretString::from(text))
-        })
-    }
-
-    pub(super) fn email(&mut self, setting: Setting) -> Option<EmailAddress> {
-        self.read(setting, "an e-mail address", |text| {
-            EmailAddress::parse(text).ok()
-        })
-    }
-
-    pub(super) fn flag(&mut self, setting: Setting) -> bool {
-        let parse = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => Some(true),
-            "false" | "0" | "no" | "off" => Some(false),
-            _ => None,
-        };
-        self.read(setting, "true or false", parse)
-            .unwrap_or_default()
-    }
-
-    pub(super) fn integer<T>(&mut self, setting: Setting, range: RangeInclusive<T>) -> T
-    where
-        T: FromStr + PartialOrd + fmt::Display + Copy,
-    {
-        let accepted = format!("a whole number from {} to {}", range.start(), range.end());
-        let parse = |text: &str| text.trim().parse().ok().filter(|n| range.contains(n));
-        self.read(setting, &accepted, parse)
-            .unwrap_or(*range.start())
-    }
-
-    /// One of several names, in any case.
-    pub(super) fn choice<T: Copy, const N: usize>(
-        &mut self,
-        setting: Setting,
-        choices: [(&str, T); N],
-    ) -> T {
-        let accepted = choices.map(|(name, _)| name).join(" or ");
-        let parse = |text: &str| {
-            let found = choices
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(text.trim()));
-            found.map(|(_, value)| *value)
-        };
-        self.read(setting, &accepted, parse).unwrap_or(choices[0].1)
-    }
-
-    /// The text that holds for a setting, as it is: its own, or the default.
-    pub(super) fn text(&mut self, setting: Setting) -> Option<String> {
-        let own = self.own_value(setting);
-        let set = own.is_some();
-        let value = own.or_else(|| setting.default.map(ToOwned::to_owned));
-        self.effective.push(EffectiveSetting {
-            name: setting.name,
-            value: if set && setting.secret {
-                Some("(set)".to_owned())
-            } else {
-                value.clone()
-            },
-            set,
-        });
-        value
-    }
-
-    fn own_value(&mut self, setting: Setting) -> Option<String> {
-        let value = self.variable(setting.name).map(ToOwned::to_owned);
-        let Some(twin) = setting.file_twin() else {
-            return value;
-        };
-        let Some(path) = self.variable(&twin) else {
+    fn own_value(&mut self, name: &str, is_secret: bool) -> Option<String> {
+        let value = self.variable(name).map(ToOwned::to_owned);
+        let file_variable = file_variable(name);
+        let Some(path) = self.variable(&file_variable).filter(|_| is_secret) else {
             return value;
         };
         self.secret_files.push(PathBuf::from(path));
         let found = match fs::read_to_string(path) {
-            _ if value.is_some() => format!("{} as well", setting.name),
+            _ if value.is_some() => format!("{name} as well"),
             Ok(text) if text.trim().is_empty() => format!("nothing in {path:?}"),
             Ok(text) => return Some(text.trim_end_matches(['\r', '\n']).to_owned()),
             Err(error) => format!("{path:?}, which cannot be read ({error})"),
         };
-        let accepted = "one of the two, or a readable file that holds the secret";
-        self.problems.push(Problem::new(&twin, found, accepted));
+        let accepted = "a readable file that contains the secret, or the secret itself in the \
+                        other variable";
+        self.refuse(&file_variable, found, accepted);
         None
     }
 
@@ -245,4 +194,9 @@ impl<'v> Reader<'v> {
         let text = self.variables.get(name)?;
         (!text.trim().is_empty()).then_some(text)
     }
+}
+
+/// The variable that names a file to read a secret from.
+pub(super) fn file_variable(name: &str) -> String {
+    format!("{name}_FILE")
 }

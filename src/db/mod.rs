@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use self::deadline::{Bounded, bounded, is_at_rest};
-use crate::config::{DatabaseConfig, make_private_folder};
+use crate::config::{DatabaseConfig, create_private_folder};
 pub use sea_orm::ConnectionTrait as Executor;
 
 mod check;
@@ -95,7 +95,7 @@ impl Db {
         let file = config.sqlite_file();
         let in_memory = url.starts_with("sqlite:") && file.is_none();
         if let Some(folder) = file.and_then(Path::parent) {
-            make_private_folder(folder).map_err(|error| {
+            create_private_folder(folder).map_err(|error| {
                 DbErr::Custom(format!("cannot make {}: {error}", folder.display()))
             })?;
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::Duration;
 use serde::Serialize;
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::clock::Timestamp;
 use super::email::EmailAddress;
@@ -29,8 +29,10 @@ pub enum Purpose {
     PasswordReset,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum CodeType {
+    #[default]
     Numeric,
     /// Digits and capital letters that are hard to confuse; case is ignored.
     Alphanumeric,

@@ -41,8 +41,8 @@ impl ServerInfo {
         Self {
             app_name: app.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
-            code_length: u32::try_from(codes.format.length).unwrap_or(u32::MAX),
-            code_type: code::CodeType::into(codes.format.code_type),
+            code_length: u32::try_from(codes.length).unwrap_or(u32::MAX),
+            code_type: code::CodeType::into(codes.code_type),
             code_expiration_minutes: codes.lifetime.num_minutes(),
             password_min_length: u32::try_from(services.passwords().rule.min_chars)
                 .unwrap_or(u32::MAX),

@@ -112,7 +112,7 @@ impl Services {
         outbox::insert(tx, &mail).await?;
         let challenge = CodeChallenge {
             email: code.email,
-            code_length: self.0.codes.format.length,
+            code_length: self.0.codes.length,
             expires_at: code.expires_at,
         };
         Ok((challenge, mail.id))
@@ -210,7 +210,7 @@ impl Services {
             self.record_signal(ctx, Signal::WrongCode, submission.email);
             return submission.refuse(ctx, Reason::TooManyAttempts, tried);
         }
-        let Some(answer) = self.0.codes.format.parse(submission.answer) else {
+        let Some(answer) = self.0.codes.format().parse(submission.answer) else {
             ctx.emit(event::InvalidCodeFormat {
                 email: submission.email,
                 purpose: submission.purpose.into(),
@@ -224,7 +224,7 @@ impl Services {
             self.record_signal(ctx, Signal::WrongCode, submission.email);
             return submission.refuse(ctx, Reason::TooManyAttempts, Some((max, max)));
         }
-        if !self.0.keys.is_code(&code, self.0.codes.format, &answer) {
+        if !self.0.keys.is_code(&code, self.0.codes.format(), &answer) {
             self.record_signal(ctx, Signal::WrongCode, submission.email);
             // Read again, because of concurrent answers.
             let code = codes::find(&self.0.db, code.id).await?;

@@ -225,7 +225,7 @@ impl Services {
         let is_link = code.purpose == Purpose::PasswordReset;
         let token = is_link.then(|| self.0.keys.reset_token(code.id));
         Ok(Worth::Secret {
-            code: (!is_link).then(|| self.0.keys.code(&code, self.0.codes.format)),
+            code: (!is_link).then(|| self.0.keys.code(&code, self.0.codes.format())),
             link: token.map(|token| self.link("reset-password", &token)),
             expiry_minutes: code.lifetime().num_minutes(),
             expires_at: code.expires_at,

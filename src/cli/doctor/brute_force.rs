@@ -11,7 +11,7 @@ const FAIL_ABOVE: f64 = 1.0 / 100.0;
 
 pub(super) fn check(config: &Config) -> Finding {
     let (codes, limits) = (&config.codes, &config.limits);
-    let chance = 1.0 / codes.format.possible();
+    let chance = 1.0 / codes.format().possible();
     let attempts_per_code = f64::from(codes.max_attempts);
     let per_account = f64::from(limits.code_requests_per_hour) * attempts_per_code;
     let per_network = (f64::from(limits.code_requests_per_hour_per_ip) * attempts_per_code)

@@ -165,7 +165,7 @@ async fn overdue_mails(db: &Db) -> Finding {
 }
 
 pub(super) async fn check_redis(config: &Config) -> Vec<Finding> {
-    let Some(url) = &config.redis_url else {
+    let Some(url) = &config.redis.url else {
         let found = "REDIS_URL is not set: each process has its own queue, cache and limits";
         return vec![Finding::skipped(REDIS, found)];
     };

@@ -177,7 +177,7 @@ fn what_cannot_be_a_key_of_sendgrid_is_told() {
     };
     let warnings = loaded(&with_key("a-canary-key")).warnings;
     assert!(
-        warnings[0].starts_with("SENDGRID_API_KEY cannot be"),
+        warnings[0].starts_with("SENDGRID_API_KEY is not a SendGrid key"),
         "{warnings:?}"
     );
     let told = problems(&with_key("a canary key"));

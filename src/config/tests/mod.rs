@@ -4,6 +4,8 @@ mod mail;
 mod production;
 mod secrets;
 
+use chrono::Duration;
+
 use super::*;
 use crate::domain::code::CodeType;
 
@@ -52,7 +54,7 @@ fn with_nothing_set_development_works() {
     assert_eq!(config.app.url, "http://localhost:8000");
     assert_eq!(config.http.cors_allowed_origins, ["http://localhost:8000"]);
     assert!(config.http.graphiql && config.http.introspection);
-    assert!(config.redis_url.is_none());
+    assert!(config.redis.url.is_none());
     assert_eq!(config.codes.lifetime, Duration::minutes(15));
     assert_eq!(config.tokens.issuer, "http://localhost:8000");
     assert_eq!(config.tokens.audience, "Gatelodge");
@@ -122,7 +124,7 @@ fn all_problems_are_told_at_once_with_what_would_do() {
             r#"CODE_TYPE: found "roman"; accepted: numeric or alphanumeric"#,
             r#"HOST: found "everywhere"; accepted: an IP address"#,
             r#"RUN_MIGRATIONS: found "maybe"; accepted: true or false"#,
-            r#"SUPPORT_EMAIL: found "nobody"; accepted: an e-mail address"#,
+            r#"SUPPORT_EMAIL: found "nobody"; accepted: an email address"#,
         ]
     );
 }
@@ -195,8 +197,8 @@ fn values_are_read_kindly() {
         ("LOG_TO_FILE", "off"),
     ]);
     assert_eq!(config.app.url, "https://example.com/app");
-    assert_eq!(config.codes.format.length, 8);
-    assert_eq!(config.codes.format.code_type, CodeType::Alphanumeric);
+    assert_eq!(config.codes.length, 8);
+    assert_eq!(config.codes.code_type, CodeType::Alphanumeric);
     assert!(!config.http.graphiql);
     assert_eq!(config.log.level, LogLevel::Warning);
     assert_eq!(config.log.mask_ips, Masking::Hash);
@@ -216,8 +218,8 @@ fn an_application_below_a_path_has_an_origin_without_it() {
 #[test]
 fn an_empty_value_counts_as_not_set() {
     let config = config(&[("REDIS_URL", ""), ("CODE_LENGTH", " "), ("GMAIL_USER", "")]);
-    assert!(config.redis_url.is_none());
-    assert_eq!(config.codes.format.length, 6);
+    assert!(config.redis.url.is_none());
+    assert_eq!(config.codes.length, 6);
     assert!(matches!(
         config.mail.providers[..],
         [MailProviderConfig::Mock]

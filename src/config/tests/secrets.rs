@@ -68,7 +68,7 @@ fn a_secret_can_be_read_from_a_file() {
             "JWT_SECRET_KEY" => Some(config.tokens.secret_key),
             "JWT_SECRET_KEY_PREVIOUS" => config.tokens.secret_key_previous,
             "DATABASE_URL" => Some(config.database.url),
-            "REDIS_URL" => config.redis_url,
+            "REDIS_URL" => config.redis.url,
             _ => login(&config),
         };
         assert_eq!(read.unwrap().expose_secret(), secret, "{name}");

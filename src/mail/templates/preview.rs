@@ -19,14 +19,14 @@ fn sample(kind: MailKind, config: &Config) -> MailContext {
     let carries = kind.carries();
     let lifetime = match kind {
         MailKind::PasswordReset => config.passwords.reset_lifetime,
-        MailKind::TeamInvitation => config.invitation_lifetime,
+        MailKind::TeamInvitation => config.teams.invitation_lifetime,
         _ => config.codes.lifetime,
     };
     let path = match kind {
         MailKind::TeamInvitation => "accept-invitation",
         _ => "reset-password",
     };
-    let code = || -> Code { config.codes.format.encode(SAMPLE) };
+    let code = || -> Code { config.codes.format().encode(SAMPLE) };
     let is_of_team = matches!(kind, MailKind::TeamInvitation | MailKind::TeamAdded);
     let is_two_things = matches!(kind, MailKind::EmailChanged | MailKind::PasswordChanged);
     let text = |is_had: bool, text: &str| is_had.then(|| text.to_owned());

@@ -40,7 +40,7 @@ impl Deployment {
         );
         let found = codes::find_newest(&db, purpose, &email).await.unwrap();
         db.close().await.unwrap();
-        let code = Keys::new(&config.tokens).code(&found.unwrap(), config.codes.format);
+        let code = Keys::new(&config.tokens).code(&found.unwrap(), config.codes.format());
         code.expose().to_owned()
     }
 
