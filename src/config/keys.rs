@@ -15,10 +15,11 @@ use super::reader::Reader;
 const MIN_BYTES: usize = 32;
 
 /// Published in documentation.
-const EXAMPLES: [&str; 3] = [
+const EXAMPLES: [&str; 4] = [
     "your-super-secret-key-min-32-characters",
     "development-only-and-known-to-everybody",
     "the-same-for-all-of-them-and-32-characters-at-least",
+    "the-same-for-all-processes-and-at-least-32-characters",
 ];
 
 pub(super) const ACCEPTED: &str =
