@@ -1,7 +1,7 @@
 //! Time as an input: the one place that reads the system clock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
@@ -12,13 +12,14 @@ pub type Timestamp = DateTime<Utc>;
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Arc<State>);
 
-/// In milliseconds.
+/// Durations are in milliseconds.
 #[derive(Debug, Default)]
 struct State {
     offset: AtomicI64,
     /// How wrong the system clock is, for tests.
     error: i64,
     database_ahead: AtomicI64,
+    frozen_at: OnceLock<Timestamp>,
 }
 
 impl Clock {
@@ -31,7 +32,9 @@ impl Clock {
     }
 
     pub fn now(&self) -> Timestamp {
-        self.system() + Duration::milliseconds(self.0.offset.load(Relaxed))
+        let frozen = self.0.frozen_at.get().copied();
+        let now = frozen.unwrap_or_else(|| self.system());
+        now + Duration::milliseconds(self.0.offset.load(Relaxed))
     }
 
     /// The time by the database's clock, which all processes share, as last compared.
@@ -50,6 +53,12 @@ impl Clock {
     /// Moves this clock and all its clones forward.
     pub fn advance(&self, by: Duration) {
         self.0.offset.fetch_add(by.num_milliseconds(), Relaxed);
+    }
+
+    /// Stops this clock and all its clones at a whole second: from now on, only
+    /// [`advance`](Self::advance) moves them.
+    pub fn freeze(&self) {
+        let _ = self.0.frozen_at.set(self.system().trunc_subsecs(0));
     }
 
     #[expect(

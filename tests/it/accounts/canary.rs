@@ -39,8 +39,9 @@ on_both_deployments! {
     async fn no_password_and_no_link_is_kept_anywhere(deployment: Deployment) {
         let format = if deployment.redis.is_some() { "json" } else { "text" };
         let server = SmtpServer::start(SmtpOptions::default());
+        let deployment = deployment.on_own_redis().await;
         let monitor = match &deployment.redis {
-            Some(redis) => Some(redis.monitor().await),
+            Some(_) => Some(deployment.redis_server().monitor().await),
             None => None,
         };
         let metrics_port = free_port().to_string();

@@ -228,9 +228,7 @@ impl Deployment {
     /// Takes what is cached away, as time does.
     async fn forget_cache(&self) {
         if let Some(redis) = &self.redis {
-            let mut connection = redis.connect().await.unwrap();
-            let flush = redis::cmd("FLUSHALL");
-            flush.query_async::<()>(&mut connection).await.unwrap();
+            redis.flush().await;
         }
     }
 }
@@ -239,7 +237,7 @@ impl Deployment {
 /// found alive there, while Redis is away, and once Redis is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ended_session_is_dead_with_redis_without_and_after() {
-    let mut deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let here = deployment.start().await.forgive_unread_mail();
     let there = deployment.start().await.forgive_unread_mail();
     here.register(ADA, PASSWORD).await;
@@ -247,8 +245,8 @@ async fn an_ended_session_is_dead_with_redis_without_and_after() {
     let client = here.with_token(&own.access);
     for phase in ["with Redis", "without Redis", "after Redis"] {
         match phase {
-            "without Redis" => deployment.redis.as_mut().unwrap().kill(),
-            "after Redis" => deployment.redis.as_mut().unwrap().start_again().await,
+            "without Redis" => deployment.redis_server().kill(),
+            "after Redis" => deployment.redis_server().start_again().await,
             _ => {}
         }
         let other = there.signed_in(ADA, PASSWORD).await;

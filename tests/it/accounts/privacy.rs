@@ -77,8 +77,9 @@ on_both_deployments! {
             login: Some(("ada".to_owned(), SMTP_PASSWORD.to_owned())),
             ..SmtpOptions::default()
         });
+        let deployment = deployment.on_own_redis().await;
         let monitor = match &deployment.redis {
-            Some(redis) => Some(redis.monitor().await),
+            Some(_) => Some(deployment.redis_server().monitor().await),
             None => None,
         };
         let mut process = deployment.spawn(&[], &server.settings(&TALKATIVE)).await;

@@ -15,7 +15,7 @@ use crate::support::smtp::{SmtpOptions, SmtpServer};
 /// People go on while `fault` happens, and everything holds afterwards.
 async fn survives(fault: impl AsyncFnOnce(&mut PostgresServer, &Client)) {
     let mut postgres = PostgresServer::start().await;
-    let deployment = Deployment::on(&postgres).await;
+    let deployment = Deployment::at(&postgres.url()).await;
     let server = SmtpServer::start(SmtpOptions::default());
     let process = deployment.spawn(&[], &server.settings(SETTINGS)).await;
     wait_until(&process, 200, "ready", ("database", "ok")).await;

@@ -19,7 +19,7 @@ async fn guess(client: &Client, address: &str, code: &str) -> String {
 /// there are five of them over two processes all the same, and the right one comes too late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_code_takes_so_many_answers_with_or_without_redis() {
-    let mut deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let settings = server.settings(&[]);
     let one = deployment.spawn(&[], &settings).await;
@@ -30,7 +30,7 @@ async fn a_code_takes_so_many_answers_with_or_without_redis() {
         let wrong = wrong_code(&code, n as u64);
         assert_eq!(guess(client, ADA, &wrong).await, "INVALID_CODE");
     }
-    deployment.redis.as_mut().unwrap().kill();
+    deployment.redis_server().kill();
     // Ten guesses at once.
     let guesses = (2..12).map(|n| {
         let client: &Client = if n % 2 == 0 { &one } else { &other };
@@ -41,7 +41,7 @@ async fn a_code_takes_so_many_answers_with_or_without_redis() {
     let compared = answers.iter().filter(|code| *code == "INVALID_CODE");
     assert_eq!(compared.count(), 3, "{answers:?}");
     assert_eq!(guess(&one, ADA, &code).await, "TOO_MANY_ATTEMPTS");
-    deployment.redis.as_mut().unwrap().start_again().await;
+    deployment.redis_server().start_again().await;
     assert_eq!(guess(&other, ADA, &code).await, "TOO_MANY_ATTEMPTS");
 }
 
@@ -50,7 +50,7 @@ async fn a_code_takes_so_many_answers_with_or_without_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_is_limited_without_redis() {
     const MAX: usize = 10;
-    let mut deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let max = MAX.to_string();
     let settings = [("MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP", max.as_str())];
     let processes = [
@@ -71,13 +71,13 @@ async fn a_network_is_limited_without_redis() {
         passed
     };
     assert_eq!(let_through(&processes[0], MAX - 2).await, MAX - 2);
-    deployment.redis.as_mut().unwrap().kill();
+    deployment.redis_server().kill();
     for process in &processes {
         assert_eq!(let_through(process, 2 * MAX).await, MAX);
         assert_eq!(let_through(process, 5).await, 0);
     }
     processes[0].wait_for("limiter_degraded").await;
-    let redis = deployment.redis.as_mut().unwrap();
+    let redis = deployment.redis_server();
     redis.start_again().await;
     redis.pause();
     assert_eq!(let_through(&processes[0], 5).await, 0);

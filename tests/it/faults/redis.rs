@@ -14,8 +14,8 @@ use crate::support::smtp::{SmtpOptions, SmtpServer};
 
 /// People go on at two processes while `fault` happens, without one request that fails, and
 /// everything holds afterwards.
-async fn survives(fault: impl AsyncFnOnce(&mut RedisServer, &Load, &Client)) {
-    let mut deployment = Deployment::clustered().await;
+async fn survives(fault: impl AsyncFnOnce(&RedisServer, &Load, &Client)) {
+    let deployment = Deployment::with_own_redis().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let settings = server.settings(SETTINGS);
     let one = deployment.spawn(&[], &settings).await;
@@ -23,7 +23,7 @@ async fn survives(fault: impl AsyncFnOnce(&mut RedisServer, &Load, &Client)) {
     wait_until(&one, 200, "ready", ("redis", "ok")).await;
     let load = Load::start(&[&one, &other], &server);
     load.go_on_for(A_WHILE).await;
-    fault(deployment.redis.as_mut().unwrap(), &load, &one).await;
+    fault(deployment.redis_server(), &load, &one).await;
     wait_until(&one, 200, "ready", ("redis", "ok")).await;
     load.go_on_for(A_WHILE).await;
     let story = load.finish().await;

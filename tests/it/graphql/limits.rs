@@ -1,7 +1,5 @@
 //! The settings that say how much one request may ask for.
 
-use std::time::Instant;
-
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
@@ -234,9 +232,7 @@ on_both_deployments! {
         let database = deployment.database().await;
         let holding = database.begin().await.unwrap();
         holding.execute_unprepared("UPDATE users SET name = 'held'").await.unwrap();
-        let begun = Instant::now();
         let answer = ada.post(rename, Value::Null).await;
-        assert!(begun.elapsed().as_secs_f64() >= 1.0);
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text);
         let error = &answer.json()["errors"][0];
         assert_eq!(error["extensions"]["code"], "INTERNAL", "{error}");

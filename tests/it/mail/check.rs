@@ -28,6 +28,7 @@ async fn printed(deployment: &Deployment, arguments: &[&str]) -> String {
 /// Sends a test mail with settings; what was told, and how it ended.
 async fn test_mail(settings: &[(&str, &str)], address: &str) -> (String, Option<i32>) {
     let deployment = Deployment::embedded().await;
+    deployment.remove_tables().await;
     let output = deployment.mail(settings, &["test", address]).await;
     let (text, code) = told(&output);
     let all = text.clone() + &String::from_utf8_lossy(&output.stderr);
@@ -36,7 +37,7 @@ async fn test_mail(settings: &[(&str, &str)], address: &str) -> (String, Option<
         "{all}"
     );
     // It needs no database.
-    assert!(!deployment.path().join("data/test.db").exists());
+    assert!(!deployment.path().join("data").exists());
     (text, code)
 }
 
@@ -201,6 +202,7 @@ async fn a_refused_mail_is_explained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_mail_can_be_looked_at() {
     let deployment = Deployment::embedded().await;
+    deployment.remove_tables().await;
     for kind in MailKind::ALL {
         let text = printed(&deployment, &["preview", kind.name()]).await;
         assert!(
@@ -212,7 +214,7 @@ async fn every_kind_of_mail_can_be_looked_at() {
         let plain = printed(&deployment, &["preview", kind.name(), "--text"]).await;
         assert!(text.ends_with(&plain) && !plain.contains('<'), "{plain}");
     }
-    assert!(!deployment.path().join("data/test.db").exists());
+    assert!(!deployment.path().join("data").exists());
     let invitation = printed(&deployment, &["preview", "team_invitation"]).await;
     assert!(
         invitation.contains("Analytical Engines") && invitation.contains("7 days"),

@@ -74,9 +74,9 @@ async fn the_queue_in_the_process_drains() {
 /// is left in Redis.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_queue_on_redis_drains() {
-    let deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let sink = Sink::start().await;
-    let redis = deployment.redis.as_ref().unwrap();
+    let redis = deployment.redis_server();
     write(&deployment, WARM_UP).await;
     let workers = [
         deployment.spawn(&["worker"], &sink.settings()).await,

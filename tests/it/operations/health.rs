@@ -1,7 +1,5 @@
 //! What machines ask to know whether a process is well.
 
-use std::time::{Duration, Instant};
-
 use gatelodge::testing::app::Role;
 use gatelodge::testing::domain::mail::MailKind;
 use reqwest::{Method, StatusCode};
@@ -117,11 +115,9 @@ async fn a_process_says_when_its_database_is_gone() {
     let end =
         format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
     server.execute_unprepared(&end).await.unwrap();
-    let begun = Instant::now();
     let gone = ["failing", "failing", "ok", "unknown", "unknown"];
     let failing = wait_for(&app, gone).await;
     assert_eq!(failing.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(begun.elapsed() < Duration::from_secs(10));
     let alive = Answer::of(app.request(Method::GET, "/healthz")).await;
     assert_eq!(alive.status, StatusCode::OK);
     app.wait_for("database_unavailable").await;
@@ -153,13 +149,13 @@ async fn a_process_says_when_its_database_is_gone() {
 /// Without Redis a process goes on alone: it stays in the balancer, and says that it is degraded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_without_redis_is_degraded_and_ready() {
-    let mut deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let app = deployment.start().await;
     wait_for(&app, WELL).await;
-    deployment.redis.as_mut().unwrap().kill();
+    deployment.redis_server().kill();
     let degraded = wait_for(&app, ["degraded", "ok", "failing", "ok", "ok"]).await;
     assert_eq!(degraded.status, StatusCode::OK);
-    deployment.redis.as_mut().unwrap().start_again().await;
+    deployment.redis_server().start_again().await;
     wait_for(&app, WELL).await;
 }
 

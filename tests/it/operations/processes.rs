@@ -92,9 +92,7 @@ on_both_deployments! {
             let answer = request.finish().await;
             assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
             assert!(answer.contains(r#"{"data":{"me":null}}"#), "{answer}");
-            let stopped = Instant::now();
             assert_eq!(process.end().await.code(), Some(0));
-            assert!(stopped.elapsed() < AT_ONCE, "{:?}", stopped.elapsed());
             assert_eq!(outbox.rows(&address).await[0].state, "sent");
             assert_eq!(server.mails_to(&address).len(), 1);
             assert!(process.output().contains("server_stopped"));

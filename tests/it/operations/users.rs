@@ -145,10 +145,10 @@ fn claims(token: &str) -> Value {
 /// disabled, no process takes it for alive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_waits_for_a_redis_that_hangs() {
-    let deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let app = deployment.start().await;
     let tokens = app.sign_up(ADA).await;
-    let redis = deployment.redis.as_ref().unwrap();
+    let redis = deployment.redis_server();
     assert_eq!(app.with_token(&tokens.access).me().await["email"], ADA);
     redis.pause();
     let arguments = ["disable", ADA];
@@ -166,9 +166,9 @@ async fn a_command_waits_for_a_redis_that_hangs() {
 /// A command that waits says why, instead of leaving its operator to guess.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_waits_says_why() {
-    let deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     deployment.start().await.sign_up(ADA).await;
-    let redis = deployment.redis.as_ref().unwrap();
+    let redis = deployment.redis_server();
     redis.pause();
     let directory = TempDir::new().unwrap();
     let mut command = process::command(directory.path(), &deployment.variables(&[]));

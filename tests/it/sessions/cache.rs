@@ -5,20 +5,19 @@ use std::time::Duration;
 use gatelodge::testing::cache::Cache;
 
 use crate::support::eventually;
-use crate::support::redis::RedisServer;
+use crate::support::redis::{RedisDatabase, RedisServer};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A cache, and the server it lives on.
-async fn cache() -> (Cache, RedisServer) {
-    let server = RedisServer::start().await;
-    (Cache::redis(&server.url().into()).unwrap(), server)
+async fn cache() -> Cache {
+    let redis = RedisDatabase::claim().await;
+    Cache::redis(&redis.url().into()).unwrap()
 }
 
 /// The mark of an ended session cannot be overwritten by a reader who asked the database before.
 #[tokio::test]
 async fn a_stale_fill_cannot_win_over_a_tombstone() {
-    let (cache, _server) = cache().await;
+    let cache = cache().await;
     cache
         .put_if_absent("session", "alive", MINUTE)
         .await
@@ -43,7 +42,7 @@ async fn a_stale_fill_cannot_win_over_a_tombstone() {
 /// However many fill at the same time as one buries, the tombstone is what stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fills_that_race_with_a_tombstone_lose() {
-    let (cache, _server) = cache().await;
+    let cache = cache().await;
     for round in 0..50 {
         let key = format!("session {round}");
         let fills = (0..8).map(|_| {
@@ -67,7 +66,7 @@ async fn fills_that_race_with_a_tombstone_lose() {
 /// also where it took the place of something that would have lived for a shorter time.
 #[tokio::test]
 async fn an_entry_lives_as_long_as_it_was_told_to() {
-    let (cache, _server) = cache().await;
+    let cache = cache().await;
     let second = Duration::from_secs(1);
     cache.put("short", "alive", second).await.unwrap();
     cache.put("long", "alive", second).await.unwrap();
@@ -94,7 +93,7 @@ async fn an_entry_lives_as_long_as_it_was_told_to() {
 /// miss, and everything goes on when it is back, even empty.
 #[tokio::test]
 async fn a_redis_that_is_away_is_told_apart_from_a_miss() {
-    let mut server = RedisServer::start().await;
+    let server = RedisServer::start().await;
     let (one, other) = (
         Cache::redis(&server.url().into()).unwrap(),
         Cache::redis(&server.url().into()).unwrap(),

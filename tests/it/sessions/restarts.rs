@@ -22,11 +22,7 @@ on_both_deployments! {
         let signup = Flow::Signup.code(&app, "grace@example.com").await;
         app.stop().await;
         if let Some(redis) = &deployment.redis {
-            let mut connection = redis.connect().await.unwrap();
-            redis::cmd("FLUSHALL")
-                .exec_async(&mut connection)
-                .await
-                .unwrap();
+            redis.flush().await;
         }
 
         let app = deployment.start().await;

@@ -5,44 +5,38 @@ use std::path::Path;
 use gatelodge::testing::app::{App, Role};
 use gatelodge::testing::config::{self, Config, Variables};
 use gatelodge::testing::domain::clock::Clock;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tempfile::TempDir;
 
 use super::app::TestApp;
-use super::postgres::PostgresServer;
+use super::database::{PostgresDatabase, connect, create_sqlite, sqlite_url};
 use super::process::Process;
-use super::redis::RedisServer;
+use super::redis::{RedisDatabase, RedisServer};
 
 /// The secret of every test's installation.
 pub(crate) const SECRET: &str = "a-secret-for-tests-of-at-least-32-bytes";
 
 pub(crate) struct Deployment {
-    pub(crate) redis: Option<RedisServer>,
+    /// Its database on Redis, if it is clustered.
+    pub(crate) redis: Option<RedisDatabase>,
     pub(crate) clock: Clock,
+    own_redis: Option<RedisServer>,
     database_url: String,
-    postgres: Option<Postgres>,
+    postgres: Option<PostgresDatabase>,
     directory: TempDir,
-}
-
-/// A database on the server that `scripts/services` runs; dropped with the test.
-struct Postgres {
-    server_url: String,
-    name: String,
 }
 
 impl Deployment {
     /// SQLite, everything in one process.
-    #[expect(clippy::unused_async, reason = "called as clustered() is")]
     pub(crate) async fn embedded() -> Self {
         let directory = TempDir::new().unwrap();
-        let database_url = format!(
-            "sqlite://{}?mode=rwc",
-            directory.path().join("data/test.db").display()
-        );
+        let file = directory.path().join("data/test.db");
+        create_sqlite(&file).await;
         Self {
             redis: None,
             clock: Clock::default(),
-            database_url,
+            own_redis: None,
+            database_url: sqlite_url(&file),
             postgres: None,
             directory,
         }
@@ -50,42 +44,60 @@ impl Deployment {
 
     /// PostgreSQL and Redis.
     pub(crate) async fn clustered() -> Self {
-        let server_url = std::env::var("TEST_DATABASE_URL")
-            .expect("TEST_DATABASE_URL is set: run the tests through scripts/test");
-        let name = format!(
-            "test_{}",
-            uuid::Uuid::from_bytes(gatelodge::testing::crypto::random()).simple()
-        );
-        let server = connect(&server_url).await;
-        server
-            .execute_unprepared(&format!("CREATE DATABASE {name}"))
-            .await
-            .unwrap();
-        server.close().await.unwrap();
-        let database_url = format!("{}/{name}", server_url.rsplit_once('/').unwrap().0);
+        let postgres = PostgresDatabase::create().await;
         Self {
-            redis: Some(RedisServer::start().await),
+            redis: Some(RedisDatabase::claim().await),
             clock: Clock::default(),
-            database_url,
-            postgres: Some(Postgres { server_url, name }),
+            own_redis: None,
+            database_url: postgres.url(),
+            postgres: Some(postgres),
             directory: TempDir::new().unwrap(),
         }
     }
 
-    /// A PostgreSQL that the test may stop, and Redis.
-    pub(crate) async fn on(postgres: &PostgresServer) -> Self {
-        Self::at(&postgres.url()).await
+    /// PostgreSQL, and a Redis server that the test may stop, pause and watch.
+    pub(crate) async fn with_own_redis() -> Self {
+        Self::clustered().await.on_own_redis().await
     }
 
-    /// The PostgreSQL at an address, and Redis.
+    /// The PostgreSQL at a URL, and a Redis server that the test may stop, pause and watch.
     pub(crate) async fn at(database_url: &str) -> Self {
+        let redis = RedisServer::start().await;
         Self {
-            redis: Some(RedisServer::start().await),
+            redis: Some((*redis).clone()),
             clock: Clock::default(),
+            own_redis: Some(redis),
             database_url: database_url.to_owned(),
             postgres: None,
             directory: TempDir::new().unwrap(),
         }
+    }
+
+    /// The same with a Redis server of its own, if it has Redis.
+    pub(crate) async fn on_own_redis(mut self) -> Self {
+        if self.redis.is_some() {
+            let redis = RedisServer::start().await;
+            self.redis = Some((*redis).clone());
+            self.own_redis = Some(redis);
+        }
+        self
+    }
+
+    /// Removes all tables; SQLite's file, too.
+    pub(crate) async fn remove_tables(&self) {
+        if self.postgres.is_some() {
+            let database = self.database().await;
+            let remove = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+            database.execute_unprepared(remove).await.unwrap();
+            database.close().await.unwrap();
+        } else {
+            std::fs::remove_dir_all(self.path().join("data")).unwrap();
+        }
+    }
+
+    /// The Redis server that only this deployment uses.
+    pub(crate) fn redis_server(&self) -> &RedisServer {
+        self.own_redis.as_ref().expect("it has a Redis of its own")
     }
 
     /// The app with default settings, as part of the test.
@@ -136,7 +148,7 @@ impl Deployment {
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
         if let Some(redis) = &self.redis {
-            variables.insert("REDIS_URL".to_owned(), redis.url());
+            variables.insert("REDIS_URL".to_owned(), redis.url().to_owned());
         }
         for (name, value) in settings {
             variables.insert((*name).to_owned(), (*value).to_owned());
@@ -158,31 +170,5 @@ impl Deployment {
     /// A connection of the test's own.
     pub(crate) async fn database(&self) -> DatabaseConnection {
         connect(&self.database_url).await
-    }
-}
-
-async fn connect(url: &str) -> DatabaseConnection {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(1).sqlx_logging(false);
-    Database::connect(options).await.unwrap()
-}
-
-impl Drop for Deployment {
-    fn drop(&mut self) {
-        let Some(Postgres { server_url, name }) = self.postgres.take() else {
-            return;
-        };
-        // The runtime of the test may be going down, so this has one of its own.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            runtime.unwrap().block_on(async {
-                let server = connect(&server_url).await;
-                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                let _ = server.execute_unprepared(&drop).await;
-            });
-        });
-        let _ = dropping.join();
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod app;
 pub(crate) mod certificate;
 pub(crate) mod client;
+mod database;
 pub(crate) mod dead_tokens;
 pub(crate) mod deployment;
 pub(crate) mod flow;

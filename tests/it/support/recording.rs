@@ -130,6 +130,14 @@ impl Recording {
         }
     }
 
+    /// Whether PostgreSQL sorts only where no index gives the order.
+    pub(crate) async fn avoid_sorting(&self, avoid: bool) {
+        if self.connection.get_database_backend() == DbBackend::Postgres {
+            let set = format!("SET enable_sort = {}", !avoid);
+            self.connection.execute_unprepared(&set).await.unwrap();
+        }
+    }
+
     async fn plan(&self, statement: &Statement) -> String {
         let backend = self.get_database_backend();
         let (explain, column) = match backend {

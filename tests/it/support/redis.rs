@@ -1,6 +1,7 @@
-//! A Redis of one test's own, which it may stop, pause and kill.
+//! Redis: a database of the shared server, or a server that one test may stop, pause and kill.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
+use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -9,26 +10,34 @@ use tempfile::TempDir;
 use super::process::send_signal;
 use super::{eventually, free_port};
 
-pub(crate) struct RedisServer {
-    child: Child,
-    port: u16,
-    directory: TempDir,
+/// One database of a Redis server. Its number keeps the keys of a test apart from those of others.
+#[derive(Clone)]
+pub(crate) struct RedisDatabase {
+    url: String,
 }
 
-impl RedisServer {
-    pub(crate) async fn start() -> Self {
-        let (port, directory) = (free_port(), TempDir::new().unwrap());
-        let server = Self {
-            child: spawn(port, &directory),
-            port,
-            directory,
+impl RedisDatabase {
+    /// An unused database of the server that `scripts/services` started.
+    pub(crate) async fn claim() -> Self {
+        let server = std::env::var("TEST_REDIS_URL")
+            .expect("TEST_REDIS_URL is set: run the tests through scripts/test");
+        // Number 0 counts the databases in use.
+        let counter = Self {
+            url: server.clone(),
         };
-        server.wait_until_ready().await;
-        server
+        let mut connection = counter.connect().await.unwrap();
+        let number: u32 = redis::cmd("INCR")
+            .arg("databases")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        Self {
+            url: format!("{}/{number}", server.trim_end_matches('/')),
+        }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(crate) async fn connect(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
@@ -37,34 +46,94 @@ impl RedisServer {
             .await
     }
 
-    /// Kills it; what it held is lost.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Starts it again on the same port, empty.
-    pub(crate) async fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.directory);
-        self.wait_until_ready().await;
-    }
-
-    /// Stops it in mid-work without closing a connection.
-    pub(crate) fn pause(&self) {
-        send_signal(self.child.id(), "STOP");
-    }
-
-    /// Lets it go on.
-    pub(crate) fn resume(&self) {
-        send_signal(self.child.id(), "CONT");
-    }
-
     /// The keys that match a pattern.
     pub(crate) async fn keys(&self, pattern: &str) -> Vec<String> {
         let mut connection = self.connect().await.unwrap();
         let mut command = redis::cmd("KEYS");
         let keys = command.arg(pattern).query_async(&mut connection).await;
         keys.unwrap()
+    }
+
+    /// Deletes every key.
+    pub(crate) async fn flush(&self) {
+        let mut connection = self.connect().await.unwrap();
+        let command = redis::cmd("FLUSHDB");
+        command.exec_async(&mut connection).await.unwrap();
+    }
+
+    /// Every key and value it holds, as text.
+    pub(crate) async fn dump(&self) -> String {
+        let mut connection = self.connect().await.unwrap();
+        let mut dump = String::new();
+        for key in self.keys("*").await {
+            let value: Vec<u8> = redis::cmd("DUMP")
+                .arg(&key)
+                .query_async(&mut connection)
+                .await
+                .unwrap_or_default();
+            dump.push_str(&key);
+            dump.push('\n');
+            dump.push_str(&String::from_utf8_lossy(&value));
+            dump.push('\n');
+        }
+        dump
+    }
+}
+
+/// A server of a test's own, with one database.
+pub(crate) struct RedisServer {
+    database: RedisDatabase,
+    child: Mutex<Child>,
+    port: u16,
+    directory: TempDir,
+}
+
+impl Deref for RedisServer {
+    type Target = RedisDatabase;
+
+    fn deref(&self) -> &RedisDatabase {
+        &self.database
+    }
+}
+
+impl RedisServer {
+    pub(crate) async fn start() -> Self {
+        let (port, directory) = (free_port(), TempDir::new().unwrap());
+        let server = Self {
+            database: RedisDatabase {
+                url: format!("redis://127.0.0.1:{port}"),
+            },
+            child: Mutex::new(spawn(port, &directory)),
+            port,
+            directory,
+        };
+        server.wait_until_ready().await;
+        server
+    }
+
+    /// Kills it; what it held is lost.
+    pub(crate) fn kill(&self) {
+        kill(&mut self.child.lock().unwrap()).unwrap();
+    }
+
+    /// Starts it again on the same port, empty.
+    pub(crate) async fn start_again(&self) {
+        *self.child.lock().unwrap() = spawn(self.port, &self.directory);
+        self.wait_until_ready().await;
+    }
+
+    /// Stops it in mid-work without closing a connection.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        send_signal(self.child.lock().unwrap().id(), signal);
     }
 
     /// How much memory its content takes.
@@ -77,13 +146,6 @@ impl RedisServer {
             .lines()
             .find_map(|line| line.strip_prefix("used_memory_dataset:"));
         dataset.unwrap().trim().parse().unwrap()
-    }
-
-    /// Forgets everything.
-    pub(crate) async fn flush(&self) {
-        let mut connection = self.connect().await.unwrap();
-        let command = redis::cmd("FLUSHALL");
-        command.exec_async(&mut connection).await.unwrap();
     }
 
     /// Writes down every command it gets from now on.
@@ -106,24 +168,6 @@ impl RedisServer {
         })
         .await;
         monitor
-    }
-
-    /// Every key and value it holds, as text.
-    pub(crate) async fn dump(&self) -> String {
-        let mut connection = self.connect().await.unwrap();
-        let mut dump = String::new();
-        for key in self.keys("*").await {
-            let value: Vec<u8> = redis::cmd("DUMP")
-                .arg(&key)
-                .query_async(&mut connection)
-                .await
-                .unwrap_or_default();
-            dump.push_str(&key);
-            dump.push('\n');
-            dump.push_str(&String::from_utf8_lossy(&value));
-            dump.push('\n');
-        }
-        dump
     }
 
     async fn wait_until_ready(&self) {
@@ -152,16 +196,19 @@ impl Monitor {
 
 impl Drop for Monitor {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = kill(&mut self.child);
     }
 }
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = kill(&mut self.child.lock().unwrap());
     }
+}
+
+fn kill(child: &mut Child) -> io::Result<()> {
+    child.kill()?;
+    child.wait().map(|_| ())
 }
 
 fn spawn(port: u16, directory: &TempDir) -> Child {

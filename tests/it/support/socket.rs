@@ -1,7 +1,7 @@
 //! Connections by hand: what a client with good manners does not do.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
@@ -27,15 +27,14 @@ pub(crate) fn post_head(length: usize) -> String {
     )
 }
 
-/// Reads until the server closes the connection, in whichever way; what it said, and how long it
-/// took. Fails if it does not close.
-pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> (String, Duration) {
-    let begun = Instant::now();
+/// Reads until the server closes the connection, and returns what it sent. Fails if it does not
+/// close.
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = Vec::new();
     let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut text)).await;
     // A reset ends it as well.
     let _ = reading.expect("the server closes the connection");
-    (String::from_utf8_lossy(&text).into_owned(), begun.elapsed())
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Reads one answer of a known end, such as the last bytes of its body.

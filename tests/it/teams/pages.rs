@@ -2,7 +2,6 @@
 //! as at the beginning.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
@@ -227,8 +226,8 @@ on_both_deployments! {
         assert_eq!(ada.teams().await[6].0, "Team 6");
     }
 
-    /// A team of a hundred thousand can be read from end to end in pages, none of which takes
-    /// longer for lying further on.
+    /// A team of a hundred thousand members can be read from end to end in pages. (That a later page
+    /// takes no longer than the first is a matter of indexes: `database::query_plans`.)
     async fn a_hundred_thousand_members_are_paged_to_the_end(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
@@ -236,11 +235,10 @@ on_both_deployments! {
         fill(&deployment, &team, 99_999).await;
         let query = "query($id: ID!, $after: String) { team(id: $id) { members(first: 100, after: $after) \
             { nodes { user { email } } pageInfo { hasNextPage endCursor } } } }";
-        let (mut seen, mut took, mut after) = (HashSet::new(), Vec::new(), Value::Null);
+        let (mut seen, mut pages, mut after) = (HashSet::new(), 0, Value::Null);
         loop {
-            let begun = Instant::now();
             let data = ada.run(query, json!({ "id": team, "after": after })).await;
-            took.push(begun.elapsed());
+            pages += 1;
             let page = &data["team"]["members"];
             for node in page["nodes"].as_array().unwrap() {
                 assert!(seen.insert(node["user"]["email"].as_str().unwrap().to_owned()));
@@ -250,14 +248,10 @@ on_both_deployments! {
             }
             after = page["pageInfo"]["endCursor"].clone();
         }
-        assert_eq!((seen.len(), took.len()), (100_000, 1000));
-        let begun = Instant::now();
+        assert_eq!((seen.len(), pages), (100_000, 1000));
         let counted = ada.run("query($id: ID!) { team(id: $id) { members(first: 0) { totalCount } } }",
             json!({ "id": team })).await;
         assert_eq!(counted["team"]["members"]["totalCount"], 100_000);
-        println!("first 20 pages {:?} each, last 20 {:?} each, slowest {:?}, all {:?}, totalCount {:?}",
-            took[..20].iter().sum::<Duration>() / 20, took[980..].iter().sum::<Duration>() / 20,
-            took.iter().max().unwrap(), took.iter().sum::<Duration>(), begun.elapsed());
     }
 }
 

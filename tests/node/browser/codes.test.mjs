@@ -25,7 +25,7 @@ async function loggedOut(t, email) {
   return site.visit(t, { path: "/demo#/login" });
 }
 
-test("a new user signs up with an address, a name and a code", async (t) => {
+test("a new user signs up with an email address, a name and a code", async (t) => {
   const email = someone();
   const page = await site.visit(t, { path: "/" });
   await page.getByRole("link", { name: /demo/ }).click();
@@ -65,7 +65,7 @@ test("a new user signs up with an address, a name and a code", async (t) => {
   assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "Ada Lovelace");
 });
 
-test("an existing user logs in with an address and a code", async (t) => {
+test("an existing user signs in with an email address and a code", async (t) => {
   const email = someone();
   const page = await site.signedUp(t, email);
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
@@ -76,7 +76,7 @@ test("an existing user logs in with an address and a code", async (t) => {
   await says(page, email);
 });
 
-test("a wrong code says how many attempts are left, and another can be sent", async (t) => {
+test("a wrong code shows the remaining attempts, and a new code can be sent", async (t) => {
   const email = someone();
   const page = await loggedOut(t, email);
   await page.clock.install();
@@ -115,7 +115,7 @@ test("a wrong code says how many attempts are left, and another can be sent", as
   await heading(page, "Dashboard");
 });
 
-test("a code that has expired says so", async (t) => {
+test("an expired code is reported as expired", async (t) => {
   const email = someone();
   const page = await loggedOut(t, email);
   const mailed = await askForLoginCode(page, email);
@@ -125,7 +125,7 @@ test("a code that has expired says so", async (t) => {
   await says(page, "This code has expired. Request a new one.");
 });
 
-test("an address that has an account leads to the login, one that has none to the sign-up", async (t) => {
+test("an address with an account leads to sign-in, one without to sign-up", async (t) => {
   const email = someone();
   const page = await loggedOut(t, email);
   await page.goto(`${site.server.url}/demo#/signup`);
@@ -147,7 +147,7 @@ test("an address that has an account leads to the login, one that has none to th
   assert.equal(await page.getByLabel("Email").inputValue(), nobody);
 });
 
-test("everything that is wrong with a form is shown at once, each at its field", async (t) => {
+test("all errors of a form are shown at once, each at its field", async (t) => {
   const page = await site.visit(t, { path: "/demo#/signup" });
   await page.getByLabel("Email").fill("ada@");
   await page.getByRole("button", { name: "Sign up" }).click();
@@ -156,7 +156,7 @@ test("everything that is wrong with a form is shown at once, each at its field",
   assert(await page.getByLabel("Email").evaluate((element) => element === document.activeElement));
 });
 
-test("asking too often says when to try again", async (t) => {
+test("a rate limit says when to try again", async (t) => {
   const email = someone();
   const page = await loggedOut(t, email);
   await page.clock.install();
@@ -180,7 +180,7 @@ test("asking too often says when to try again", async (t) => {
   await says(page, "You can try again now.");
 });
 
-test("without a connection the form says so, and works when it is back", async (t) => {
+test("the form reports a lost connection and works once it is back", async (t) => {
   const email = someone();
   const page = await site.visit(t, { path: "/demo#/signup", expected: [/ERR_INTERNET_DISCONNECTED/] });
   await page.getByLabel("Email").fill(email);
@@ -204,7 +204,7 @@ test("without a connection the form says so, and works when it is back", async (
   await heading(page, "Team not found");
 });
 
-test("a defect of the server is not told, but can be found by its request", async (t) => {
+test("a server error is not shown, but its request ID is", async (t) => {
   const page = await site.visit(t, { path: "/demo#/signup", expected: [/INTERNAL/] });
   await page.getByLabel("Email").fill(someone());
   await page.getByLabel("Name").fill("Ada");

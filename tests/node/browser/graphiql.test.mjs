@@ -13,7 +13,7 @@ async function examples(page) {
   return JSON.parse(await state.jsonValue()).tabs;
 }
 
-test("an operation is run, the headers can be edited and the schema can be read", async (t) => {
+test("an operation runs, headers can be edited, and the schema can be read", async (t) => {
   const page = await site.visit(t, { path: "/graphql" });
   const foreign = [];
   page.on("request", (request) => {
@@ -31,7 +31,7 @@ test("an operation is run, the headers can be edited and the schema can be read"
   assert.deepEqual(foreign, []);
 });
 
-test("every example fits the schema", async (t) => {
+test("every example is valid against the schema", async (t) => {
   const page = await site.visit(t, { path: "/graphql" });
   await page.getByRole("button", { name: /^Execute query/ }).waitFor();
   const tabs = await examples(page);

@@ -15,7 +15,7 @@ async function logIn(page, email, password) {
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
-test("a new user signs up with a password, proves the address and logs in", async (t) => {
+test("a new user signs up with a password, verifies the email address and signs in", async (t) => {
   const email = someone();
   const page = await site.visit(t, { path: "/demo#/signup" });
   await page.getByRole("link", { name: "Use a password instead" }).click();
@@ -41,7 +41,7 @@ test("a new user signs up with a password, proves the address and logs in", asyn
   assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "Ada Lovelace");
 });
 
-test("an address that was not proved can be proved later", async (t) => {
+test("an email address can be verified later", async (t) => {
   const email = someone();
   const page = await site.visit(t, { path: "/demo#/signup/password" });
   await page.getByLabel("Email").fill(email);
@@ -62,7 +62,7 @@ test("an address that was not proved can be proved later", async (t) => {
   assert.equal(await page.getByRole("button", { name: "Email me a code" }).count(), 0);
 });
 
-test("an account that has none sets a password, and changes it", async (t) => {
+test("a user without a password sets one and changes it", async (t) => {
   const page = await site.signedUp(t, someone());
   const card = part(page, "Password");
   await card.getByLabel("New password").fill(FIRST);
@@ -78,7 +78,7 @@ test("an account that has none sets a password, and changes it", async (t) => {
   await heading(page, "Dashboard");
 });
 
-test("a forgotten password is replaced by a mailed link, and every session ends", async (t) => {
+test("a forgotten password is reset by a mailed link, and every session is revoked", async (t) => {
   const email = someone();
   const page = await site.signedUp(t, email, { expected: [/status of 401/] });
   const elsewhere = await site.visit(t, { path: "/demo#/login/password" });

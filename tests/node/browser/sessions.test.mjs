@@ -24,7 +24,7 @@ const reachDashboard = async (page) => {
   await heading(page, "Dashboard");
 };
 
-test("a session outlives a reload, at the price of one refresh", async (t) => {
+test("a session survives a reload with one refresh", async (t) => {
   const page = await site.signedUp(t, someone());
   assert.equal(await count(page, "refreshSession", () => reachDashboard(page)), 1);
   assert.equal(await count(page, "refreshSession", () => reachDashboard(page)), 1);
@@ -32,7 +32,7 @@ test("a session outlives a reload, at the price of one refresh", async (t) => {
   assert(!kept.includes("eyJ"), "an access token is stored");
 });
 
-test("when the access token dies, requests at the same time renew it once and go through", async (t) => {
+test("concurrent requests refresh an expired access token once and succeed", async (t) => {
   const page = await site.signedUp(t, someone(), { expected: [/status of 401/] });
   await spoilToken(page);
   const refreshes = await count(page, "refreshSession", async () => {
@@ -45,7 +45,7 @@ test("when the access token dies, requests at the same time renew it once and go
   assert.equal(refreshes, 1);
 });
 
-test("two tabs share a session, and its end", async (t) => {
+test("two tabs share a session and its sign-out", async (t) => {
   const page = await site.signedUp(t, someone(), { expected: [/status of 401/] });
   const other = await page.context().newPage();
   const both = await count(other, "refreshSession", async () => {
@@ -75,7 +75,7 @@ test("two tabs share a session, and its end", async (t) => {
   await heading(page, "Sign in");
 });
 
-test("a profile is edited, and what is wrong with it is shown at its field", async (t) => {
+test("a profile is edited, and errors are shown at their fields", async (t) => {
   const page = await site.signedUp(t, someone());
   const card = part(page, "Profile");
   await card.getByLabel("Name").fill("Countess of Lovelace");
@@ -91,7 +91,7 @@ test("a profile is edited, and what is wrong with it is shown at its field", asy
   assert.equal(await card.getByLabel("Phone").inputValue(), "+44 20 7946 0000");
 });
 
-test("sessions are listed and ended, one, all others, or everywhere", async (t) => {
+test("sessions are listed and revoked: one, all others, or all", async (t) => {
   const email = someone();
   const page = await site.signedUp(t, email);
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
@@ -129,7 +129,7 @@ test("sessions are listed and ended, one, all others, or everywhere", async (t) 
   await says(others[0], "Your session has ended.");
 });
 
-test("it works without a mouse, and reading begins at the title of each view", async (t) => {
+test("everything works without a mouse, and focus moves to the title of each view", async (t) => {
   const email = someone();
   const page = await site.visit(t);
   const focused = () => page.evaluate(() => document.activeElement.textContent || document.activeElement.name);

@@ -34,7 +34,7 @@ const member = (page, name) => part(page, "Members").getByRole("listitem").filte
 
 const agree = (page, button) => page.getByRole("dialog").getByRole("button", { name: button }).click();
 
-test("a team is made, renamed and deleted", async (t) => {
+test("a team is created, renamed and deleted", async (t) => {
   const page = await site.signedUp(t, someone());
   await part(page, "Teams").getByRole("button", { name: "Create team" }).click();
   await page.getByRole("textbox", { name: "Team name", description: /1 to 120 characters/ }).waitFor();
@@ -58,7 +58,7 @@ test("a team is made, renamed and deleted", async (t) => {
   await audit(page, "team-gone");
 });
 
-test("somebody new joins by the mailed link, by signing up", async (t) => {
+test("a new user joins by signing up through the mailed link", async (t) => {
   const page = await admin(t, "Newcomers");
   const email = someone("new");
   await invite(page, "nobody@");
@@ -92,7 +92,7 @@ test("somebody new joins by the mailed link, by signing up", async (t) => {
   await member(page, "Jean Bartik").getByText("Admin", { exact: true }).waitFor();
 });
 
-test("an account that has proved its address is in at once, and roles come and go", async (t) => {
+test("a user with a verified address joins at once, and roles can be changed", async (t) => {
   const email = someone("member");
   const guest = await site.signedUp(t, email, { name: "Jean Bartik" });
   const page = await admin(t, "Programmers");
@@ -135,7 +135,7 @@ test("an account that has proved its address is in at once, and roles come and g
   assert.equal(await part(guest, "Teams").getByRole("link").count(), 0);
 });
 
-test("an account that never proved its address joins by the mailed link, which proves it", async (t) => {
+test("a user with an unverified address joins by the mailed link, which verifies it", async (t) => {
   const email = someone("unproved");
   const guest = await site.visit(t, { path: "/demo#/signup/password" });
   await guest.getByLabel("Email").fill(email);
@@ -157,7 +157,7 @@ test("an account that never proved its address joins by the mailed link, which p
   await part(guest, "Teams").getByRole("link", { name: "Provers" }).waitFor();
 });
 
-test("whoever is signed in as somebody else logs out first", async (t) => {
+test("a user who is signed in with another account signs out first", async (t) => {
   const page = await admin(t, "Mismatch");
   const email = someone("new");
   await invite(page, email);
@@ -171,7 +171,7 @@ test("whoever is signed in as somebody else logs out first", async (t) => {
   await guest.getByRole("heading", { name: "Sign up to join" }).waitFor();
 });
 
-test("an invitation can be declined, and taken back", async (t) => {
+test("an invitation can be declined and revoked", async (t) => {
   const page = await admin(t, "Refusals");
   const guest = await site.visit(t);
   const [declining, revoked] = [someone("new"), someone("new")];
@@ -193,7 +193,7 @@ test("an invitation can be declined, and taken back", async (t) => {
   await audit(guest, "invitation-over");
 });
 
-test("a long list comes page by page", async (t) => {
+test("a long list is loaded page by page", async (t) => {
   const page = await site.signedUp(t, someone());
   const sent = page.waitForRequest((request) => "authorization" in request.headers());
   await page.getByRole("button", { name: "Save profile" }).click();

@@ -67,7 +67,7 @@ test("three pages of members become one list", async () => {
 });
 
 // A list brought the team: its own page asks for nothing.
-test("a team of the list is not asked for again", async () => {
+test("a team from the list is not fetched again", async () => {
   const { app, id } = await withTeam("kim@example.com");
   await app.client.clearStore();
   const { data } = await app.client.query({ query: TeamsDocument });
@@ -80,7 +80,7 @@ test("a team of the list is not asked for again", async () => {
 
 // Objects are kept by `id`: a new name is seen wherever the team is, at once, and for good once
 // the server has said so.
-test("a team is renamed before the server answers", async () => {
+test("a rename is shown before the server answers", async () => {
   const { app, id } = await withTeam("lea@example.com");
   const names = await watchNames(app, id);
   await done(
@@ -95,7 +95,7 @@ test("a team is renamed before the server answers", async () => {
 });
 
 // What the server refuses is undone by Apollo: the payload holds no team, so nothing was renamed.
-test("a rename that is refused is taken back", async () => {
+test("a rejected rename is rolled back", async () => {
   const { app, id } = await withTeam("mia@example.com");
   const names = await watchNames(app, id);
   const { code, field } = await problem(

@@ -20,7 +20,7 @@ const ways = () =>
   });
 
 // A document crosses the wire once, whoever sent it; from then on its hash is enough.
-test("a query goes by GET as a hash once the server knows it", async () => {
+test("a query that the server knows is sent by GET as its hash", async () => {
   const { data } = await new App(world.server).client.query({ query: ServerInfoDocument });
   assert.equal(data?.serverInfo.codeLength, 6);
   assert.deepEqual(ways(), ["GET hash", "POST text"]);
@@ -32,7 +32,7 @@ test("a query goes by GET as a hash once the server knows it", async () => {
 });
 
 // A hash is no way around the token, and is repeated after a refresh like any other operation.
-test("a hash is refused and repeated like a document", async () => {
+test("a hash is rejected and retried like a document", async () => {
   const app = new App(world.server);
   const tokens = await app.signUp("petra@example.com", "Petra");
   await app.client.query({ query: SessionsDocument });
@@ -49,7 +49,7 @@ test("a hash is refused and repeated like a document", async () => {
 });
 
 // What is in an address is in every log on the way: no mailed token, nothing that changes anything.
-test("secrets and mutations stay in bodies", async () => {
+test("secrets and mutations are sent in bodies", async () => {
   const { client } = new App(world.server);
   const variables = { token: "of-a-mailed-link" };
   await client.query({ query: InvitationDocument, variables });

@@ -15,7 +15,7 @@ import { App, done, problem, useServer } from "./support";
 const world = useServer();
 
 // What a person can mend arrives at the field it is about, with the facts a form shows.
-test("what a person can mend has a code, a field and facts", async () => {
+test("an error that the user can correct has a code, a field and details", async () => {
   const { client, server } = new App(world.server);
   const ask = (email: string, name: string) =>
     client.mutate({ mutation: RequestSignupCodeDocument, variables: { input: { email, name } } });
@@ -52,7 +52,7 @@ test("RATE_LIMITED says when to try again", async () => {
 });
 
 // What is exceptional comes with the id an operator can find in the log; a stranger is told so.
-test("a failure has a code and the request's id", async () => {
+test("a server error has a code and the request ID", async () => {
   const { client } = new App(world.server);
   const stranger = await problem(
     client.mutate({ mutation: CreateTeamDocument, variables: { input: { name: "Nobody's" } } }),
@@ -69,7 +69,7 @@ test("a failure has a code and the request's id", async () => {
 });
 
 // Forms are drawn from what the server says, also by whoever is not signed in.
-test("strangers learn what forms need", async () => {
+test("forms get what they need without signing in", async () => {
   const { client } = new App(world.server);
   const { data } = await client.query({ query: ServerInfoDocument });
   assert.deepEqual([data?.serverInfo.codeLength, data?.serverInfo.codeType], [6, "NUMERIC"]);
@@ -78,7 +78,7 @@ test("strangers learn what forms need", async () => {
 });
 
 // A proxy's error page is not taken for an answer of the server.
-test("an answer that is not GraphQL is told as its status", async () => {
+test("a response that is not GraphQL is reported by its status", async () => {
   const lost = new App({ ...world.server, graphql: `${world.server.url}/nowhere` } as never);
   await assert.rejects(lost.client.query({ query: MeDocument }), (error) => {
     return fromFailure(error).message === "The server answered 404.";

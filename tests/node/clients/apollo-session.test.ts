@@ -22,7 +22,7 @@ const refreshes = () => wire.filter(({ body }) => body?.operationName === "Refre
 const statuses = () => wire.map(({ status }) => status);
 
 // The documents of the kit lead from a stranger to a signed-in account, by each way in.
-test("signs up by code, logs in by code and by password", async () => {
+test("signs up by code, signs in by code and by password", async () => {
   const app = new App(world.server);
   const email = "ada@example.com";
   await app.signUp(email, "Ada");
@@ -77,7 +77,7 @@ test("refreshes on UNAUTHENTICATED and repeats the operation", async () => {
 });
 
 // A dashboard asks for ten things at once: they wait for one refresh, and none is lost.
-test("ten operations at once cost one refresh", async () => {
+test("ten concurrent operations cause one refresh", async () => {
   const app = new App(world.server);
   app.killAccessToken(await app.signUp("cleo@example.com", "Cleo"));
   const asked = Array.from({ length: 10 }, () =>
@@ -95,7 +95,7 @@ test("ten operations at once cost one refresh", async () => {
 });
 
 // Whoever is signed out elsewhere is told once, not ten times.
-test("a session that was ended elsewhere is over once", async () => {
+test("a session revoked elsewhere is reported once", async () => {
   const app = new App(world.server);
   const email = "dora@example.com";
   await app.signUp(email, "Dora");
@@ -177,7 +177,7 @@ test("the status 401 is enough to refresh", async () => {
 });
 
 // Being offline is no reason to sign anybody out.
-test("a server that cannot be reached leaves the session as it is", async () => {
+test("an unreachable server leaves the session unchanged", async () => {
   const app = new App(world.server);
   const tokens = await app.signUp("hana@example.com", "Hana");
   const offline = new App({ ...world.server, graphql: "http://127.0.0.1:1/graphql" } as never);
@@ -191,7 +191,7 @@ test("a server that cannot be reached leaves the session as it is", async () => 
 });
 
 // An answer that comes too late must not sign anybody in again.
-test("who signs out during a refresh stays signed out", async () => {
+test("signing out during a refresh is final", async () => {
   const app = new App(world.server);
   const { accessToken } = await app.signUp("inga@example.com", "Inga");
   const renewing = app.session.renew(accessToken);

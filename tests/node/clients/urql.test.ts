@@ -10,7 +10,7 @@ const world = useServer();
 const wire = useWire();
 
 // The kit's documents and session serve urql too, by its own exchange for logins.
-test("urql refreshes a dead token and repeats the operation", async () => {
+test("urql refreshes an expired token and repeats the operation", async () => {
   const app = new App(world.server);
   const { session } = app;
   app.killAccessToken(await app.signUp("nora@example.com", "Nora"));
