@@ -36,7 +36,7 @@ const FORGED_AGENT: &str = r#"x","event":"forged"} {"event":"forged"#;
 on_both_deployments! {
     /// By password, by link, by invitation: no password, code or token is in a log of either
     /// format, in the database or in Redis. Redis is not even told an address.
-    async fn no_password_and_no_link_is_kept_anywhere(deployment: Deployment) {
+    async fn passwords_and_links_are_never_stored_or_logged(deployment: Deployment) {
         let format = if deployment.redis.is_some() { "json" } else { "text" };
         let server = SmtpServer::start(SmtpOptions::default());
         let deployment = deployment.on_own_redis().await;
@@ -200,7 +200,7 @@ macro_rules! lack {
 
 /// Who prints a secret or an address must say so: no `{}` does, and `{:?}` hides it.
 #[test]
-fn secrets_and_addresses_are_not_formatted_by_accident() {
+fn secrets_and_addresses_are_redacted_in_debug_output() {
     lack!(Display: EmailAddress, Code, Link, Password, RenderedMail, SignedIn, Keys);
     lack!(Debug: SignedIn);
     lack!(Serialize: EmailAddress, Password, RenderedMail, SignedIn, Keys);

@@ -15,7 +15,7 @@ const NEW: &str = "new@example.com";
 on_both_deployments! {
     /// Whoever is signed in can ask for a new code to prove the address; it takes the place of the
     /// older one, and wrong ones prove nothing.
-    async fn a_new_code_proves_the_address(deployment: Deployment) {
+    async fn a_new_code_verifies_the_address(deployment: Deployment) {
         let app = deployment.start().await;
         app.register(ADA, PASSWORD).await;
         let older = app.code(MailKind::VerifyEmail, ADA).await;
@@ -38,7 +38,7 @@ on_both_deployments! {
 
     /// The new address is proved before anything changes, and the old one is told twice. Sessions
     /// stay; a code or link that was mailed to the old address opens nothing afterwards.
-    async fn an_address_is_changed_once_the_new_one_is_proved(deployment: Deployment) {
+    async fn an_address_changes_once_the_new_one_is_verified(deployment: Deployment) {
         let app = deployment.start().await;
         app.registered(ADA, PASSWORD).await;
         let client = app.with_token(&app.signed_in(ADA, PASSWORD).await.access);
@@ -74,7 +74,7 @@ on_both_deployments! {
 
     /// A code or link for the old address that comes to be while the address changes opens
     /// nothing either: it counts for the address it was mailed to.
-    async fn a_code_counts_only_for_the_address_it_was_mailed_to(deployment: Deployment) {
+    async fn a_code_is_valid_only_for_its_address(deployment: Deployment) {
         let app = deployment.start().await;
         app.registered(ADA, PASSWORD).await;
         app.request_login_code(ADA).await;
@@ -88,7 +88,7 @@ on_both_deployments! {
     }
 
     /// A change proves an address that was never proved, so nobody can drop the password later.
-    async fn a_changed_address_is_proved(deployment: Deployment) {
+    async fn a_changed_address_is_verified(deployment: Deployment) {
         let app = deployment.start().await;
         app.register(ADA, PASSWORD).await;
         let proof = app.code(MailKind::VerifyEmail, ADA).await;

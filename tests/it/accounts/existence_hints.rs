@@ -54,7 +54,7 @@ fn shape(answer: &Value) -> String {
 
 on_both_deployments! {
     /// Requests, wrong answers, spent budgets, expiry and limits look the same from outside.
-    async fn known_and_unknown_addresses_get_the_same_answers(deployment: Deployment) {
+    async fn known_and_unknown_addresses_get_the_same_code_responses(deployment: Deployment) {
         let app = start(&deployment).await.forgive_unread_mail();
         for flow in Flow::BOTH {
             let [meant, other] = addresses(flow).map(|email| (email, &app));
@@ -91,7 +91,7 @@ on_both_deployments! {
     }
 
     /// The status, the headers and the length of an answer tell nothing either.
-    async fn answers_are_the_same_on_the_wire(deployment: Deployment) {
+    async fn responses_are_identical_on_the_wire(deployment: Deployment) {
         let app = start(&deployment).await.forgive_unread_mail();
         for flow in Flow::BOTH {
             let mut answers = Vec::new();
@@ -129,7 +129,7 @@ on_both_deployments! {
     }
 
     /// The truth goes by mail: there is an account already, or there is none.
-    async fn the_truth_goes_by_mail(deployment: Deployment) {
+    async fn the_outcome_is_only_sent_by_email(deployment: Deployment) {
         let app = start(&deployment).await;
         for flow in Flow::BOTH {
             let [meant, other] = addresses(flow);
@@ -147,7 +147,7 @@ on_both_deployments! {
     }
 
     /// The code of a row that was made for the look of it opens nothing, even if it is guessed.
-    async fn a_decoy_code_opens_nothing(deployment: Deployment) {
+    async fn a_decoy_code_never_works(deployment: Deployment) {
         let app = start(&deployment).await;
         let before = (
             deployment.count("users").await,
@@ -184,7 +184,7 @@ on_both_deployments! {
     }
 
     /// Both flows work as ever for those they are meant for.
-    async fn signing_up_and_logging_in_work_without_hints(deployment: Deployment) {
+    async fn sign_up_and_login_work_without_hints(deployment: Deployment) {
         let app = start(&deployment).await;
         app.sign_up("grace@example.com").await;
         app.log_in("grace@example.com").await;

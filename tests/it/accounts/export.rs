@@ -37,7 +37,7 @@ fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
 on_both_deployments! {
     /// The record has the account with its profile, its sessions, teams, invitations, mails and
     /// codes; nothing of another person's account; and no code, token, password or hash.
-    async fn a_record_is_complete_and_holds_no_secret(deployment: Deployment) {
+    async fn an_export_is_complete_and_has_no_secrets(deployment: Deployment) {
         let app = deployment.start().await.forgive_unread_mail();
         let ada = app.person(ADA).await;
         let grace = app.person(GRACE).await;
@@ -101,7 +101,7 @@ on_both_deployments! {
     }
 
     /// Once an account is erased nothing is held about its address any more.
-    async fn nothing_is_left_to_export_of_an_erased_account(deployment: Deployment) {
+    async fn a_deleted_user_has_nothing_to_export(deployment: Deployment) {
         let app = deployment.start().await;
         let grace = app.person(GRACE).await;
         let team = grace.create_team("Compilers").await;
@@ -121,7 +121,7 @@ on_both_deployments! {
 /// A record written to a file is its reader's alone, and no other file is lost for it.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_record_in_a_file_is_for_its_owner_only() {
+async fn an_export_file_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let deployment = Deployment::embedded().await;

@@ -100,7 +100,7 @@ on_both_deployments! {
     }
 
     /// `lastUsedAt` is written at most once a minute.
-    async fn a_session_is_seen_at_most_once_a_minute(deployment: Deployment) {
+    async fn last_use_is_recorded_at_most_once_a_minute(deployment: Deployment) {
         let app = deployment.start().await;
         let client = app.with_token(&app.sign_up(ADA).await.access);
         let begun = last_used_at(&client.sessions().await[0]);
@@ -118,7 +118,7 @@ on_both_deployments! {
 
     /// One's own session can be ended once; another's, one that never was and nonsense all get
     /// the same answer.
-    async fn only_own_sessions_can_be_ended(deployment: Deployment) {
+    async fn only_own_sessions_can_be_revoked(deployment: Deployment) {
         let app = deployment.start().await;
         app.registered(ADA, PASSWORD).await;
         let (own, other) = (app.signed_in(ADA, PASSWORD).await, app.signed_in(ADA, PASSWORD).await);
@@ -147,7 +147,7 @@ on_both_deployments! {
     }
 
     /// All other sessions end at once, on every process, and nobody else's do.
-    async fn other_sessions_are_ended_together(deployment: Deployment) {
+    async fn other_sessions_are_revoked_together(deployment: Deployment) {
         let (here, there) = (deployment.start().await, deployment.start().await.forgive_unread_mail());
         let here = here.forgive_unread_mail();
         here.register(ADA, PASSWORD).await;
@@ -236,7 +236,7 @@ impl Deployment {
 /// A session that ends at one process is dead on the next request of the other: while it was just
 /// found alive there, while Redis is away, and once Redis is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_ended_session_is_dead_with_redis_without_and_after() {
+async fn a_revoked_session_stays_revoked_with_and_without_redis() {
     let deployment = Deployment::with_own_redis().await;
     let here = deployment.start().await.forgive_unread_mail();
     let there = deployment.start().await.forgive_unread_mail();

@@ -72,7 +72,7 @@ impl Secrets {
 on_both_deployments! {
     /// Whatever happens, and however talkative the log is: no code and no token is in a log, in
     /// the database or in Redis, at any time.
-    async fn no_code_and_no_token_is_kept_anywhere(deployment: Deployment) {
+    async fn codes_and_tokens_are_never_stored_or_logged(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions {
             login: Some(("ada".to_owned(), SMTP_PASSWORD.to_owned())),
             ..SmtpOptions::default()

@@ -77,7 +77,7 @@ fn ways(team: &str) -> Vec<String> {
 
 on_both_deployments! {
     /// Members and admins see nothing private of others, and everything of themselves.
-    async fn nothing_private_is_shown_to_others(deployment: Deployment) {
+    async fn private_fields_are_hidden_from_others(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
         let ada = app.person("ada@example.com").await;
         let (grace, mary) = (app.person("grace@example.com").await, app.person("mary@example.com").await);
@@ -108,7 +108,7 @@ on_both_deployments! {
     }
 
     /// Nor is it in what mutations answer with, even to somebody who is not signed in.
-    async fn mutations_show_nothing_private_of_others(deployment: Deployment) {
+    async fn private_fields_are_hidden_in_mutations(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
         let ada = app.person("ada@example.com").await;
         let (grace, mary) = (app.person("grace@example.com").await, app.person("mary@example.com").await);
@@ -140,7 +140,7 @@ on_both_deployments! {
     }
 
     /// Whoever signs in sees the own teams in the answer to it.
-    async fn signing_in_shows_the_own_teams(deployment: Deployment) {
+    async fn signing_in_shows_ones_own_teams(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;

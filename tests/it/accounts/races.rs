@@ -27,7 +27,7 @@ const UNLIMITED: &[(&str, &str)] = &[
 on_both_deployments! {
     /// A login with the old password that meets a reset leaves no live session, whichever of the
     /// two comes first.
-    async fn no_login_with_the_old_password_survives_a_reset(deployment: Deployment) {
+    async fn no_session_of_the_old_password_survives_a_reset(deployment: Deployment) {
         let here = deployment.start_with(UNLIMITED).await;
         let there = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
         let here = here.forgive_unread_mail();
@@ -54,7 +54,7 @@ on_both_deployments! {
 
     /// Somebody who holds a session and the old password and keeps changing it cannot undo a
     /// reset by a change that was on its way.
-    async fn no_change_that_meets_a_reset_undoes_it(deployment: Deployment) {
+    async fn a_concurrent_change_does_not_undo_a_reset(deployment: Deployment) {
         let app = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
         deployment.register(&app, ADA, PASSWORD).await;
         let mut password = PASSWORD.to_owned();
@@ -78,7 +78,7 @@ on_both_deployments! {
     }
 
     /// One of two accounts that change to one address at once gets it.
-    async fn one_address_goes_to_one_account(deployment: Deployment) {
+    async fn an_address_belongs_to_one_user(deployment: Deployment) {
         let here = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
         let there = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
         for round in 0..5 {
@@ -119,7 +119,7 @@ on_both_deployments! {
     }
 
     /// Two changes of one profile that meet both last.
-    async fn changes_to_two_fields_at_once_both_last(deployment: Deployment) {
+    async fn concurrent_changes_to_two_fields_both_persist(deployment: Deployment) {
         let app = deployment.start().await;
         let client = app.with_token(&app.sign_up(ADA).await.access);
         for round in 0..10 {
@@ -189,7 +189,7 @@ impl HeldAccount {
 /// A change of the password that has compared the old one waits while the password is dropped and
 /// the session ended, as when the owner proves the address: it must not set its own after that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_on_its_way_sets_no_password_after_it_was_dropped() {
+async fn a_pending_change_does_not_restore_a_dropped_password() {
     let deployment = Deployment::clustered().await;
     let app = deployment.start().await;
     app.registered(ADA, PASSWORD).await;
@@ -224,7 +224,7 @@ async fn a_change_on_its_way_sets_no_password_after_it_was_dropped() {
 /// A login by code that meets a reset, a change of address or a deletion is let in or refused;
 /// the two never wait for each other until the database ends one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_code_login_and_another_change_do_not_lock_each_other_out() {
+async fn a_code_login_and_a_change_do_not_deadlock() {
     let deployment = Deployment::clustered().await;
     for change in ["reset", "address", "deletion", "password"] {
         let app = deployment.start_with(UNLIMITED).await.forgive_unread_mail();

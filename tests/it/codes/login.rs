@@ -72,7 +72,7 @@ on_both_deployments! {
     }
 
     /// Each login is a session of its own, and is noted on the account.
-    async fn a_login_is_noted(deployment: Deployment) {
+    async fn a_login_is_recorded(deployment: Deployment) {
         let app = deployment.start().await;
         let first = app.sign_up(ADA).await;
         app.clock.advance(Duration::hours(3));
@@ -96,7 +96,7 @@ on_both_deployments! {
     }
 
     /// An account that an operator made with an address never proved has proved it by the code.
-    async fn a_login_proves_the_address(deployment: Deployment) {
+    async fn a_login_verifies_the_address(deployment: Deployment) {
         let app = deployment.start().await;
         app.sign_up(ADA).await;
         let changed = deployment

@@ -30,7 +30,7 @@ fn sessions(answers: &[Value]) -> usize {
 
 on_both_deployments! {
     /// A code has one winner, however many answer with it at once.
-    async fn fifty_right_answers_at_once_make_one_session(deployment: Deployment) {
+    async fn concurrent_right_codes_create_one_session(deployment: Deployment) {
         let app = deployment.start().await;
         for flow in Flow::BOTH {
             let email = flow.address(&app).await;
@@ -50,7 +50,7 @@ on_both_deployments! {
     }
 
     /// However many guess at once, no more guesses are compared than the code allows.
-    async fn fifty_wrong_answers_at_once_spend_the_budget_and_no_more(deployment: Deployment) {
+    async fn concurrent_wrong_codes_are_limited(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         for flow in Flow::BOTH {
             let email = flow.address(&app).await;
@@ -82,7 +82,7 @@ on_both_deployments! {
     }
 
     /// Aliases in one document are as dear as requests of their own.
-    async fn fifty_guesses_in_one_document_spend_the_budget_and_no_more(deployment: Deployment) {
+    async fn guesses_in_one_document_are_limited(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let code = Flow::Signup.code(&app, ADA).await;
         let mut document = String::from("mutation {");
@@ -117,7 +117,7 @@ on_both_deployments! {
 
     /// However many ask at once, all are answered, and one code is left: that of the mail which
     /// belongs to it.
-    async fn twenty_requests_at_once_leave_one_live_code(deployment: Deployment) {
+    async fn concurrent_requests_leave_one_valid_code(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
         for flow in Flow::BOTH {
             let email = flow.address(&app).await;
@@ -149,7 +149,7 @@ on_both_deployments! {
     }
 
     /// Two processes that are given the right code at once make one account.
-    async fn two_processes_make_one_account(deployment: Deployment) {
+    async fn two_processes_create_one_user(deployment: Deployment) {
         let (app, other) = (
             deployment.start_with(NO_LIMITS).await,
             deployment.start_as(Role::Serve, NO_LIMITS).await,
@@ -167,7 +167,7 @@ on_both_deployments! {
 
     /// An address that gets two accounts at once, by a sign-up and by another way, keeps one, and
     /// the loser is told.
-    async fn a_taken_address_is_told_to_whoever_comes_second(deployment: Deployment) {
+    async fn the_second_sign_up_gets_email_taken(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         app.sign_up("grace@example.com").await;
         let code = Flow::Signup.code(&app, ADA).await;
@@ -195,7 +195,7 @@ on_both_deployments! {
 
     /// A code that is superseded while it is being verified either wins or is refused; what is
     /// left over is never two accounts or an error of the server.
-    async fn a_code_may_be_superseded_while_it_is_verified(deployment: Deployment) {
+    async fn a_code_can_be_replaced_during_verification(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
         for n in 0..10 {
             let email = format!("ada{n}@example.com");

@@ -12,7 +12,7 @@ use crate::support::on_both_deployments;
 
 on_both_deployments! {
     /// The main path: sign up, see oneself, log in again.
-    async fn an_account_is_made_and_used(deployment: Deployment) {
+    async fn a_user_signs_up_and_signs_in(deployment: Deployment) {
         let app = deployment.start().await;
         let requested = app.request_signup_code("Ada@Example.com", "Ada").await;
         assert_eq!(requested["challenge"]["email"], "ada@example.com");
@@ -36,7 +36,7 @@ on_both_deployments! {
 
     /// The budget of wrong answers is told, and once it is spent the right code is worth nothing;
     /// a new one has a budget of its own.
-    async fn wrong_answers_count_down_until_a_new_code_is_needed(deployment: Deployment) {
+    async fn wrong_codes_count_down_the_attempts(deployment: Deployment) {
         let app = deployment
             .start_with(&[("MAX_VERIFICATION_ATTEMPTS", "3")])
             .await;
@@ -100,7 +100,7 @@ on_both_deployments! {
     }
 
     /// A used code is told like a wrong one, and opens no second session.
-    async fn a_code_is_worth_something_once(deployment: Deployment) {
+    async fn a_code_works_once(deployment: Deployment) {
         let app = deployment.start().await;
         for flow in Flow::BOTH {
             let email = flow.address(&app).await;
@@ -120,7 +120,7 @@ on_both_deployments! {
     }
 
     /// A new code takes the place of the older one at once.
-    async fn only_the_newest_code_counts(deployment: Deployment) {
+    async fn only_the_newest_code_is_valid(deployment: Deployment) {
         let app = deployment.start().await;
         for flow in Flow::BOTH {
             let email = flow.address(&app).await;
@@ -139,7 +139,7 @@ on_both_deployments! {
     }
 
     /// The order of codes is that of requests, also where the clocks of two processes differ.
-    async fn the_newest_code_counts_although_a_clock_is_behind(deployment: Deployment) {
+    async fn the_newest_code_is_valid_despite_clock_skew(deployment: Deployment) {
         let mut deployment = deployment;
         let ahead = deployment.start().await;
         ahead.clock.advance(Duration::seconds(30));
@@ -192,7 +192,7 @@ on_both_deployments! {
     }
 
     /// An address that never asked for a code is answered like a wrong code.
-    async fn no_code_is_waiting(deployment: Deployment) {
+    async fn a_code_without_a_request_is_wrong(deployment: Deployment) {
         let app = deployment.start().await;
         for flow in Flow::BOTH {
             let answer = flow.verify(&app, "nobody@example.com", "123456").await;
@@ -204,7 +204,7 @@ on_both_deployments! {
     }
 
     /// What cannot be a code is refused without costing the person an attempt.
-    async fn a_malformed_code_spends_no_attempt(deployment: Deployment) {
+    async fn a_malformed_code_is_no_attempt(deployment: Deployment) {
         let app = deployment.start().await;
         let long = "1".repeat(10_000);
         for flow in Flow::BOTH {
@@ -274,7 +274,7 @@ on_both_deployments! {
     }
 
     /// Whatever is wrong with an address is told by the same error, everywhere one is given.
-    async fn an_address_that_no_mail_can_reach_is_refused(deployment: Deployment) {
+    async fn an_invalid_address_is_rejected(deployment: Deployment) {
         let app = deployment.start().await;
         let long = format!(
             "{}@{}.{}.{}.com",
@@ -311,7 +311,7 @@ on_both_deployments! {
     }
 
     /// One person has one account, however the address is typed.
-    async fn an_address_is_the_same_in_every_spelling(deployment: Deployment) {
+    async fn an_address_is_normalized(deployment: Deployment) {
         let app = deployment
             .start_with(&[("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1000")])
             .await;

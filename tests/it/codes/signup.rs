@@ -20,7 +20,7 @@ async fn verify(client: &Client, input: Value) -> Value {
 
 on_both_deployments! {
     /// What is told with the request is what the account has after the verification.
-    async fn the_profile_is_kept_until_the_code_comes_back(deployment: Deployment) {
+    async fn the_profile_is_kept_until_verification(deployment: Deployment) {
         let app = deployment.start().await;
         let input = json!({
             "email": ADA, "name": "  Ada \r\n Lovelace ",
@@ -103,7 +103,7 @@ on_both_deployments! {
     }
 
     /// A person who mistypes the name can use the same code again.
-    async fn an_invalid_name_does_not_burn_the_code(deployment: Deployment) {
+    async fn an_invalid_name_does_not_use_up_the_code(deployment: Deployment) {
         let app = deployment.start().await;
         let code = Flow::Signup.code(&app, ADA).await;
         for name in ["", " \n", "a\u{7}b", &"x".repeat(121)] {
@@ -119,7 +119,7 @@ on_both_deployments! {
     }
 
     /// Everything that is wrong is told at once, each under its field.
-    async fn several_mistakes_are_told_at_once(deployment: Deployment) {
+    async fn all_input_errors_are_reported_at_once(deployment: Deployment) {
         let app = deployment.start().await;
         let long = "x".repeat(121);
         let answer = request(
@@ -161,7 +161,7 @@ on_both_deployments! {
     }
 
     /// There are no invitations yet, so a token for one is never right.
-    async fn an_unknown_invitation_is_refused(deployment: Deployment) {
+    async fn an_unknown_invitation_is_rejected(deployment: Deployment) {
         let app = deployment.start().await;
         let input = json!({ "email": ADA, "name": "Ada", "invitationToken": "AAAA" });
         refused(
@@ -186,7 +186,7 @@ on_both_deployments! {
     }
 
     /// Where the address got an account between request and verification, nothing is overwritten.
-    async fn an_address_that_was_taken_meanwhile_is_told_when_verifying(deployment: Deployment) {
+    async fn an_address_taken_meanwhile_is_reported_on_verification(deployment: Deployment) {
         let app = deployment.start().await;
         let ada = app.sign_up("grace@example.com").await;
         let code = Flow::Signup.code(&app, ADA).await;

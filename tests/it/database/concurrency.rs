@@ -50,7 +50,7 @@ async fn has(deployment: &Deployment, applied: bool) {
 
 on_both_deployments! {
     /// The schema can be put up, taken back and put up again, and the app runs on the outcome.
-    async fn migrations_go_up_and_down_and_up(deployment: Deployment) {
+    async fn migrations_apply_and_revert(deployment: Deployment) {
         deployment.remove_tables().await;
         has(&deployment, false).await;
         migrate(&deployment, &["migrate", "up"]).await;
@@ -81,7 +81,7 @@ on_both_deployments! {
 
     /// Processes that start at once do not get in each other's way, whether they are told to
     /// migrate or do it by themselves.
-    async fn processes_may_migrate_at_once(deployment: Deployment) {
+    async fn processes_can_migrate_at_once(deployment: Deployment) {
         deployment.remove_tables().await;
         for round in 0..3 {
             let migrating = (0..4).map(|_| run(deployment.variables(&[]), &["migrate", "up"]));
@@ -100,7 +100,7 @@ on_both_deployments! {
     }
 
     /// Two hundred people at once are all served: no lock of the database is an error of theirs.
-    async fn two_hundred_writes_at_once_succeed(deployment: Deployment) {
+    async fn two_hundred_concurrent_writes_succeed(deployment: Deployment) {
         let limits = [
             ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1000"),
             ("MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP", "1000"),
@@ -150,7 +150,7 @@ on_both_deployments! {
     }
 
     /// Two accounts cannot have one address, whatever the program does.
-    async fn one_address_has_one_account(deployment: Deployment) {
+    async fn an_address_has_one_user(deployment: Deployment) {
         let app = deployment.start().await;
         app.sign_up("ada@example.com").await;
         app.sign_up("grace@example.com").await;
@@ -165,7 +165,7 @@ on_both_deployments! {
 
 /// What makes SQLite safe and quick: each connection of the app has it.
 #[tokio::test]
-async fn sqlite_is_set_up_for_many_writers() {
+async fn sqlite_is_configured_for_many_writers() {
     let deployment = Deployment::embedded().await;
     deployment.start().await.stop().await;
     let journal: String = deployment.value("PRAGMA journal_mode").await;

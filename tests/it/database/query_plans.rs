@@ -22,7 +22,7 @@ use crate::support::recording::{Recording, key_of};
 
 on_both_deployments! {
     /// What each request or each sign-in asks does not get slower as the tables grow.
-    async fn hot_queries_go_by_an_index(deployment: Deployment) {
+    async fn hot_queries_use_an_index(deployment: Deployment) {
         let db = Recording::of(&deployment).await;
         let now: Timestamp = deployment.clock.now();
         let email = EmailAddress::parse("ada@example.com").unwrap();
@@ -92,7 +92,7 @@ on_both_deployments! {
     }
 
     /// What is over is found without looking at what is not.
-    async fn the_clean_up_goes_by_an_index(deployment: Deployment) {
+    async fn cleanup_uses_an_index(deployment: Deployment) {
         let db = Recording::of(&deployment).await;
         let end: Timestamp = deployment.clock.now() - Duration::days(30);
         let expired = ["verification_codes_expires_at", "sessions_", "invitations_", "outbox_mails_ended_at"];
@@ -103,7 +103,7 @@ on_both_deployments! {
     }
 
     /// Nor do teams, however many members one has and however far into them a page is.
-    async fn pages_of_teams_go_by_an_index(deployment: Deployment) {
+    async fn pages_of_teams_use_an_index(deployment: Deployment) {
         let db = Recording::of(&deployment).await;
         let now: Timestamp = deployment.clock.now();
         let email = EmailAddress::parse("ada@example.com").unwrap();

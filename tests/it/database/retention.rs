@@ -53,7 +53,7 @@ async fn old_mails(deployment: &Deployment, copies: u32) {
 on_both_deployments! {
     /// Codes, sessions, mails and invitations go when they have been over for so long, and not
     /// before; what lives stays, however old it is.
-    async fn what_is_over_goes_and_what_lives_stays(deployment: Deployment) {
+    async fn cleanup_deletes_only_expired_data(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person(ADA).await;
         let other = app.log_in(ADA).await;
@@ -111,7 +111,7 @@ on_both_deployments! {
     }
 
     /// A clean-up between asking for a code and answering with it takes nothing from either.
-    async fn an_open_code_is_not_touched(deployment: Deployment) {
+    async fn an_open_code_is_kept(deployment: Deployment) {
         let app = deployment.start().await.forgive_unread_mail();
         let services = process(&deployment).await;
         let code = {
@@ -139,7 +139,7 @@ on_both_deployments! {
 
     /// Of processes that want to clean up at once one does, all of it, however many statements
     /// that takes; the others hear when to ask again.
-    async fn of_many_processes_one_cleans_up(deployment: Deployment) {
+    async fn one_of_many_processes_cleans_up(deployment: Deployment) {
         old_mails(&deployment, 2_500).await;
         let processes = [process(&deployment).await, process(&deployment).await];
         let asked = (0..10).map(|n| {
@@ -160,7 +160,7 @@ on_both_deployments! {
     }
 
     /// Who took the turn and never came back loses it.
-    async fn a_turn_that_nobody_ends_runs_out(deployment: Deployment) {
+    async fn an_abandoned_lease_expires(deployment: Deployment) {
         old_mails(&deployment, 0).await;
         let services = process(&deployment).await;
         let db = Db::connect(&deployment.config(&[]).database).await.unwrap();
@@ -199,7 +199,7 @@ on_both_deployments! {
     }
 
     /// A clean-up that fails is told of, and harms nothing else.
-    async fn a_failed_clean_up_is_told_of(deployment: Deployment) {
+    async fn a_failed_cleanup_is_logged(deployment: Deployment) {
         let process = deployment.spawn(&[], &[]).await;
         deployment.execute("ALTER TABLE leases RENAME TO gone").await;
         process.wait_for("retention_failed").await;
@@ -210,7 +210,7 @@ on_both_deployments! {
 
 /// A process that is killed in the middle of it is followed by another.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_process_is_followed_by_another() {
+async fn another_process_takes_over_cleanup() {
     let deployment = Deployment::clustered().await;
     old_mails(&deployment, 0).await;
     let blocker = deployment.database().await;

@@ -36,7 +36,7 @@ async fn survives(fault: impl AsyncFnOnce(&mut PostgresServer, &Client)) {
 
 /// PostgreSQL is stopped for three seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgresql_stopped_and_started_again() {
+async fn survives_a_postgresql_restart() {
     survives(async |postgres, client| {
         postgres.stop();
         wait_until(client, 503, "failing", ("database", "failing")).await;
@@ -49,7 +49,7 @@ async fn postgresql_stopped_and_started_again() {
 
 /// PostgreSQL dies at once, and comes back with what it had.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgresql_killed() {
+async fn survives_a_killed_postgresql() {
     survives(async |postgres, client| {
         postgres.kill();
         wait_until(client, 503, "failing", ("database", "failing")).await;
@@ -62,7 +62,7 @@ async fn postgresql_killed() {
 
 /// PostgreSQL hangs, keeps its connections, and goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgresql_paused() {
+async fn survives_a_paused_postgresql() {
     survives(async |postgres, client| {
         postgres.pause();
         wait_until(client, 503, "failing", ("database", "failing")).await;

@@ -18,7 +18,7 @@ async fn guess(client: &Client, address: &str, code: &str) -> String {
 /// The answers that a code takes are counted in the database: with Redis killed after the second,
 /// there are five of them over two processes all the same, and the right one comes too late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_code_takes_so_many_answers_with_or_without_redis() {
+async fn the_attempts_of_a_code_are_limited_with_and_without_redis() {
     let deployment = Deployment::with_own_redis().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let settings = server.settings(&[]);
@@ -48,7 +48,7 @@ async fn a_code_takes_so_many_answers_with_or_without_redis() {
 /// The answers that one network may get wrong are counted by each process while Redis is away. So
 /// there are at most as many again for each, and not one more for a Redis that comes and goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_network_is_limited_without_redis() {
+async fn a_network_is_rate_limited_without_redis() {
     const MAX: usize = 10;
     let deployment = Deployment::with_own_redis().await;
     let max = MAX.to_string();

@@ -12,7 +12,7 @@ use crate::support::smtp::{SmtpOptions, SmtpServer};
 /// Requests go on while the log cannot be written. That is told once on standard error each time,
 /// and the log goes on when there is room again, with at most one line cut off.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_costs_log_lines_and_nothing_else() {
+async fn a_full_disk_loses_only_log_lines() {
     let deployment = Deployment::embedded().await;
     let settings = [
         ("LOG_TO_FILE", "true"),
@@ -61,7 +61,7 @@ async fn a_full_disk_costs_log_lines_and_nothing_else() {
 
 /// Requests fail while SQLite cannot write, nothing is half done, and it goes on by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_under_sqlite_spoils_nothing() {
+async fn a_full_disk_does_not_corrupt_sqlite() {
     let deployment = Deployment::embedded().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let variables = deployment.variables(&server.settings(SETTINGS));

@@ -46,7 +46,7 @@ async fn survives(deployment: Deployment, fault: impl AsyncFnOnce(&mut SmtpServe
 
 on_both_deployments! {
     /// The mail server dies, in the middle of mails too, and is started again.
-    async fn the_mail_server_killed(deployment: Deployment) {
+    async fn mail_survives_a_killed_mail_server(deployment: Deployment) {
         survives(deployment, async |server| {
             server.stop();
             sleep(AWAY).await;
@@ -56,7 +56,7 @@ on_both_deployments! {
     }
 
     /// The mail server takes connections and says nothing.
-    async fn the_mail_server_silent(deployment: Deployment) {
+    async fn mail_survives_a_silent_mail_server(deployment: Deployment) {
         survives(deployment, async |server| {
             server.pause();
             sleep(AWAY).await;

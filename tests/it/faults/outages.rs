@@ -33,7 +33,7 @@ async fn registered_workers(redis: &RedisDatabase) -> usize {
 /// Without Redis requests succeed, quickly, and mails arrive: the sweeper reads the database.
 /// A Redis that comes back is used again.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_everything_goes_on() {
+async fn requests_and_mail_continue_without_redis() {
     let deployment = Deployment::with_own_redis().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let process = deployment.spawn(&[], &server.settings(&[])).await;
@@ -66,7 +66,7 @@ async fn a_process_starts_without_redis() {
 /// While Redis accepts connections and never answers, requests are answered, and no mail is lost or
 /// sent twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stuck_redis_holds_nobody_up() {
+async fn requests_are_answered_while_redis_hangs() {
     let deployment = Deployment::with_own_redis().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let process = deployment.spawn(&[], &server.settings(&[])).await;
@@ -106,7 +106,7 @@ async fn a_wiped_queue_loses_no_mail() {
 
 /// The same while a worker runs, and holds a mail.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_wiped_in_mid_send_loses_and_doubles_no_mail() {
+async fn a_queue_wiped_during_a_send_neither_loses_nor_duplicates_mail() {
     let deployment = Deployment::clustered().await;
     let server = SmtpServer::start(SmtpOptions {
         delay: Duration::from_secs(1),

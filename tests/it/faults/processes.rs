@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A worker killed among three hundred mails: the other one sends what is left, and what the dead
 /// one held once its leases end, each at most twice and then recognisably.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_killed_among_many_mails() {
+async fn survives_a_worker_killed_while_it_sends() {
     let deployment = Deployment::clustered().await;
     let sink = Sink::start().await;
     let app = deployment.start_as(Role::Serve, &[("ACCOUNT_EXISTENCE_HINTS", "false")]);
@@ -62,7 +62,7 @@ async fn a_worker_killed_among_many_mails() {
 /// One of two processes killed under load: whoever was in the middle of a request asks again at the
 /// other one, and nothing is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_killed_under_load() {
+async fn survives_a_server_killed_under_load() {
     let deployment = Deployment::clustered().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let settings = server.settings(SETTINGS);

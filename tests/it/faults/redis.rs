@@ -34,7 +34,7 @@ async fn survives(fault: impl AsyncFnOnce(&RedisServer, &Load, &Client)) {
 
 /// Redis dies and comes back with nothing of what it knew.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_killed_and_started_again_empty() {
+async fn survives_a_redis_restart() {
     survives(async |redis, load, client| {
         redis.kill();
         wait_until(client, 200, "degraded", ("redis", "failing")).await;
@@ -46,7 +46,7 @@ async fn redis_killed_and_started_again_empty() {
 
 /// Redis hangs, and goes on with what it knew: what was ended meanwhile stays ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_paused() {
+async fn survives_a_paused_redis() {
     survives(async |redis, load, client| {
         redis.pause();
         wait_until(client, 200, "degraded", ("redis", "failing")).await;

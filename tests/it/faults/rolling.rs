@@ -13,7 +13,7 @@ use crate::support::smtp::{SmtpOptions, SmtpServer};
 
 /// Two servers and two workers replaced under load: no request fails, no mail is doubled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_replaced_under_load() {
+async fn survives_a_rolling_update_under_load() {
     let deployment = Deployment::clustered().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let settings = server.settings(SETTINGS);
@@ -55,7 +55,7 @@ async fn everything_replaced_under_load() {
 /// Whoever was connected when the process was told to end is served, even if nobody had come to
 /// look yet, and also if the request follows a moment later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_was_let_in_is_served() {
+async fn accepted_connections_are_served_during_shutdown() {
     const CALLERS: usize = 20;
     let deployment = Deployment::clustered().await;
     let mut process = deployment.spawn(&["serve", "--no-worker"], &[]).await;

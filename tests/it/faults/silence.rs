@@ -61,7 +61,7 @@ impl Wire {
 /// requests and the worker alike, and another takes its place. What such a connection had locked is
 /// set free.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_fall_silent_are_given_up() {
+async fn silent_database_connections_are_dropped() {
     let postgres = PostgresServer::start().await;
     let wire = Wire::to(postgres.port()).await;
     let deployment = Deployment::at(&PostgresServer::url_at(wire.port)).await;

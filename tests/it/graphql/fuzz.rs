@@ -236,7 +236,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// Bytes are no request, and are told so.
 #[test]
-fn any_bytes_are_answered() {
+fn arbitrary_bytes_get_a_response() {
     let server = Server::start();
     let bytes = prop::collection::vec(any::<u8>(), 0..300);
     try_all(150, &bytes, |bytes| server.post(bytes));
@@ -244,7 +244,7 @@ fn any_bytes_are_answered() {
 
 /// Nor is any JSON; what has the right keys by chance is looked at all the same.
 #[test]
-fn any_json_is_answered() {
+fn arbitrary_json_gets_a_response() {
     let server = Server::start();
     try_all(200, &any_json(), |body| server.post(body.to_string()));
     let parts = (any_json(), any_json(), any_json());
@@ -259,7 +259,7 @@ fn any_json_is_answered() {
 
 /// Documents that are nearly right, by either method, with any variables.
 #[test]
-fn any_document_is_answered() {
+fn arbitrary_documents_get_a_response() {
     let server = Server::start();
     let document = prop_oneof![2 => mutated(), 1 => jumbled()];
     try_all(400, &(document, any_json()), |(query, variables)| {
@@ -276,7 +276,7 @@ fn any_document_is_answered() {
 
 /// URLs and headers of any kind.
 #[test]
-fn any_url_and_header_is_answered() {
+fn arbitrary_urls_and_headers_get_a_response() {
     let server = Server::start();
     let visible = "[ -~]{0,40}";
     try_all(
@@ -302,7 +302,7 @@ fn any_url_and_header_is_answered() {
 /// Documents at the edge of what the guard lets through are answered as soon: what comes behind
 /// it is not worse than linear in what it lets through, or small enough.
 #[test]
-fn the_largest_documents_are_answered() {
+fn the_largest_documents_get_a_response() {
     let server = Server::start();
     let many =
         |times: usize, piece: &dyn Fn(usize) -> String| (0..times).map(piece).collect::<String>();

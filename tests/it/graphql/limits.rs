@@ -223,7 +223,7 @@ async fn long_variables_are_not_multiplied() {
 on_both_deployments! {
     /// An operation that waits for something, here for a row that somebody else holds, is given up
     /// in time, and the next one is answered.
-    async fn an_operation_has_an_end(deployment: Deployment) {
+    async fn an_operation_times_out(deployment: Deployment) {
         let app = deployment.start_with(&[("GRAPHQL_TIMEOUT_SECONDS", "1")]).await;
         let tokens = app.sign_up("ada@example.com").await;
         let ada = app.with_token(&tokens.access);

@@ -95,7 +95,7 @@ on_both_deployments! {
 
     /// A hash stands for a document and for no rights: whatever holds for the document holds for
     /// its hash.
-    async fn a_hash_opens_nothing(deployment: Deployment) {
+    async fn a_hash_does_not_bypass_authorization(deployment: Deployment) {
         let app = deployment.start().await;
         let logout = "mutation { logout { endedSessionId } }";
         let tokens = app.sign_up("ada@example.com").await;
@@ -114,7 +114,7 @@ on_both_deployments! {
 
 /// What is not what it says is refused, and not kept.
 #[tokio::test]
-async fn what_is_malformed_is_refused() {
+async fn malformed_requests_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let right = hash(QUERY);
@@ -155,7 +155,7 @@ async fn what_is_malformed_is_refused() {
 
 /// A document that is refused is not kept: neither here nor in Redis.
 #[tokio::test]
-async fn only_documents_that_ran_are_kept() {
+async fn only_valid_documents_are_stored() {
     let deployment = Deployment::clustered().await;
     let app = deployment.start().await;
     for (document, code) in [
@@ -179,7 +179,7 @@ async fn only_documents_that_ran_are_kept() {
 /// What one process was told all others know, for a bounded time and in bounded room, and never
 /// in the place of anything else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_processes_know_what_one_was_told() {
+async fn processes_share_persisted_queries() {
     let deployment = Deployment::clustered().await;
     let (one, other) = (deployment.start().await, deployment.start().await);
     assert_ran(&register(&one, QUERY).await);
@@ -219,7 +219,7 @@ async fn all_processes_know_what_one_was_told() {
 /// While Redis is away a hash is unknown to those who were not told, nothing fails, and each
 /// process keeps what it was told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_fails_while_redis_is_away() {
+async fn persisted_queries_work_without_redis() {
     let deployment = Deployment::with_own_redis().await;
     let (one, other) = (deployment.start().await, deployment.start().await);
     let redis = deployment.redis_server();

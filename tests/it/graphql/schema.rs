@@ -19,7 +19,7 @@ async fn ask(client: &Client, document: &str) -> Answer {
 
 /// A document that asks for too much is refused with its own code, in words that name the limit.
 #[tokio::test]
-async fn a_document_that_asks_for_too_much_is_refused() {
+async fn excessive_documents_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let repeated = |times: usize, piece: &dyn Fn(usize) -> String| -> String {
@@ -113,7 +113,7 @@ async fn depth_and_complexity_are_limited() {
 /// Fragments that spread each other cost exponentially much to follow. Six hundred bytes of them
 /// would take seconds, and with a few more levels would not end within this test.
 #[tokio::test]
-async fn fragments_that_multiply_are_refused_before_they_are_followed() {
+async fn exponential_fragments_are_rejected_before_expansion() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for levels in [14, 60] {
@@ -162,7 +162,7 @@ async fn tools_can_read_the_schema() {
 /// Where the schema is not for everybody, nothing of it is told: neither by introspection nor by
 /// a friendly guess at what was meant.
 #[tokio::test]
-async fn a_schema_that_is_not_public_is_not_told() {
+async fn introspection_can_be_disabled() {
     let deployment = Deployment::embedded().await;
     let open = deployment.start().await;
     let closed = deployment
@@ -207,7 +207,7 @@ fn the_committed_schema_is_fresh() {
 
 /// Whoever reads the schema finds every name in it explained.
 #[test]
-fn every_name_in_the_schema_is_explained() {
+fn every_name_in_the_schema_is_described() {
     let mut unexplained = Vec::new();
     let mut need = |explained: bool, name: String| {
         if !explained {

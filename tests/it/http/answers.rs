@@ -117,7 +117,7 @@ async fn fields_come_in_the_order_asked_for() {
 
 /// What fails while it runs is an error at its path, beside `data`, with status 200 in any form.
 #[tokio::test]
-async fn what_fails_while_running_keeps_its_path() {
+async fn execution_errors_have_a_path() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let body = json!({ "query": "mutation { end: logout { endedSessionId } }" });

@@ -19,7 +19,7 @@ async fn send(client: &Client, body: impl Into<reqwest::Body>) -> Answer {
 /// Bodies that are no GraphQL request are refused in words that say what is wrong, and nothing of
 /// how the server is made.
 #[tokio::test]
-async fn what_is_no_request_is_refused() {
+async fn invalid_requests_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let deep = |depth| {
@@ -91,7 +91,7 @@ async fn batches_are_refused() {
 
 /// Keys that are not known, and null where nothing is meant, harm nobody.
 #[tokio::test]
-async fn unknown_keys_and_nulls_are_passed_over() {
+async fn unknown_keys_and_nulls_are_ignored() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for body in [

@@ -81,7 +81,7 @@ async fn a_connection_without_a_request_is_closed() {
 /// Two hundred clients that send a byte now and then are cut off at their deadline, and others are
 /// served while all of them are still there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_clients_do_not_hold_the_server() {
+async fn slow_clients_do_not_block_others() {
     let deployment = Deployment::embedded().await;
     let settings = [
         ("HEADER_TIMEOUT_SECONDS", "6"),
@@ -153,7 +153,7 @@ async fn an_idle_connection_is_closed() {
 /// A client that asks and does not read the answers is cut off, and what was to be sent to it is
 /// forgotten.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_nobody_reads_is_given_up() {
+async fn an_unread_response_is_abandoned() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start_with(&IMPATIENT).await;
     let stylesheet = Answer::of(app.request(Method::GET, "/assets/pages.css")).await;
@@ -191,7 +191,7 @@ async fn an_answer_that_nobody_reads_is_given_up() {
 
 /// At the cap, whoever has been answered and is idle makes room for others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn idle_connections_make_room() {
+async fn idle_connections_are_closed_at_the_cap() {
     let deployment = Deployment::embedded().await;
     let settings = [("MAX_CONNECTIONS", "2"), ("IDLE_TIMEOUT_SECONDS", "3600")];
     let app = deployment.start_with(&settings).await;
@@ -212,7 +212,7 @@ async fn idle_connections_make_room() {
 /// At the cap, with nobody idle, others wait until one of the connections has ended; they are not
 /// turned away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_more_connections_than_allowed_are_served() {
+async fn connections_wait_at_the_cap() {
     let deployment = Deployment::embedded().await;
     let settings = [("MAX_CONNECTIONS", "3"), ("HEADER_TIMEOUT_SECONDS", "3600")];
     let app = deployment.start_with(&settings).await;
@@ -227,7 +227,7 @@ async fn no_more_connections_than_allowed_are_served() {
 
 /// Without file descriptors the server waits and says so, and goes on when there are some.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_want_of_file_descriptors_is_survived() {
+async fn running_out_of_file_descriptors_is_survived() {
     let deployment = Deployment::embedded().await;
     let server = deployment.spawn(&["serve"], &[]).await;
     assert_eq!(server.post("{ me { id } }", json!({})).await.text, ME);
@@ -252,7 +252,7 @@ async fn a_want_of_file_descriptors_is_survived() {
 /// A server that is told to stop closes what is idle, takes nothing new, and finishes what has
 /// begun, on both protocols.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn open_requests_end_before_the_server_does() {
+async fn open_requests_complete_before_shutdown() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let address = app.address().to_owned();
@@ -334,7 +334,7 @@ async fn http2_is_spoken() {
 
 /// A head has an end, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_has_a_longest_length() {
+async fn request_heads_have_a_maximum_size() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let with_header = |bytes: usize| {

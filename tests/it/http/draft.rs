@@ -58,7 +58,7 @@ fn get(app: &TestApp, query: &str) -> RequestBuilder {
 
 /// What runs is answered with 200 in either media type, also if something of it failed.
 #[tokio::test]
-async fn documents_that_run() {
+async fn executed_documents_follow_the_draft() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let me = || Data(json!({ "me": null }));
@@ -159,7 +159,7 @@ async fn documents_that_run() {
 /// A document that does not run is 200 where the client knows JSON only, and 400 with the media
 /// type of GraphQL.
 #[tokio::test]
-async fn documents_that_do_not_run() {
+async fn rejected_documents_follow_the_draft() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let not_run = [
@@ -235,7 +235,7 @@ async fn documents_that_do_not_run() {
 /// Who does not say what to answer with gets what was made for GraphQL; who takes anything gets
 /// what everybody can read.
 #[tokio::test]
-async fn the_media_type_where_the_client_does_not_say() {
+async fn the_default_media_type_follows_the_draft() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let body = r#"{"query":"{nope}"}"#;
@@ -258,7 +258,7 @@ async fn the_media_type_where_the_client_does_not_say() {
 
 /// HEAD asks for nothing that GET would not tell.
 #[tokio::test]
-async fn head_has_no_body() {
+async fn head_responses_have_no_body() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let answer = Answer::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;

@@ -15,7 +15,7 @@ const JSON_LOG: [(&str, &str); 2] = [("LOG_FORMAT", "json"), ("LOG_LEVEL", "INFO
 on_both_deployments! {
     /// When the database fails, a client learns that it is not its fault and how to ask about it,
     /// and nothing else; the log has the cause, once.
-    async fn an_outage_is_told_without_saying_what_broke(deployment: Deployment) {
+    async fn an_outage_is_reported_without_its_cause(deployment: Deployment) {
         let server = deployment.spawn(&["serve"], &JSON_LOG).await;
         let database = deployment.database().await;
         for table in ["outbox_mails", "sessions", "verification_codes", "users"] {
@@ -46,7 +46,7 @@ on_both_deployments! {
     }
 
     /// A token that cannot be looked up is not called invalid: the client would throw it away.
-    async fn a_token_that_cannot_be_looked_up_is_not_refused(deployment: Deployment) {
+    async fn a_token_is_not_rejected_while_the_database_fails(deployment: Deployment) {
         let app = deployment.start().await;
         let tokens = app.sign_up("ada@example.com").await;
         app.stop().await;
@@ -69,7 +69,7 @@ on_both_deployments! {
 /// Every request that does not run leaves one line that says why, and nothing else above DEBUG;
 /// one that runs leaves none.
 #[tokio::test]
-async fn a_refusal_is_one_line_in_the_log() {
+async fn a_rejected_request_logs_one_line() {
     let deployment = Deployment::embedded().await;
     let server = deployment.spawn(&["serve"], &JSON_LOG).await;
     let post = |body: &str| {

@@ -14,7 +14,7 @@ use crate::support::deployment::Deployment;
 /// the logs of both; else there is a new one. Either way it is in the header, in the errors and
 /// in the log.
 #[tokio::test]
-async fn a_request_keeps_its_harmless_id() {
+async fn a_valid_request_id_is_kept() {
     let deployment = Deployment::embedded().await;
     let settings = [("LOG_FORMAT", "json"), ("LOG_LEVEL", "DEBUG")];
     let server = deployment.spawn(&["serve"], &settings).await;
@@ -54,7 +54,7 @@ async fn a_request_keeps_its_harmless_id() {
 
 /// Nothing that is answered can be taken for a page or a script, framed, kept or traced back.
 #[tokio::test]
-async fn every_answer_has_its_security_headers() {
+async fn every_response_has_security_headers() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for (method, path) in [
@@ -117,7 +117,7 @@ fn assert_isolated(answer: &Answer, frames: &str, what: &str) {
 /// Requests that are refused before anything is looked at are answered with the same headers, and
 /// a mail may be framed by its own page only.
 #[tokio::test]
-async fn refusals_and_mails_have_their_security_headers() {
+async fn error_responses_have_security_headers() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let post = || app.request(Method::POST, "/graphql");
@@ -175,7 +175,7 @@ async fn refusals_and_mails_have_their_security_headers() {
 /// with another origin is answered all the same: the browser sends one with requests of our own
 /// pages too.
 #[tokio::test]
-async fn listed_origins_may_read_answers_and_no_others() {
+async fn only_allowed_origins_may_read_responses() {
     let origins = "https://app.example.com,http://localhost:3000";
     let deployment = Deployment::embedded().await;
     let listed = deployment

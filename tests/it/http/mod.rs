@@ -230,7 +230,7 @@ async fn only_json_is_read() {
 
 /// The client has a say in how the answer is written; who takes neither form is told so.
 #[tokio::test]
-async fn the_answer_is_written_as_the_client_likes() {
+async fn the_media_type_follows_the_accept_header() {
     let deployment = Deployment::embedded().await;
     let app = deployment
         .start_with(&[("GRAPHIQL_ENABLED", "false")])

@@ -43,7 +43,7 @@ async fn assert_links_work(client: &Client, page: &Answer) {
 
 /// Whoever opens the printed address finds out what is running, and where to go on.
 #[tokio::test]
-async fn the_first_page_says_what_is_running() {
+async fn the_home_page_shows_the_version() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start_with(&[("APP_NAME", "R&D <Lodge>")]).await;
     let page = browse(&app, "/").await;
@@ -68,7 +68,7 @@ async fn the_first_page_says_what_is_running() {
 /// In development the mails that are not really sent can be read, newest first, with their codes,
 /// and cannot do anything to whoever reads them.
 #[tokio::test]
-async fn the_mailbox_shows_what_was_sent() {
+async fn the_mailbox_shows_sent_mail() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let page = browse(&app, "/dev/mailbox").await;
@@ -118,7 +118,7 @@ async fn the_mailbox_shows_what_was_sent() {
 /// In development a mailed link leads to a page that can use it, with nothing set up; in production
 /// these paths belong to an app of one's own.
 #[tokio::test]
-async fn the_demo_is_where_mailed_links_lead_to_in_development() {
+async fn mailed_links_lead_to_the_demo_in_development() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for path in [
@@ -155,7 +155,7 @@ async fn the_demo_is_where_mailed_links_lead_to_in_development() {
 
 /// The mailbox holds live codes: there is none where mail is really sent, nor in production.
 #[tokio::test]
-async fn there_is_no_mailbox_where_mail_is_sent() {
+async fn there_is_no_mailbox_when_mail_is_really_sent() {
     let deployment = Deployment::embedded().await;
     let smtp = [
         ("EMAIL_SERVICE", "smtp"),

@@ -30,7 +30,7 @@ async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
 /// Each client of a trusted proxy has limits of its own, and cannot get those of another by what
 /// it sends itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_limits_see_the_client_behind_the_proxy() {
+async fn limits_apply_to_the_client_behind_the_proxy() {
     let deployment = Deployment::embedded().await;
     let settings = [PROXY, ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1")];
     let app = deployment.start_with(&settings).await.forgive_unread_mail();
@@ -77,7 +77,7 @@ async fn the_limits_see_the_client_behind_the_proxy() {
 
 /// A peer that is not listed is itself, although another one is listed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stranger_is_not_believed() {
+async fn an_untrusted_proxy_is_ignored() {
     let deployment = Deployment::embedded().await;
     let settings = [
         ("TRUSTED_PROXIES", "127.0.0.5, 10.0.0.0/8"),
@@ -123,7 +123,7 @@ async fn the_log_names_the_client_behind_the_proxy() {
 
 /// Browsers are told to use HTTPS where a trusted proxy says that they do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn https_at_the_proxy_is_https() {
+async fn https_at_the_proxy_is_recognized() {
     let deployment = Deployment::embedded().await;
     let trusting = deployment.start_with(&[PROXY]).await;
     let not_trusting = deployment.start().await;
@@ -145,7 +145,7 @@ async fn https_at_the_proxy_is_https() {
 /// The proxy of `docker-compose.yml` removes the headers that are believed and that it does not
 /// write itself: where a client's own contradicts the proxy's, the log has the proxy's address.
 #[test]
-fn the_supplied_proxy_removes_what_clients_make_up() {
+fn the_supplied_proxy_removes_forged_headers() {
     let caddyfile = include_str!("../../../deploy/Caddyfile");
     let (_, proxy) = caddyfile.split_once("reverse_proxy {").unwrap();
     for header in ["Forwarded", "X-Real-IP"] {

@@ -116,7 +116,7 @@ async fn a_certificate_can_be_replaced() {
 
 /// What is wrong with a certificate or key is said at the start, with the file and the setting.
 #[tokio::test]
-async fn a_certificate_that_cannot_be_used_stops_the_start() {
+async fn an_invalid_certificate_prevents_the_start() {
     let deployment = Deployment::embedded().await;
     let one = Certificate::make(deployment.path(), "one");
     let other = Certificate::make(deployment.path(), "other");
@@ -184,7 +184,7 @@ async fn a_certificate_that_cannot_be_used_stops_the_start() {
 
 /// Who does not speak TLS on a TLS port is not answered, and who says nothing is sent away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_tls_is_sent_away() {
+async fn connections_without_tls_are_closed() {
     let deployment = Deployment::embedded().await;
     let certificate = Certificate::make(deployment.path(), "one");
     let mut settings = vec![("HEADER_TIMEOUT_SECONDS", "1")];

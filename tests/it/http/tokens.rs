@@ -27,7 +27,7 @@ fn header(text: &str) -> HeaderValue {
 on_both_deployments! {
     /// Contract rule 4: a dead token stops what needs one before it runs, and stops nothing that
     /// needs none.
-    async fn a_token_of_no_use_stops_only_what_needs_one(deployment: Deployment) {
+    async fn an_invalid_token_fails_only_protected_fields(deployment: Deployment) {
         let app = deployment.start().await;
         let token = app.sign_up("ada@example.com").await.access;
         let dead = [
@@ -73,7 +73,7 @@ on_both_deployments! {
     }
 
     /// The reason tells a client what to do: refresh, or sign in again.
-    async fn the_reason_tells_what_to_do(deployment: Deployment) {
+    async fn the_reason_says_what_to_do(deployment: Deployment) {
         let app = deployment.start_with(&[("JWT_EXPIRATION_MINUTES", "5")]).await;
         let token = app.sign_up("ada@example.com").await.access;
         let reason = async |token: &str| {

@@ -51,7 +51,7 @@ on_both_deployments! {
     }
 
     /// A batch is refused as a whole: nothing of it happens.
-    async fn a_batch_does_nothing(deployment: Deployment) {
+    async fn batches_run_nothing(deployment: Deployment) {
         let app = deployment.start().await;
         let one = json!({ "query": many_addresses(1) });
         let batch = Value::Array(vec![one; 20]);
@@ -61,7 +61,7 @@ on_both_deployments! {
     }
 
     /// Twenty networks together send one address no more codes than one network would.
-    async fn many_networks_share_the_limit_of_an_address(deployment: Deployment) {
+    async fn an_address_has_one_limit_for_all_networks(deployment: Deployment) {
         let app = deployment.start_with(&[PROXY]).await.forgive_unread_mail();
         app.sign_up(ADA).await;
         let mut served = 1;
@@ -73,7 +73,7 @@ on_both_deployments! {
     }
 
     /// Whoever has a /64 has 2^64 addresses, and one limit.
-    async fn an_ipv6_subscriber_is_one_network(deployment: Deployment) {
+    async fn an_ipv6_prefix_is_one_network(deployment: Deployment) {
         let settings = [PROXY, ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "3")];
         let app = deployment.start_with(&settings).await;
         let mut limited = 0;
@@ -89,7 +89,7 @@ on_both_deployments! {
 
     /// Waiting as long as one is told is enough, and a little less is not: for the limit of an
     /// address and for that of a network.
-    async fn the_time_to_wait_is_right(deployment: Deployment) {
+    async fn retry_after_is_exact(deployment: Deployment) {
         deployment.clock.freeze();
         let settings = [
             PROXY,

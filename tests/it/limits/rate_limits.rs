@@ -23,7 +23,7 @@ fn retry_after(payload: &Value) -> i64 {
 on_both_deployments! {
     /// Five codes an hour for one address, sign-up and login together; then it is said how long to
     /// wait, and waiting that long helps.
-    async fn an_address_gets_so_many_codes_an_hour(deployment: Deployment) {
+    async fn code_requests_are_limited_per_address(deployment: Deployment) {
         deployment.clock.freeze();
         let app = deployment.start().await.forgive_unread_mail();
         app.sign_up(ADA).await;
@@ -52,7 +52,7 @@ on_both_deployments! {
     }
 
     /// An address without an account counts like one that has one, so that the limit tells nothing.
-    async fn an_unknown_address_counts_alike(deployment: Deployment) {
+    async fn unknown_addresses_are_counted_too(deployment: Deployment) {
         let app = deployment
             .start_with(&[("MAX_CODE_REQUESTS_PER_HOUR", "3")])
             .await;
@@ -91,7 +91,7 @@ on_both_deployments! {
     }
 
     /// Aliases in one document cost as much as requests of their own.
-    async fn aliases_count_one_each(deployment: Deployment) {
+    async fn each_alias_counts_as_a_request(deployment: Deployment) {
         let app = deployment.start().await.forgive_unread_mail();
         let mut document = String::from("mutation {");
         for n in 0..8 {
@@ -121,7 +121,7 @@ on_both_deployments! {
     }
 
     /// Fifty requests at once are counted one by one.
-    async fn requests_at_once_do_not_slip_through(deployment: Deployment) {
+    async fn concurrent_requests_do_not_exceed_the_limit(deployment: Deployment) {
         let settings = [("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1000")];
         for attempt in 0..5 {
             let process = deployment.spawn(&[], &settings).await;
@@ -143,7 +143,7 @@ on_both_deployments! {
 
     /// One network asks for so many codes an hour, for whichever addresses; another network and
     /// the budgets of the addresses are not touched by what it is refused.
-    async fn a_network_asks_for_so_many_codes_an_hour(deployment: Deployment) {
+    async fn code_requests_are_limited_per_network(deployment: Deployment) {
         deployment.clock.freeze();
         let app = deployment
             .start_with(&[
@@ -181,7 +181,7 @@ on_both_deployments! {
     }
 
     /// Forwarding headers are not believed from just anybody.
-    async fn a_header_does_not_make_another_network(deployment: Deployment) {
+    async fn forwarding_headers_do_not_change_the_network(deployment: Deployment) {
         let app = deployment
             .start_with(&[("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1")])
             .await
@@ -214,7 +214,7 @@ on_both_deployments! {
 
     /// One guess on each of many accounts is still many guesses. A right code is not a guess, and
     /// neither does it make up for the guesses before.
-    async fn a_network_gives_so_many_wrong_codes(deployment: Deployment) {
+    async fn wrong_codes_are_limited_per_network(deployment: Deployment) {
         deployment.clock.freeze();
         let app = deployment
             .start_with(&[("MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP", "4")])
@@ -264,7 +264,7 @@ on_both_deployments! {
 
 /// Two processes count together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_share_their_counters() {
+async fn processes_share_rate_limits() {
     let deployment = Deployment::clustered().await;
     let one = deployment.start().await.forgive_unread_mail();
     let other = deployment.start_as(Role::Serve, &[]).await;
@@ -281,7 +281,7 @@ async fn processes_share_their_counters() {
 /// Without Redis each process counts for itself, and people do not wait for it, whether it is
 /// gone or hangs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_there_is_still_a_limit() {
+async fn rate_limits_hold_without_redis() {
     let deployment = Deployment::with_own_redis().await;
     let app = deployment.start().await.forgive_unread_mail();
     assert_eq!(

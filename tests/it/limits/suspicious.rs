@@ -60,7 +60,7 @@ async fn fail_login(process: &Process, email: &str) {
 on_both_deployments! {
     /// Wrong codes for one address are told when they are as many as the setting says, and not
     /// again; then those of the network. Each goes on being answered as it was.
-    async fn many_wrong_codes_are_told_once(deployment: Deployment) {
+    async fn many_wrong_codes_are_reported_once(deployment: Deployment) {
         let process = deployment.spawn(&[], &SETTINGS).await;
         process.request_signup_code(ADA, "Ada").await;
         let code = process.code(ADA).await;
@@ -96,7 +96,7 @@ on_both_deployments! {
     }
 
     /// So are failed logins, for addresses with and without an account alike.
-    async fn many_failed_logins_are_told_once(deployment: Deployment) {
+    async fn many_failed_logins_are_reported_once(deployment: Deployment) {
         let process = deployment.spawn(&[], &SETTINGS).await;
         for _ in 0..4 {
             fail_login(&process, ADA).await;
@@ -110,7 +110,7 @@ on_both_deployments! {
     }
 
     /// Used codes tried again are told apart from wrong ones.
-    async fn dead_codes_tried_again_are_told(deployment: Deployment) {
+    async fn reused_codes_are_reported(deployment: Deployment) {
         let process = deployment.spawn(&[], &SETTINGS).await;
         process.request_signup_code(ADA, "Ada").await;
         let code = process.code(ADA).await;
@@ -125,7 +125,7 @@ on_both_deployments! {
 
     /// A network that asks for codes for many addresses is told; one that asks again and again
     /// for the same is not.
-    async fn codes_for_many_addresses_are_told(deployment: Deployment) {
+    async fn codes_for_many_addresses_are_reported(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let process = deployment.spawn(&[], &server.settings(&SETTINGS)).await;
         for _ in 0..5 {
@@ -142,7 +142,7 @@ on_both_deployments! {
     }
 
     /// A threshold of 0 is never reached.
-    async fn patterns_can_be_switched_off(deployment: Deployment) {
+    async fn anomaly_detection_can_be_disabled(deployment: Deployment) {
         let mut settings = SETTINGS.to_vec();
         settings.push(("SUSPICIOUS_FAILURES_PER_ADDRESS", "0"));
         let process = deployment.spawn(&[], &settings).await;
@@ -156,7 +156,7 @@ on_both_deployments! {
 
 /// An attack that is spread over two processes is seen as the one that it is.
 #[tokio::test(flavor = "multi_thread")]
-async fn patterns_are_counted_over_all_processes() {
+async fn anomalies_are_counted_across_processes() {
     let deployment = Deployment::clustered().await;
     let one = deployment.spawn(&[], &SETTINGS).await;
     let other = deployment.spawn(&[], &SETTINGS).await;
@@ -175,7 +175,7 @@ async fn patterns_are_counted_over_all_processes() {
 /// A network that is over its limit leaves nothing behind for each address that it names: else it
 /// could fill the memory of Redis, or of the process, with as many as it likes.
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_requests_are_not_remembered() {
+async fn rejected_requests_are_not_counted_as_signals() {
     let deployment = Deployment::clustered().await;
     let mut settings = SETTINGS.to_vec();
     settings.push(("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1"));

@@ -127,7 +127,7 @@ async fn a_connection_that_fails_is_explained() {
 
 /// So is a login that is refused, with what is peculiar to Gmail.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_login_is_explained() {
+async fn a_rejected_login_is_explained() {
     let server = SmtpServer::start(SmtpOptions {
         login: Some(("ada".to_owned(), "swordfish-77".to_owned())),
         ..SmtpOptions::default()
@@ -160,7 +160,7 @@ async fn a_refused_login_is_explained() {
 
 /// So is what a provider answers to the mail itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_mail_is_explained() {
+async fn a_rejected_mail_is_explained() {
     let server = SmtpServer::start(SmtpOptions::default());
     let http = SendGrid::start().await;
     let hasty = [("EMAIL_TIMEOUT_SECONDS", "1")];
@@ -200,7 +200,7 @@ async fn a_refused_mail_is_explained() {
 
 /// Every kind of mail can be looked at without a database, as the templates in force make it.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_mail_can_be_looked_at() {
+async fn every_kind_of_mail_can_be_previewed() {
     let deployment = Deployment::embedded().await;
     deployment.remove_tables().await;
     for kind in MailKind::ALL {
@@ -250,7 +250,7 @@ async fn every_kind_of_mail_can_be_looked_at() {
 
 /// A slip of the pen is told with what there is, and settings that cannot be used by their code.
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_calls_are_told() {
+async fn usage_errors_are_reported() {
     let deployment = Deployment::embedded().await;
     for command in ["list", "show", "retry", "test", "preview"] {
         let help = printed(&deployment, &[command, "--help"]).await;

@@ -41,7 +41,7 @@ async fn id_of(deployment: &Deployment, address: &str) -> String {
 on_both_deployments! {
     /// An operator sees every mail, every try to send it and what providers said; no code, not even
     /// where a server quotes it.
-    async fn mails_and_their_tries_are_shown(deployment: Deployment) {
+    async fn mails_and_their_attempts_are_listed(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let app = deployment.start_with(&server.settings(&[])).await;
         let outbox = Outbox::of(&deployment).await;
@@ -97,7 +97,7 @@ on_both_deployments! {
 
     /// A dead mail that is tried again has all its tries before it and arrives; what was sent, or
     /// is worth nothing, is not tried again.
-    async fn dead_mails_are_tried_again(deployment: Deployment) {
+    async fn dead_mails_can_be_retried(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let refusing = SendGrid::start().await;
         let [one, two, over] = ["status401@example.com", "status403@example.com", "status400@example.com"];
@@ -142,7 +142,7 @@ on_both_deployments! {
 
     /// A mail that was cancelled stays so, one on its way is left alone, and one that waits for its
     /// next try is sent at once.
-    async fn a_mail_on_its_way_is_left_alone(deployment: Deployment) {
+    async fn a_mail_in_delivery_is_not_retried(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let app = deployment.start_with(&server.settings(&[])).await;
         let outbox = Outbox::of(&deployment).await;
@@ -180,7 +180,7 @@ on_both_deployments! {
     }
 
     /// What providers said of an erased account's mails is erased too: it may quote the address.
-    async fn an_erased_account_leaves_nothing_in_the_tries(deployment: Deployment) {
+    async fn a_deleted_user_leaves_nothing_in_the_attempts(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let app = deployment.start_with(&server.settings(&[])).await;
         let outbox = Outbox::of(&deployment).await;

@@ -43,7 +43,7 @@ on_both_deployments! {
     }
 
     /// A name is text and nothing else: no markup, no template, no header.
-    async fn names_appear_literally(deployment: Deployment) {
+    async fn names_are_escaped(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let app = deployment.start_with(&server.settings(&[])).await;
         let plain = {
@@ -77,7 +77,7 @@ on_both_deployments! {
     }
 
     /// With `ACCOUNT_EXISTENCE_HINTS` off the truth about an address goes to the address.
-    async fn the_truth_goes_by_mail_where_no_hint_is_given(deployment: Deployment) {
+    async fn without_hints_only_the_mail_reveals_the_account(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let settings = server.settings(&[("ACCOUNT_EXISTENCE_HINTS", "false")]);
         let app = deployment.start_with(&settings).await;
@@ -122,7 +122,7 @@ async fn a_trusted_server_gets_login_and_mail() {
 
 /// A server that no authority vouches for gets neither login nor mail, and the mail waits.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_nobody_vouches_for_gets_nothing() {
+async fn an_untrusted_server_gets_neither_login_nor_mail() {
     for tls in [Tls::Upgraded, Tls::Implicit] {
         let server = SmtpServer::start(SmtpOptions {
             tls,
@@ -139,7 +139,7 @@ async fn a_server_that_nobody_vouches_for_gets_nothing() {
 
 /// The mock provider takes the kinds of mail that a failing server leaves it.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_next_provider_takes_what_the_first_does_not() {
+async fn mail_fails_over_to_the_next_provider() {
     let mut server = SmtpServer::start(SmtpOptions::default());
     server.stop();
     let deployment = Deployment::embedded().await;

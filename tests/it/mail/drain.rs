@@ -56,7 +56,7 @@ async fn drained(deployment: &Deployment, sink: &Sink, before: usize, mails: u32
 /// The queue in the process: what it grew by is less than a kilobyte for each mail, so it keeps
 /// none of them.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_queue_in_the_process_drains() {
+async fn the_queue_in_process_drains() {
     let deployment = Deployment::embedded().await;
     let sink = Sink::start().await;
     write(&deployment, WARM_UP).await;

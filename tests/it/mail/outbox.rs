@@ -40,7 +40,7 @@ on_both_deployments! {
     }
 
     /// After its last attempt a mail is given up, and kept with the reason.
-    async fn a_mail_is_tried_so_often_and_no_more(deployment: Deployment) {
+    async fn a_mail_has_a_limited_number_of_attempts(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let settings = [("EMAIL_MAX_ATTEMPTS", "3"), ("ACCOUNT_EXISTENCE_HINTS", "false")];
         let app = deployment.start_with(&server.settings(&settings)).await;
@@ -60,7 +60,7 @@ on_both_deployments! {
     }
 
     /// A server that says "never" is not asked again.
-    async fn a_refused_mail_is_dead_at_once(deployment: Deployment) {
+    async fn a_permanently_rejected_mail_is_dead_at_once(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let app = deployment.start_with(&server.settings(&[])).await;
         let outbox = Outbox::of(&deployment).await;
@@ -115,7 +115,7 @@ on_both_deployments! {
     }
 
     /// A mail taken by a server whose answer was lost is sent again, recognisably the same.
-    async fn a_lost_answer_costs_a_second_copy(deployment: Deployment) {
+    async fn a_lost_response_sends_a_second_copy(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let app = deployment.start_with(&server.settings(&[("EMAIL_TIMEOUT_SECONDS", "1")])).await;
         let outbox = Outbox::of(&deployment).await;
@@ -189,7 +189,7 @@ on_both_deployments! {
 
     /// A server that never answers holds up one place for as long as the timeout says, and no
     /// other mail.
-    async fn a_silent_server_holds_up_one_place_only(deployment: Deployment) {
+    async fn a_silent_server_blocks_only_one_slot(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let settings = [("EMAIL_TIMEOUT_SECONDS", "12"), ("WORKER_CONCURRENCY", "2")];
         let app = deployment.start_with(&server.settings(&settings)).await;
@@ -209,7 +209,7 @@ on_both_deployments! {
     }
 
     /// The code of a dead mail is shown on the console, and works, where that is wanted.
-    async fn the_code_of_a_dead_mail_is_shown_where_that_is_wanted(deployment: Deployment) {
+    async fn the_code_of_a_dead_mail_is_printed_if_enabled(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let address = "reject550@example.com";
         for wanted in ["true", "false"] {

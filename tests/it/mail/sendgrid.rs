@@ -47,7 +47,7 @@ async fn refusal(mailer: &Mailer, to: &str) -> SendError {
 
 /// One request a mail: text and HTML, the headers that SMTP sends too, and nothing tracked.
 #[tokio::test]
-async fn a_mail_is_asked_for_as_written() {
+async fn the_sendgrid_request_is_as_documented() {
     let server = SendGrid::start().await;
     let mailer = mailer(vec![sendgrid(&server.url)]);
     let sent = mailer.send(&mail("ada")).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_mail_is_asked_for_as_written() {
 /// Each kind of answer is permanent or not, and is told without the key and the code that it
 /// quotes.
 #[tokio::test]
-async fn answers_are_told_apart() {
+async fn sendgrid_responses_are_classified() {
     let server = SendGrid::start().await;
     let mailer = mailer(vec![sendgrid(&server.url)]);
     for (to, permanent, trouble, words) in [
@@ -157,7 +157,7 @@ async fn a_connection_closed_while_idle_is_replaced() {
 
 /// The next provider is asked within the same attempt, and what the first said is kept.
 #[tokio::test]
-async fn what_sendgrid_does_not_take_the_next_provider_takes() {
+async fn mail_that_sendgrid_rejects_goes_to_the_next_provider() {
     let http = SendGrid::start().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let both = mailer(vec![
@@ -183,7 +183,7 @@ async fn what_sendgrid_does_not_take_the_next_provider_takes() {
 
 /// A wait that is asked for holds if every provider that may take the mail later asks for one.
 #[tokio::test]
-async fn a_wait_that_is_asked_for_is_told() {
+async fn retry_after_is_returned() {
     let http = SendGrid::start().await;
     let only = mailer(vec![sendgrid(&http.url)]);
     let minute = Some(Duration::from_mins(1));
@@ -210,7 +210,7 @@ on_both_deployments! {
     }
 
     /// SendGrid is not asked again before the time it named, and a key it refuses ends the mail.
-    async fn sendgrid_is_obeyed(deployment: Deployment) {
+    async fn requested_delays_are_respected(deployment: Deployment) {
         let server = SendGrid::start().await;
         let app = deployment.start_with(&server.settings(&[])).await;
         let outbox = Outbox::of(&deployment).await;

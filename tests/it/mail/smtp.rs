@@ -56,7 +56,7 @@ async fn refusal(mailer: &Mailer, to: &str) -> SendError {
 
 /// The whole mail arrives as written, with the headers that were promised.
 #[tokio::test]
-async fn a_mail_arrives_whole() {
+async fn a_mail_arrives_complete() {
     let server = SmtpServer::start(SmtpOptions::default());
     let sent = mailer(smtp(server.port())).send(&mail("ada")).await;
     assert_eq!(sent.unwrap().provider, "smtp");
@@ -131,7 +131,7 @@ async fn connections_are_reused_and_replaced() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart() {
+async fn smtp_responses_are_classified() {
     let server = SmtpServer::start(SmtpOptions::default());
     let mailer = mailer(smtp(server.port()));
     for (to, permanent, words) in [
@@ -152,7 +152,7 @@ async fn refusals_are_told_apart() {
 }
 
 #[tokio::test]
-async fn addresses_beyond_ascii_reach_a_server_that_takes_them() {
+async fn non_ascii_addresses_are_sent_to_smtputf8_servers() {
     let server = SmtpServer::start(SmtpOptions {
         smtputf8: true,
         ..SmtpOptions::default()
@@ -165,7 +165,7 @@ async fn addresses_beyond_ascii_reach_a_server_that_takes_them() {
 }
 
 #[tokio::test]
-async fn a_login_works_and_a_wrong_password_can_be_mended() {
+async fn a_wrong_password_is_a_transient_failure() {
     let server = SmtpServer::start(SmtpOptions {
         login: Some(("ada".to_owned(), PASSWORD.to_owned())),
         ..SmtpOptions::default()
@@ -184,7 +184,7 @@ async fn a_login_works_and_a_wrong_password_can_be_mended() {
 }
 
 #[tokio::test]
-async fn silence_ends_at_the_deadline() {
+async fn a_silent_server_times_out() {
     let server = SmtpServer::start(SmtpOptions::default());
     let mailer = mailer_within(smtp(server.port()), Duration::from_millis(500));
     let error = refusal(&mailer, "silent").await;
@@ -194,7 +194,7 @@ async fn silence_ends_at_the_deadline() {
 
 /// An answer that comes after its mail was given up is not taken for that of the next mail.
 #[tokio::test]
-async fn a_late_answer_counts_for_no_other_mail() {
+async fn a_late_response_is_not_taken_for_another_mail() {
     let server = SmtpServer::start(SmtpOptions {
         late: Duration::from_secs(3),
         ..SmtpOptions::default()
@@ -233,7 +233,7 @@ async fn the_next_provider_is_tried() {
 
 /// What the mock takes is kept, and it can stand behind a server that fails.
 #[tokio::test]
-async fn the_mock_keeps_what_it_takes() {
+async fn the_mock_stores_its_mails() {
     let mut server = SmtpServer::start(SmtpOptions::default());
     server.stop();
     let providers = vec![
@@ -248,7 +248,7 @@ async fn the_mock_keeps_what_it_takes() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_trusted_gets_nothing() {
+async fn an_untrusted_server_gets_nothing() {
     for (tls, encryption) in [
         (Tls::Upgraded, SmtpEncryption::StartTls),
         (Tls::Implicit, SmtpEncryption::Implicit),

@@ -93,7 +93,7 @@ fn documented(kind: MailKind) -> BTreeSet<&'static str> {
 /// Each kind has the placeholders that the guide lists, in single and double braces, and no
 /// others.
 #[tokio::test]
-async fn each_kind_has_the_placeholders_of_the_guide() {
+async fn each_kind_has_the_documented_placeholders() {
     assert_eq!(
         table("| kind | is sent | has also |").len(),
         MailKind::ALL.len()
@@ -132,7 +132,7 @@ async fn each_kind_has_the_placeholders_of_the_guide() {
 
 /// `{name}` is as good as `{{ name }}` for every placeholder that is shown to people.
 #[tokio::test]
-async fn single_braces_are_as_good_as_double_braces() {
+async fn single_braces_work_like_double_braces() {
     let directory = TempDir::new().unwrap();
     for kind in MailKind::ALL {
         let names = documented(kind)
@@ -193,7 +193,7 @@ fn is_kind_to_its_reader(mail: &Rendered, what: &str) {
 /// Every mail, built in or of an example, has text and HTML, a preheader and a dark mode, loads
 /// nothing from elsewhere, and shows its secret in both bodies.
 #[tokio::test]
-async fn every_mail_is_kind_to_its_reader() {
+async fn every_mail_says_what_to_do() {
     let examples = EXAMPLES.map(|name| (name, Some(example(name))));
     for (name, directory) in [("built in", None)].into_iter().chain(examples) {
         let templates = load(directory).await.unwrap();
@@ -224,7 +224,7 @@ async fn every_mail_is_kind_to_its_reader() {
 /// The examples are what is seen: their own words, and, of the branded one, its header in mails
 /// whose bodies are built in.
 #[tokio::test]
-async fn the_examples_are_what_is_sent() {
+async fn the_documented_examples_match_the_mails() {
     let seed = load(Some(example("seed"))).await.unwrap();
     let mail = seed
         .render(MailKind::SignupCode, &context(MailKind::SignupCode))
@@ -280,7 +280,7 @@ async fn the_examples_are_what_is_sent() {
 
 /// Whatever an operator gives, a mail has both bodies: a text alone, an HTML alone.
 #[tokio::test]
-async fn a_mail_has_text_and_html_whatever_is_given() {
+async fn every_mail_has_text_and_html() {
     for (file, text) in [
         ("body.txt", "only text: {code}"),
         ("body.html", "<p>only HTML: {code}</p>"),

@@ -49,7 +49,7 @@ async fn failed_start(files: &[(&str, &str)], settings: &[(&str, &str)]) -> Outp
 
 /// Mails are the same with the templates of the repository and with those built in.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_shipped_files_are_what_is_built_in() {
+async fn the_shipped_files_equal_the_built_in_templates() {
     let built_in = mail(&[], &[]).await;
     let shipped = mail(&[], &[("TEMPLATE_DIRECTORY", SHIPPED)]).await;
     let text = |mail: &ReceivedMail| {
@@ -62,7 +62,7 @@ async fn the_shipped_files_are_what_is_built_in() {
 
 /// A file takes the place of its part only, and what users typed is escaped in HTML.
 #[tokio::test(flavor = "multi_thread")]
-async fn files_win_over_what_is_built_in() {
+async fn template_files_override_built_in_templates() {
     let mail = mail(
         &[
             ("signup_code/subject.txt", "Ahoy {name}, from {app_name}\n"),
@@ -86,7 +86,7 @@ async fn files_win_over_what_is_built_in() {
 
 /// A variable wins over a file.
 #[tokio::test(flavor = "multi_thread")]
-async fn variables_win_over_files() {
+async fn template_variables_override_files() {
     let mail = mail(
         &[
             ("signup_code/subject.txt", "from the file"),
@@ -107,7 +107,7 @@ async fn variables_win_over_files() {
 
 /// Files are left alone where the settings say so.
 #[tokio::test(flavor = "multi_thread")]
-async fn files_can_be_switched_off() {
+async fn template_files_can_be_disabled() {
     let files = [("signup_code/subject.txt", "from the file")];
     let server = SmtpServer::start(SmtpOptions::default());
     let settings = server.settings(&[("USE_TEMPLATE_FILES", "false"), ("LOG_TO_CONSOLE", "true")]);
@@ -123,7 +123,7 @@ async fn files_can_be_switched_off() {
 
 /// A broken template stops the start, and everything that is wrong is told with its place.
 #[tokio::test(flavor = "multi_thread")]
-async fn broken_templates_stop_the_start() {
+async fn a_broken_template_prevents_the_start() {
     let output = failed_start(
         &[
             ("signup_code/body.txt", "Hello\n\n{% if name %}\n"),

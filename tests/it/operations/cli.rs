@@ -43,7 +43,7 @@ fn json_of(output: &Output) -> Value {
 
 /// What is committed is what the binary prints, also where there are no settings to go by.
 #[test]
-fn the_printed_files_are_those_committed() {
+fn generated_files_are_fresh() {
     let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join(".env"), "PORT=nonsense\nbroken").unwrap();
     for (arguments, committed) in [
@@ -120,7 +120,7 @@ fn every_command_has_help() {
 
 /// Good settings are shown as they hold, with what is only suspicious, and without secrets.
 #[test]
-fn good_settings_are_shown_without_secrets() {
+fn valid_settings_are_shown_without_secrets() {
     let directory = TempDir::new().unwrap();
     let settings = [
         ("JWT_SECRET_KEY", SECRET),
@@ -176,7 +176,7 @@ fn good_settings_are_shown_without_secrets() {
 
 /// Everything that is wrong is told at once, without secrets, and nothing starts.
 #[test]
-fn bad_settings_are_told_all_at_once() {
+fn all_invalid_settings_are_reported_at_once() {
     let directory = TempDir::new().unwrap();
     let settings = [
         ("PORT", "99999"),
@@ -276,7 +276,7 @@ fn a_file_in_the_working_directory_is_read() {
 
 on_both_deployments! {
     /// An operator sees which migrations are missing, applies them, and takes them back.
-    async fn migrations_are_listed_applied_and_taken_back(deployment: Deployment) {
+    async fn migrations_are_listed_applied_and_reverted(deployment: Deployment) {
         deployment.remove_tables().await;
         let directory = TempDir::new().unwrap();
         let settings = deployment.variables(&[]);
@@ -308,7 +308,7 @@ on_both_deployments! {
 
 /// A database that refuses is told with its reason, not only with the time that was waited.
 #[test]
-fn a_database_that_cannot_be_reached_is_told_with_the_reason() {
+fn an_unreachable_database_is_reported_with_the_reason() {
     let directory = TempDir::new().unwrap();
     let settings = [
         ("DATABASE_URL", "postgres://127.0.0.1:1/gatelodge"),

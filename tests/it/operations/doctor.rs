@@ -60,7 +60,7 @@ impl Report {
 on_both_deployments! {
     /// Where everything is as it should be it says so and exits with 0; it makes no table and no
     /// file meanwhile.
-    async fn a_sound_installation_is_well(deployment: Deployment) {
+    async fn a_working_installation_passes(deployment: Deployment) {
         deployment.remove_tables().await;
         let directory = TempDir::new().unwrap();
         let variables = deployment.variables(&[]);
@@ -94,7 +94,7 @@ on_both_deployments! {
     }
 
     /// Mails that nobody sends for minutes say that no worker runs.
-    async fn mails_that_nobody_sends_are_told(deployment: Deployment) {
+    async fn overdue_mail_is_reported(deployment: Deployment) {
         let app = deployment.start_as(gatelodge::testing::app::Role::Serve, &[]).await;
         app.request_signup_code("ada@example.com", "Ada").await;
         let directory = TempDir::new().unwrap();
@@ -115,7 +115,7 @@ on_both_deployments! {
 /// Servers that are gone, and ones that hang, are told within seconds, all of them, and without
 /// the passwords of their addresses.
 #[tokio::test]
-async fn what_does_not_answer_is_told_soon() {
+async fn unreachable_servers_are_reported_quickly() {
     let hanging = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hangs = hanging.local_addr().unwrap().port();
     let gone = free_port();
@@ -156,7 +156,7 @@ async fn what_does_not_answer_is_told_soon() {
 
 /// The login of the mail server is tried, encrypted as set, and no mail is sent.
 #[tokio::test]
-async fn the_login_of_the_mail_server_is_tried() {
+async fn the_login_at_the_mail_server_is_checked() {
     let password = "swordfish-77";
     let server = SmtpServer::start(SmtpOptions {
         tls: Tls::Upgraded,
@@ -178,7 +178,7 @@ async fn the_login_of_the_mail_server_is_tried() {
 
 /// What only fits a laptop is told in production, and what only fits production on a laptop.
 #[tokio::test]
-async fn settings_that_do_not_fit_their_place_are_told() {
+async fn settings_unfit_for_production_are_reported() {
     let deployment = Deployment::embedded().await;
     let production = [
         ("APP_ENV", "production"),
@@ -223,7 +223,7 @@ async fn settings_that_do_not_fit_their_place_are_told() {
 /// written. What Gatelodge makes itself nobody else can read.
 #[cfg(unix)]
 #[tokio::test]
-async fn files_that_are_open_to_others_or_closed_to_us_are_told() {
+async fn wrong_file_permissions_are_reported() {
     use std::os::unix::fs::PermissionsExt;
 
     let directory = TempDir::new().unwrap();
@@ -271,7 +271,7 @@ async fn files_that_are_open_to_others_or_closed_to_us_are_told() {
 
 /// Settings that cannot be used are told as by `config check`, with the same exit code.
 #[tokio::test]
-async fn unusable_settings_have_a_code_of_their_own() {
+async fn invalid_settings_have_their_own_exit_code() {
     let directory = TempDir::new().unwrap();
     let variables = Variables::from([("PORT".to_owned(), "99999".to_owned())]);
     let report = Report::of(directory.path(), &variables).await;

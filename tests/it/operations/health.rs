@@ -36,7 +36,7 @@ const WELL: [&str; 5] = ["ready", "ok", "ok", "ok", "ok"];
 
 on_both_deployments! {
     /// A process that answers is alive, and ready while its parts answer, each with its figures.
-    async fn a_process_that_is_well_says_so(deployment: Deployment) {
+    async fn a_healthy_process_is_ready(deployment: Deployment) {
         let app = deployment.start().await;
         let alive = Answer::of(app.request(Method::GET, "/healthz")).await;
         assert_eq!((alive.status, alive.json()), (StatusCode::OK, json!({ "status": "alive" })));
@@ -54,7 +54,7 @@ on_both_deployments! {
 
     /// A process without a worker asks the database for one: with none, or with one that has not
     /// been seen for a while, mail waits, which is told and keeps no request away.
-    async fn a_missing_worker_is_told_by_every_process(deployment: Deployment) {
+    async fn every_process_reports_a_missing_worker(deployment: Deployment) {
         let serving = deployment.start_as(Role::Serve, &[]).await;
         let none = wait_for(&serving, ["degraded", "ok", "ok", "degraded", "ok"]).await;
         assert_eq!(none.status, StatusCode::OK);
@@ -70,7 +70,7 @@ on_both_deployments! {
     }
 
     /// Mail that nobody sends is told once it is late, and no more when it is sent.
-    async fn mail_that_waits_is_told(deployment: Deployment) {
+    async fn readiness_reports_overdue_mail(deployment: Deployment) {
         let serving = deployment.start_as(Role::Serve, &[("CODE_EXPIRATION_MINUTES", "60")]).await;
         serving.request_signup_code(ADA, "Ada").await;
         let young = ready(&serving).await.json();
@@ -86,7 +86,7 @@ on_both_deployments! {
     }
 
     /// Signs of life of processes that are long gone are removed by those that live.
-    async fn signs_of_life_do_not_pile_up(deployment: Deployment) {
+    async fn old_heartbeats_are_deleted(deployment: Deployment) {
         for _ in 0..3 {
             let worker = deployment.start_as(Role::Work, &[("METRICS_PORT", "0")]).await;
             wait_for(worker.watcher.as_ref().unwrap(), WELL).await;
@@ -100,7 +100,7 @@ on_both_deployments! {
 /// When PostgreSQL is gone, the process says so with a status that takes it out of the balancer,
 /// tells the log once, and comes back by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_says_when_its_database_is_gone() {
+async fn readiness_reports_a_lost_database() {
     let deployment = Deployment::clustered().await;
     let app = deployment.spawn(&[], &[("LOG_FORMAT", "json")]).await;
     wait_for(&app, WELL).await;
@@ -148,7 +148,7 @@ async fn a_process_says_when_its_database_is_gone() {
 
 /// Without Redis a process goes on alone: it stays in the balancer, and says that it is degraded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_without_redis_is_degraded_and_ready() {
+async fn without_redis_a_process_is_degraded_but_ready() {
     let deployment = Deployment::with_own_redis().await;
     let app = deployment.start().await;
     wait_for(&app, WELL).await;

@@ -49,7 +49,7 @@ impl Samples {
 
 on_both_deployments! {
     /// What is done is counted, by labels of fixed sets only.
-    async fn what_is_done_is_counted(deployment: Deployment) {
+    async fn operations_are_counted(deployment: Deployment) {
         let app = deployment.start_with(&METRICS).await;
         let watcher = app.watcher.clone().unwrap();
         app.request_signup_code(ADA, "Ada").await;
@@ -103,7 +103,7 @@ on_both_deployments! {
     }
 
     /// A limit that is reached shows, and so does mail that waits.
-    async fn what_goes_wrong_is_counted(deployment: Deployment) {
+    async fn failures_are_counted(deployment: Deployment) {
         let settings = [METRICS[0], ("MAX_CODE_REQUESTS_PER_HOUR", "1")];
         let app = deployment.start_as(Role::Serve, &settings).await;
         for _ in 0..3 {
@@ -194,7 +194,7 @@ async fn processes_count_events_and_errors() {
 
 /// Without `METRICS_PORT` nothing listens, and one that is taken stops the start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn figures_are_served_only_where_they_are_wanted() {
+async fn metrics_are_served_on_the_metrics_port_only() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     assert!(app.watcher.is_none());

@@ -24,7 +24,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 on_both_deployments! {
     /// A mail that nobody could send is sent by whoever comes next, and its code works.
-    async fn a_mail_outlives_the_process_that_promised_it(deployment: Deployment) {
+    async fn mail_is_sent_although_its_process_was_killed(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let settings = server.settings(&[]);
         let mut serving = deployment.spawn(&["serve", "--no-worker"], &settings).await;
@@ -44,7 +44,7 @@ on_both_deployments! {
 
     /// A process killed after the server took the mail and before it said so leaves a lease. When
     /// that ends, the mail is sent once more, recognisably the same.
-    async fn a_mail_cut_short_is_sent_once_more(deployment: Deployment) {
+    async fn an_interrupted_mail_is_sent_again(deployment: Deployment) {
         let server = SmtpServer::start(SmtpOptions::default());
         let outbox_of = async || Outbox::of(&deployment).await;
         let mut process = deployment.spawn(&[], &server.settings(&[])).await;
@@ -73,7 +73,7 @@ on_both_deployments! {
     }
 
     /// SIGTERM and SIGINT let a request and a mail in flight end, record the mail, and exit with 0.
-    async fn what_is_in_flight_ends_before_the_process(deployment: Deployment) {
+    async fn work_in_progress_completes_before_shutdown(deployment: Deployment) {
         for signal in ["TERM", "INT"] {
             let server = SmtpServer::start(SmtpOptions {
                 // Longer than the process waits for anything but mails in flight.
@@ -100,7 +100,7 @@ on_both_deployments! {
     }
 
     /// A connection that is kept open and says nothing does not keep an idle process.
-    async fn an_idle_process_ends_at_once(deployment: Deployment) {
+    async fn an_idle_process_stops_at_once(deployment: Deployment) {
         let mut process = deployment.spawn(&[], &[]).await;
         let _silent = TcpStream::connect(process.address()).await.unwrap();
         process.me().await;
@@ -110,7 +110,7 @@ on_both_deployments! {
     }
 
     /// Sessions, codes and refresh tokens outlive the process, however it ended.
-    async fn a_killed_process_is_continued_by_the_next(deployment: Deployment) {
+    async fn a_new_process_continues_after_a_kill(deployment: Deployment) {
         let mut process = deployment.spawn(&[], &[]).await;
         let held = Held::begin(&process).await;
         process.kill();
@@ -172,7 +172,7 @@ impl Held {
 
 /// Any process of an installation continues what another began.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_asked_for_at_one_process_is_verified_at_another() {
+async fn a_code_requested_at_one_process_is_verified_at_another() {
     let deployment = Deployment::clustered().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let one = deployment.spawn(&[], &server.settings(&[])).await;
@@ -202,7 +202,7 @@ async fn a_code_asked_for_at_one_process_is_verified_at_another() {
 /// A thousand sign-ups at once over two processes: a thousand mails, each once, and nothing of
 /// them stays in Redis.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_signups_over_two_processes_are_a_thousand_mails() {
+async fn a_thousand_sign_ups_send_a_thousand_mails() {
     const SIGNUPS: usize = 1_000;
     /// What open files allow everywhere.
     const CONNECTIONS: usize = 300;

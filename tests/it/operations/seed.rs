@@ -23,7 +23,7 @@ async fn accounts(deployment: &Deployment) -> Vec<Value> {
 on_both_deployments! {
     /// Everybody it names can log in with the password it prints, and is in the teams it prints;
     /// a second run adds nothing and changes nothing.
-    async fn seeded_people_can_log_in(deployment: Deployment) {
+    async fn seeded_users_can_log_in(deployment: Deployment) {
         let app = deployment.start().await;
         let seeded = accounts(&deployment).await;
         assert!(seeded.len() >= 3);
@@ -74,7 +74,7 @@ const PRODUCTION: [(&str, &str); 7] = [
 
 /// A developer is shown where to look, and everything is there.
 #[tokio::test]
-async fn a_server_in_development_says_where_to_look() {
+async fn a_development_server_prints_a_banner() {
     let deployment = Deployment::embedded().await;
     let server = deployment.spawn(&[], &[]).await;
     let output = server.output();
@@ -100,7 +100,7 @@ async fn a_server_in_development_says_where_to_look() {
 
 /// Who reads JSON, and who runs for the public, is shown log lines and nothing else.
 #[tokio::test]
-async fn production_and_programs_see_log_lines_only() {
+async fn production_prints_no_banner() {
     for settings in [&[("LOG_FORMAT", "json")][..], &PRODUCTION] {
         let deployment = Deployment::embedded().await;
         let server = deployment.spawn(&[], settings).await;

@@ -36,7 +36,7 @@ async fn user(deployment: &Deployment, arguments: &[&str]) -> Result<Value, Stri
 
 on_both_deployments! {
     /// An operator makes an account whose address needs no proof; it logs in by code.
-    async fn an_account_is_made(deployment: Deployment) {
+    async fn a_user_is_created(deployment: Deployment) {
         let app = deployment.start().await;
         let made = user(&deployment, &["create", "Ada@Example.com", "--name", "Ada"]).await.unwrap();
         assert_eq!((&made["email"], &made["name"]), (&json!(ADA), &json!("Ada")));
@@ -64,7 +64,7 @@ on_both_deployments! {
 
     /// The first superuser is made here; a new session says so, and old ones, which say otherwise,
     /// end.
-    async fn an_account_is_promoted_and_demoted(deployment: Deployment) {
+    async fn a_user_is_promoted_and_demoted(deployment: Deployment) {
         let app = deployment.start().await;
         let mut tokens = app.sign_up(ADA).await;
         for (command, is_superuser, roles) in [
@@ -84,7 +84,7 @@ on_both_deployments! {
     }
 
     /// An address that was never proved may be somebody else's than the operator means.
-    async fn an_unproved_account_is_not_promoted(deployment: Deployment) {
+    async fn an_unverified_user_is_not_promoted(deployment: Deployment) {
         let app = deployment.start().await;
         app.register(ADA, "violet kettle 43").await;
         app.mail(MailKind::VerifyEmail, ADA).await;
@@ -97,7 +97,7 @@ on_both_deployments! {
 
     /// A disabled account is out on the very next request to every process, also where it was
     /// just found alive, and stays out until it is enabled; its old sessions stay dead then.
-    async fn a_disabled_account_is_out_at_once(deployment: Deployment) {
+    async fn a_disabled_user_is_signed_out_at_once(deployment: Deployment) {
         let (here, there) = (deployment.start().await, deployment.start().await.forgive_unread_mail());
         let here = here.forgive_unread_mail();
         here.register(ADA, PASSWORD).await;
@@ -144,7 +144,7 @@ fn claims(token: &str) -> Value {
 /// An operator's command that cannot reach Redis waits for it: when it says that an account is
 /// disabled, no process takes it for alive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_waits_for_a_redis_that_hangs() {
+async fn a_command_waits_while_redis_hangs() {
     let deployment = Deployment::with_own_redis().await;
     let app = deployment.start().await;
     let tokens = app.sign_up(ADA).await;
@@ -165,7 +165,7 @@ async fn a_command_waits_for_a_redis_that_hangs() {
 
 /// A command that waits says why, instead of leaving its operator to guess.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_that_waits_says_why() {
+async fn a_waiting_command_says_why() {
     let deployment = Deployment::with_own_redis().await;
     deployment.start().await.sign_up(ADA).await;
     let redis = deployment.redis_server();

@@ -14,7 +14,7 @@ const ADA: &str = "ada@example.com";
 on_both_deployments! {
     /// `register` makes an account and mails a code; the account is open before and after the
     /// address is proved, and proving it does not touch the password.
-    async fn an_account_is_registered_and_proved(deployment: Deployment) {
+    async fn a_user_registers_and_verifies(deployment: Deployment) {
         let app = deployment.start().await;
         let registered = app.register("Ada@Example.com", PASSWORD).await;
         assert_eq!(registered["errors"], json!([]));
@@ -42,7 +42,7 @@ on_both_deployments! {
     }
 
     /// Every bad field is told by its name in the input, and nothing is made.
-    async fn what_is_wrong_with_a_registration_is_told_by_field(deployment: Deployment) {
+    async fn registration_errors_name_their_fields(deployment: Deployment) {
         let app = deployment.start().await;
         let good = json!({
             "email": ADA, "password": PASSWORD, "firstName": "Ada", "lastName": "Lovelace",
@@ -103,7 +103,7 @@ on_both_deployments! {
 
     /// The same text is the same password from every keyboard, whole: nothing is cut off after 72
     /// bytes, and no NUL ends it.
-    async fn a_password_is_its_whole_text_in_one_form(deployment: Deployment) {
+    async fn passwords_are_normalized_and_not_truncated(deployment: Deployment) {
         let app = deployment.start().await;
         app.registered(ADA, "Übermäßig-é-43").await;
         app.signed_in(ADA, "U\u{308}berma\u{308}ßig-e\u{301}-43").await;
@@ -121,7 +121,7 @@ on_both_deployments! {
     }
 
     /// Nobody learns from `login` whether an address has an account or a password.
-    async fn every_login_that_fails_gets_the_same_answer(deployment: Deployment) {
+    async fn every_failed_login_gets_the_same_response(deployment: Deployment) {
         for hints in ["true", "false"] {
             let app = deployment.start_with(&[("ACCOUNT_EXISTENCE_HINTS", hints)]).await;
             let own = |name: &str| format!("{name}-{hints}@example.com");
@@ -148,7 +148,7 @@ on_both_deployments! {
 
     /// Hashes of another system's bcrypt can be imported: they open the account, and give way to
     /// one of ours, which opens it too. What is too long for plain bcrypt is just wrong.
-    async fn an_imported_hash_opens_the_account_and_is_renewed(deployment: Deployment) {
+    async fn an_imported_hash_works_and_is_upgraded(deployment: Deployment) {
         let app = deployment.start().await;
         for (prefix, email) in [("2a", "a@example.com"), ("2b", "b@example.com"), ("2y", "y@example.com")] {
             app.sign_up(email).await;
@@ -172,7 +172,7 @@ on_both_deployments! {
 
     /// Whoever registers an address that is not theirs loses password and sessions when its owner
     /// proves it by a login code, and the owner is told.
-    async fn proving_an_address_by_login_code_ends_what_a_stranger_began(deployment: Deployment) {
+    async fn verifying_by_login_code_resets_the_account(deployment: Deployment) {
         let app = deployment.start().await;
         app.register(ADA, PASSWORD).await;
         let open_code = app.code(MailKind::VerifyEmail, ADA).await;
@@ -203,7 +203,7 @@ on_both_deployments! {
 
     /// Changing the password asks for the old one, ends every other session, keeps one's own, and
     /// is told by mail.
-    async fn a_changed_password_ends_other_sessions(deployment: Deployment) {
+    async fn a_changed_password_revokes_other_sessions(deployment: Deployment) {
         let app = deployment.start().await;
         app.registered(ADA, PASSWORD).await;
         let (own, other) = (app.signed_in(ADA, PASSWORD).await, app.log_in(ADA).await);
@@ -235,7 +235,7 @@ on_both_deployments! {
 
     /// With hints off an account opens by its password only once its address is proved: nobody
     /// can tell a registration that made an account from one that did not.
-    async fn without_hints_an_unproved_account_stays_shut(deployment: Deployment) {
+    async fn without_hints_an_unverified_user_cannot_log_in(deployment: Deployment) {
         let app = deployment.start_with(&[("ACCOUNT_EXISTENCE_HINTS", "false")]).await;
         let registered = app.register(ADA, PASSWORD).await;
         assert_eq!((&registered["user"], &registered["errors"]), (&Value::Null, &json!([])));

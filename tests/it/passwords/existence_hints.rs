@@ -62,7 +62,7 @@ async fn start(deployment: &Deployment) -> TestApp {
 
 on_both_deployments! {
     /// Body, errors and limits are the same; both are refused where they are refused at all.
-    async fn known_and_unknown_addresses_answer_alike(deployment: Deployment) {
+    async fn known_and_unknown_addresses_get_the_same_response(deployment: Deployment) {
         let app = start(&deployment).await.forgive_unread_mail();
         let known = transcript(&app.at("127.0.0.2"), KNOWN).await;
         let unknown = transcript(&app.at("127.0.0.3"), UNKNOWN).await;
@@ -79,7 +79,7 @@ on_both_deployments! {
     }
 
     /// The mails tell the truth to whoever reads them.
-    async fn the_mails_tell_the_truth(deployment: Deployment) {
+    async fn only_the_mail_reveals_the_account(deployment: Deployment) {
         let app = start(&deployment).await;
         app.register(KNOWN, OTHER_PASSWORD).await;
         let mail = app.mail(MailKind::AccountExists, KNOWN).await;
@@ -100,7 +100,7 @@ on_both_deployments! {
 
 /// All this holds while Redis is away, too, and the mails still come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_known_and_unknown_addresses_answer_alike() {
+async fn known_and_unknown_addresses_look_alike_without_redis() {
     let deployment = Deployment::with_own_redis().await;
     let app = start(&deployment).await.forgive_unread_mail();
     let actor = app.with_token(&app.sign_up("eve@example.com").await.access);

@@ -15,7 +15,7 @@ const ADA: &str = "ada@example.com";
 on_both_deployments! {
     /// The link sets a new password, proves the address, ends every session at once on every
     /// process, also where a session was just found alive, and the owner is told.
-    async fn a_reset_ends_every_session_everywhere(deployment: Deployment) {
+    async fn a_reset_revokes_every_session(deployment: Deployment) {
         let (here, there) = (deployment.start().await, deployment.start().await.forgive_unread_mail());
         let here = here.forgive_unread_mail();
         here.register(ADA, PASSWORD).await;
@@ -68,7 +68,7 @@ on_both_deployments! {
     }
 
     /// A new password that is refused does not use the token up, and changes nothing.
-    async fn a_weak_password_does_not_burn_the_token(deployment: Deployment) {
+    async fn a_weak_password_does_not_use_up_the_token(deployment: Deployment) {
         let app = deployment.start().await;
         app.registered(ADA, PASSWORD).await;
         let session = app.signed_in(ADA, PASSWORD).await;
@@ -83,7 +83,7 @@ on_both_deployments! {
     }
 
     /// No token does the work of another kind.
-    async fn tokens_of_one_kind_are_worth_nothing_as_another(deployment: Deployment) {
+    async fn tokens_work_for_one_kind_only(deployment: Deployment) {
         let app = deployment.start().await;
         app.registered(ADA, PASSWORD).await;
         let session = app.signed_in(ADA, PASSWORD).await;
@@ -118,7 +118,7 @@ on_both_deployments! {
     }
 
     /// A code is for one purpose: those of two others do not prove an address.
-    async fn codes_of_one_purpose_are_worth_nothing_for_another(deployment: Deployment) {
+    async fn codes_work_for_one_purpose_only(deployment: Deployment) {
         let app = deployment.start().await.forgive_unread_mail();
         app.register(ADA, PASSWORD).await;
         let session = app.signed_in(ADA, PASSWORD).await;
@@ -141,7 +141,7 @@ on_both_deployments! {
     }
 
     /// With hints on, an address without an account is told so.
-    async fn an_unknown_address_is_told(deployment: Deployment) {
+    async fn an_unknown_address_is_reported(deployment: Deployment) {
         let app = deployment.start().await;
         let answer = app.request_password_reset(ADA).await;
         refused(&answer, "ACCOUNT_NOT_FOUND", "email");
@@ -151,7 +151,7 @@ on_both_deployments! {
 
     /// However many present one token at once, at whichever process, one sets the password, and
     /// it is that one's.
-    async fn twenty_resets_with_one_token_have_one_winner(deployment: Deployment) {
+    async fn a_token_resets_once_under_concurrency(deployment: Deployment) {
         let here = deployment.start().await.forgive_unread_mail();
         let there = deployment.start().await.forgive_unread_mail();
         here.register(ADA, PASSWORD).await;

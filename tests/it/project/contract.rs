@@ -186,7 +186,7 @@ fn compare(
 /// Exactly the fields that the contract marks run with a dead token, and what every client may ask
 /// of any schema.
 #[test]
-fn the_public_fields_are_those_that_the_contract_marks() {
+fn public_fields_match_the_contract() {
     let mut marked = BTreeSet::from(["__schema", "__type", "__typename"]);
     for line in CONTRACT.lines() {
         if let Some(field) = line.trim_end().strip_suffix("# @public") {

@@ -103,7 +103,7 @@ CODE=${BASH_REMATCH[1]}
 
 /// The README's command asks for a code.
 #[tokio::test]
-async fn the_readme_can_be_followed_word_for_word() {
+async fn the_readme_works_as_written() {
     let printed = follow("README.md").await;
     let expected = r#""requestSignupCode":{"challenge":{"email":"ada@example.com""#;
     assert!(printed.contains(expected), "{printed}");
@@ -112,7 +112,7 @@ async fn the_readme_can_be_followed_word_for_word() {
 
 /// Those of the quick start sign up, log in, refresh and log out, as they say.
 #[tokio::test]
-async fn the_quick_start_can_be_followed_word_for_word() {
+async fn the_quick_start_works_as_written() {
     let printed = follow("docs/quick-start.md").await;
     for expected in [
         r#""status":"ready""#,
@@ -132,7 +132,7 @@ async fn the_quick_start_can_be_followed_word_for_word() {
 /// Every query in the documentation, with the variables below it, is one that the server answers
 /// with data: it fits the schema, and nothing but a payload error comes of it.
 #[tokio::test]
-async fn every_query_in_the_docs_can_be_asked() {
+async fn every_query_in_the_docs_is_valid() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await.forgive_unread_mail();
     let tokens = app.sign_up("ada@example.com").await;
@@ -199,7 +199,7 @@ fn every_command_in_the_docs_exists() {
 
 /// Links between pages, and to files of the repository, lead somewhere.
 #[test]
-fn every_link_in_the_docs_leads_somewhere() {
+fn every_link_in_the_docs_resolves() {
     for page in pages() {
         for link in read(&page).split("](").skip(1) {
             let target = link.split([')', '#', ' ']).next().unwrap();
@@ -241,7 +241,7 @@ async fn every_error_code_is_explained() {
 
 /// The demonstration on the command line ends well.
 #[tokio::test]
-async fn the_demo_script_ends_well() {
+async fn the_demo_script_succeeds() {
     let mut demo = Command::new(root().join("scripts/demo"));
     demo.env("GATELODGE", env!("CARGO_BIN_EXE_gatelodge"));
     let output = process::output(demo).await;

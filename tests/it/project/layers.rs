@@ -67,7 +67,7 @@ const FENCES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn every_import_keeps_to_the_tables() {
+fn every_import_follows_the_tables() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut broken = Vec::new();
     for file in rust_files(&root.join("src")) {
@@ -79,7 +79,7 @@ fn every_import_keeps_to_the_tables() {
 }
 
 #[test]
-fn the_table_lists_exactly_the_modules_there_are() {
+fn the_table_lists_every_module() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let there: BTreeSet<_> = rust_files(&source)
         .iter()
@@ -94,7 +94,7 @@ fn the_table_lists_exactly_the_modules_there_are() {
 }
 
 #[test]
-fn the_tables_are_sound() {
+fn the_tables_are_consistent() {
     for (row, module) in MODULES.iter().enumerate() {
         for import in module.may_import {
             let below = MODULES[..row].iter().any(|other| other.name == *import);
@@ -189,7 +189,7 @@ fn finds_every_way_to_name_a_fenced_crate() {
 }
 
 #[test]
-fn leaves_alone_what_is_allowed_or_only_looks_like_an_import() {
+fn ignores_what_is_allowed_or_no_import() {
     let fine = [
         ("src/http/mod.rs", "use crate::{domain::email, service};"),
         (

@@ -77,7 +77,7 @@ on_both_deployments! {
 
     /// Contract rule 4: a client that holds a dead token can still do what needs none, as nobody;
     /// together with anything that needs one, nothing runs.
-    async fn a_dead_token_does_not_stop_what_is_public(deployment: Deployment) {
+    async fn public_fields_accept_an_invalid_token(deployment: Deployment) {
         let app = deployment.start().await;
         let tokens = app.sign_up(ADA).await;
         app.with_token(&tokens.access).run(LOGOUT, json!({})).await;
@@ -112,7 +112,7 @@ on_both_deployments! {
     }
 
     /// Without a token a protected field says so, and public ones beside it run.
-    async fn a_missing_token_is_told_on_the_field(deployment: Deployment) {
+    async fn a_missing_token_is_an_error_of_the_field(deployment: Deployment) {
         let app = deployment.start().await;
         let answer = app.post(LOGOUT, json!({})).await;
         assert_eq!(answer.status, 200);

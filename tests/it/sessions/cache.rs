@@ -16,7 +16,7 @@ async fn cache() -> Cache {
 
 /// The mark of an ended session cannot be overwritten by a reader who asked the database before.
 #[tokio::test]
-async fn a_stale_fill_cannot_win_over_a_tombstone() {
+async fn a_stale_fill_does_not_replace_a_tombstone() {
     let cache = cache().await;
     cache
         .put_if_absent("session", "alive", MINUTE)
@@ -65,7 +65,7 @@ async fn fills_that_race_with_a_tombstone_lose() {
 /// What is kept is forgotten after its lifetime: a tombstone lives as long as it was told to,
 /// also where it took the place of something that would have lived for a shorter time.
 #[tokio::test]
-async fn an_entry_lives_as_long_as_it_was_told_to() {
+async fn an_entry_expires_after_its_lifetime() {
     let cache = cache().await;
     let second = Duration::from_secs(1);
     cache.put("short", "alive", second).await.unwrap();
@@ -92,7 +92,7 @@ async fn an_entry_lives_as_long_as_it_was_told_to() {
 /// Two processes see each other's entries on Redis; a Redis that hangs is an error and not a
 /// miss, and everything goes on when it is back, even empty.
 #[tokio::test]
-async fn a_redis_that_is_away_is_told_apart_from_a_miss() {
+async fn an_unreachable_redis_is_not_a_miss() {
     let server = RedisServer::start().await;
     let (one, other) = (
         Cache::redis(&server.url().into()).unwrap(),

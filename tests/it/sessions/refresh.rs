@@ -81,7 +81,7 @@ on_both_deployments! {
 
     /// A token that comes back after the grace was copied: the session ends for everybody, and
     /// no other session does.
-    async fn an_old_refresh_token_ends_its_session(deployment: Deployment) {
+    async fn a_reused_refresh_token_revokes_the_session(deployment: Deployment) {
         let app = deployment.start().await;
         let first = app.sign_up(ADA).await;
         let other = app.log_in(ADA).await;
@@ -102,7 +102,7 @@ on_both_deployments! {
     }
 
     /// The grace is for the token just before, not for older ones.
-    async fn a_token_of_two_refreshes_ago_has_no_grace(deployment: Deployment) {
+    async fn the_token_before_the_previous_has_no_grace_period(deployment: Deployment) {
         let app = deployment.start().await;
         let first = app.sign_up(ADA).await;
         let second = Tokens::of(&app.refresh(&first.refresh).await["session"]);
@@ -141,7 +141,7 @@ on_both_deployments! {
     }
 
     /// Twenty tabs that refresh at once stay signed in, on whichever process they land.
-    async fn refreshes_at_once_harm_nobody(deployment: Deployment) {
+    async fn concurrent_refreshes_succeed(deployment: Deployment) {
         let (app, other) = (
             deployment.start().await,
             deployment.start_as(Role::Serve, &[]).await,
@@ -168,7 +168,7 @@ on_both_deployments! {
     }
 
     /// Logging out ends this session, both of its tokens, and no other.
-    async fn logging_out_ends_the_session_at_once(deployment: Deployment) {
+    async fn logging_out_revokes_the_session_at_once(deployment: Deployment) {
         let app = deployment.start().await;
         let (leaving, staying) = (app.sign_up(ADA).await, app.log_in(ADA).await);
         let client = app.with_token(&leaving.access);
@@ -211,7 +211,7 @@ on_both_deployments! {
     }
 
     /// A disabled account keeps no session: neither its access token nor its refresh token.
-    async fn a_disabled_account_is_out(deployment: Deployment) {
+    async fn a_disabled_user_cannot_refresh(deployment: Deployment) {
         let app = deployment.start().await;
         let tokens = app.sign_up(ADA).await;
         deployment
@@ -222,7 +222,7 @@ on_both_deployments! {
     }
 
     /// What is no refresh token gets one and the same answer.
-    async fn what_is_no_refresh_token_is_refused(deployment: Deployment) {
+    async fn malformed_refresh_tokens_are_rejected(deployment: Deployment) {
         let app = deployment.start().await;
         let tokens = app.sign_up(ADA).await;
         let mut changed = tokens.refresh.clone();
@@ -260,7 +260,7 @@ on_both_deployments! {
 /// Logging out at one process is felt at once at the other, although it has just seen the
 /// session alive; also when Redis hangs meanwhile, or loses everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn logging_out_is_felt_on_every_process() {
+async fn logging_out_takes_effect_on_every_process() {
     let deployment = Deployment::with_own_redis().await;
     let one = deployment.start().await;
     let other = deployment.start_as(Role::Serve, &[]).await;

@@ -171,7 +171,7 @@ on_both_deployments! {
 
     /// From a secret to a private key to another one: tokens of the key before are good until
     /// they expire, new ones are signed with the new key, and both are published.
-    async fn keys_take_each_others_place(deployment: Deployment) {
+    async fn signing_keys_can_be_rotated(deployment: Deployment) {
         let (first, second) = (PrivateKey::make(ED25519), PrivateKey::make(ED25519));
         let app = deployment.start().await;
         let (json, _) = public_keys(&app).await;
@@ -213,7 +213,7 @@ on_both_deployments! {
 
     /// An installation that has only a private key derives everything else from it; when another
     /// takes its place, sessions and codes stay good.
-    async fn an_installation_may_have_only_private_keys(deployment: Deployment) {
+    async fn an_installation_can_have_only_private_keys(deployment: Deployment) {
         let (first, second) = (PrivateKey::make(ED25519), PrivateKey::make(P256));
         let old = [("JWT_PRIVATE_KEY_FILE", &*first.name()), ("JWT_SECRET_KEY", "")];
         let app = deployment.start_with(&old).await;
@@ -258,7 +258,7 @@ fn with_header(token: &str, changes: &Value) -> String {
 
 /// A key that cannot be used stops the start, and the message names the setting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_key_stops_the_start_and_is_named() {
+async fn an_invalid_key_prevents_the_start() {
     let deployment = Deployment::embedded().await;
     let good = PrivateKey::make(ED25519);
     let cut = good.pem().replace("MC4CAQ", "MC4CAA");

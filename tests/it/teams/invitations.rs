@@ -31,7 +31,7 @@ async fn unproved(app: &TestApp, email: &str) -> crate::support::client::Tokens 
 /// Inviting again while the invitation is declined or cleaned away makes another one, whose link
 /// works. SQLite has one writer at a time, so this can happen on PostgreSQL only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_invitation_that_goes_while_it_is_renewed_is_made_anew() {
+async fn an_invitation_deleted_during_a_renewal_is_created_again() {
     let deployment = Deployment::clustered().await;
     let app = deployment.start_with(NO_LIMITS).await;
     let ada = app.person("ada@example.com").await;
@@ -67,7 +67,7 @@ async fn an_invitation_that_goes_while_it_is_renewed_is_made_anew() {
 
 on_both_deployments! {
     /// An account that has proved its address joins at once and is told.
-    async fn a_proved_account_joins_at_once(deployment: Deployment) {
+    async fn a_verified_user_joins_at_once(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let (ada, grace) = (app.person("ada@example.com").await, app.person("grace@example.com").await);
         let team = ada.create_team("Engines").await;
@@ -92,7 +92,7 @@ on_both_deployments! {
 
     /// An unknown address and an account that never proved its own are asked by mail, with a link
     /// into the application; the answer tells nobody which of the two it is.
-    async fn any_other_address_is_asked_by_mail(deployment: Deployment) {
+    async fn other_addresses_get_an_invitation_by_mail(deployment: Deployment) {
         let settings = [NO_LIMITS, &[("APP_URL", "https://app.example.com")]].concat();
         let app = deployment.start_with(&settings).await;
         let ada = app.person("ada@example.com").await;
@@ -163,7 +163,7 @@ on_both_deployments! {
 
     /// Whatever is wrong with an invitation, its token opens nothing, and nobody can tell why:
     /// all answers are those to a token that never was.
-    async fn a_dead_token_is_like_one_that_never_was(deployment: Deployment) {
+    async fn expired_and_unknown_tokens_are_indistinguishable(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let root = crate::teams::members::superuser(&deployment, &app, "root@example.com").await;
         let mut dead = vec![("empty", String::new()), ("nonsense", "nonsense".to_owned())];
@@ -252,7 +252,7 @@ on_both_deployments! {
 
     /// Whoever is signed in as somebody else cannot use a link that came into their hands; without
     /// an account for the address there is nobody to join.
-    async fn a_token_is_for_the_invited_address(deployment: Deployment) {
+    async fn only_the_invited_address_can_use_the_token(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let stranger = app.person("stranger@example.com").await;
@@ -280,7 +280,7 @@ on_both_deployments! {
 
     /// However many accept at once, there is one membership; the others are told that the token
     /// is used.
-    async fn twenty_who_accept_at_once_make_one_membership(deployment: Deployment) {
+    async fn concurrent_acceptances_create_one_membership(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;
@@ -300,7 +300,7 @@ on_both_deployments! {
     }
 
     /// A token answered in two ways at once has one outcome.
-    async fn accepting_and_taking_back_at_once_has_one_outcome(deployment: Deployment) {
+    async fn accepting_and_revoking_concurrently_has_one_outcome(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         for n in 0..10 {
@@ -332,7 +332,7 @@ on_both_deployments! {
 
     /// Who registered an address without owning it has no way in once its owner has accepted; the
     /// account's own session may accept and stays.
-    async fn accepting_drops_what_an_unproved_account_had(deployment: Deployment) {
+    async fn accepting_resets_an_unverified_account(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;
@@ -399,7 +399,7 @@ on_both_deployments! {
     }
 
     /// Nobody mails strangers in the name of an address that may not be theirs.
-    async fn an_account_that_never_proved_its_address_invites_nobody(deployment: Deployment) {
+    async fn an_unverified_user_cannot_invite(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let eve = app.with_token(&unproved(&app, "eve@example.com").await.access);
         let team = eve.create_team("Engines").await;
@@ -409,7 +409,7 @@ on_both_deployments! {
     }
 
     /// Without hints an invitation does not tell who has an account: everybody is asked.
-    async fn without_hints_everybody_is_asked(deployment: Deployment) {
+    async fn without_hints_everybody_gets_an_invitation(deployment: Deployment) {
         let settings = [NO_LIMITS, &[("ACCOUNT_EXISTENCE_HINTS", "false")]].concat();
         let app = deployment.start_with(&settings).await;
         let (ada, grace) =

@@ -70,7 +70,7 @@ async fn refused_tokens(app: &TestApp, deployment: &Deployment) {
 
 on_both_deployments! {
     /// With a code: nothing is made before it is verified, and everything then.
-    async fn a_code_makes_account_and_membership_together(deployment: Deployment) {
+    async fn a_code_creates_account_and_membership_together(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;
@@ -95,7 +95,7 @@ on_both_deployments! {
     }
 
     /// With a password: the membership waits until the address is proved.
-    async fn a_registered_account_joins_once_its_address_is_proved(deployment: Deployment) {
+    async fn a_registered_user_joins_once_the_address_is_verified(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;
@@ -117,7 +117,7 @@ on_both_deployments! {
     }
 
     /// A code that came too late does not cost the invitation: the next one carries it on.
-    async fn a_second_code_carries_the_invitation_on(deployment: Deployment) {
+    async fn a_second_code_keeps_the_invitation(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;
@@ -136,13 +136,13 @@ on_both_deployments! {
     }
 
     /// A sign-up takes no token but a live one for its own address, and then makes nothing.
-    async fn a_token_of_another_address_or_of_none_is_refused(deployment: Deployment) {
+    async fn a_token_for_another_address_is_rejected(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         refused_tokens(&app, &deployment).await;
     }
 
     /// The same where existence is not told.
-    async fn tokens_are_refused_alike_without_hints(deployment: Deployment) {
+    async fn without_hints_all_rejected_tokens_look_alike(deployment: Deployment) {
         let settings = [NO_LIMITS, &[("ACCOUNT_EXISTENCE_HINTS", "false")]].concat();
         let app = deployment.start_with(&settings).await;
         refused_tokens(&app, &deployment).await;
@@ -150,7 +150,7 @@ on_both_deployments! {
 
     /// An invitation that is revoked, or expires, or whose team is deleted while the code is under
     /// way leaves an account without a membership.
-    async fn an_invitation_may_die_while_the_code_is_under_way(deployment: Deployment) {
+    async fn sign_up_works_if_the_invitation_ends_meanwhile(deployment: Deployment) {
         let settings = [
             NO_LIMITS,
             &[("INVITATION_EXPIRATION_HOURS", "1"), ("CODE_EXPIRATION_MINUTES", "60")],

@@ -18,7 +18,7 @@ fn team(name: &str, role: &str) -> (String, String) {
 on_both_deployments! {
     /// The main path: somebody makes a team, invites somebody who has no account yet, who signs
     /// up, accepts, sees the team and leaves it again.
-    async fn a_team_is_made_joined_and_left(deployment: Deployment) {
+    async fn a_team_is_created_joined_and_left(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let created = ada
@@ -98,7 +98,7 @@ on_both_deployments! {
     }
 
     /// What is left out of a change stays, and an empty description empties it.
-    async fn an_update_changes_what_it_names(deployment: Deployment) {
+    async fn an_update_changes_only_the_given_fields(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let id = ada.create_team("Engines").await;
@@ -121,7 +121,7 @@ on_both_deployments! {
     }
 
     /// Two admins who change a team at once do not undo what the other did.
-    async fn changes_at_once_do_not_undo_each_other(deployment: Deployment) {
+    async fn concurrent_changes_do_not_overwrite_each_other(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let id = ada.create_team("Engines").await;
@@ -242,7 +242,7 @@ on_both_deployments! {
 
 /// What happens to a team is logged, with the team and the account.
 #[tokio::test]
-async fn what_happens_to_a_team_is_logged() {
+async fn team_changes_are_logged() {
     let deployment = Deployment::embedded().await;
     let settings = [NO_LIMITS, &[("LOG_FORMAT", "json")]].concat();
     let process = deployment.spawn(&["serve"], &settings).await;

@@ -45,7 +45,7 @@ fn only(answers: &[&Value], codes: &[&str]) {
 
 on_both_deployments! {
     /// The last admin stays one while others remain, whichever way it would go.
-    async fn the_last_admin_stays_while_others_remain(deployment: Deployment) {
+    async fn the_last_admin_cannot_leave_other_members(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let (team, ada, grace, mary) = three(&app).await;
         let demoted = ada.change_role(&team, grace.id(), "MEMBER").await;
@@ -74,7 +74,7 @@ on_both_deployments! {
     }
 
     /// Whoever is the last in a team takes it along, whichever way they go.
-    async fn the_last_member_takes_the_team_along(deployment: Deployment) {
+    async fn a_team_is_deleted_when_its_last_member_leaves(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let (left, removed, erased) = (
@@ -94,7 +94,7 @@ on_both_deployments! {
     }
 
     /// A member who is none (any more) is not found, and says nothing about other accounts.
-    async fn whoever_is_not_in_the_team_is_not_found(deployment: Deployment) {
+    async fn non_members_are_not_found(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let (team, ada, grace, mary) = three(&app).await;
         let stranger = app.person("stranger@example.com").await;
@@ -109,7 +109,7 @@ on_both_deployments! {
 
     /// Two admins who go at the same instant, whichever way each goes, leave a team behind that
     /// has an admin, or none at all; and each is told what came of it.
-    async fn two_admins_who_go_at_once_leave_an_admin(deployment: Deployment) {
+    async fn two_admins_cannot_leave_at_once(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let other = deployment.start_as(Role::Serve, NO_LIMITS).await;
         let (team, ada, grace, mary) = three(&app).await;
@@ -151,7 +151,7 @@ on_both_deployments! {
 
     /// Two admins who erase their accounts, or one who does while the other one goes another way,
     /// leave a team behind that has an admin.
-    async fn accounts_erased_at_once_leave_an_admin(deployment: Deployment) {
+    async fn concurrent_deletions_leave_an_admin(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let other = deployment.start_as(Role::Serve, NO_LIMITS).await;
         let mary = app.person("mary@example.com").await;
@@ -179,7 +179,7 @@ on_both_deployments! {
 
     /// Somebody who erases the account in the instant in which it becomes an admin, and the old
     /// admin goes, leaves no team without one.
-    async fn an_account_may_be_erased_while_it_is_promoted(deployment: Deployment) {
+    async fn a_user_can_be_deleted_during_a_promotion(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
         let other = deployment.start_as(Role::Serve, NO_LIMITS).await;
         let mary = app.person("mary@example.com").await;
@@ -207,7 +207,7 @@ on_both_deployments! {
     }
 
     /// Somebody who makes a team while the account is erased leaves no team that nobody is in.
-    async fn an_account_may_be_erased_while_it_makes_a_team(deployment: Deployment) {
+    async fn a_user_can_be_deleted_while_creating_a_team(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         for round in 0..12 {
             let ada = app.person(&format!("ada{round}@example.com")).await;

@@ -122,7 +122,7 @@ on_both_deployments! {
     }
 
     /// Pages have 20 items unless asked for and at most 100; what makes no sense is refused.
-    async fn pages_have_a_size(deployment: Deployment) {
+    async fn page_size_is_limited(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;
@@ -162,7 +162,7 @@ on_both_deployments! {
 
     /// A cursor is a place and nothing else: that of another list, or of an item that is gone,
     /// shows nothing of where it comes from.
-    async fn a_cursor_is_only_a_place(deployment: Deployment) {
+    async fn a_cursor_grants_no_access(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let ada = app.person("ada@example.com").await;
         let team = ada.create_team("Engines").await;

@@ -193,7 +193,7 @@ fn root_document(on: &str, field: &Field) -> (String, [&'static str; 5]) {
 
 on_both_deployments! {
     /// Every field at the root of the schema answers everybody as the table says.
-    async fn every_operation_answers_everybody_as_expected(deployment: Deployment) {
+    async fn every_operation_follows_the_rights_table(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
         let mut stage = Stage::set(&deployment, &app).await;
         let (mut cells, mut wrong) = (0, Vec::new());
@@ -224,7 +224,7 @@ on_both_deployments! {
     }
 
     /// Every field below a team answers everybody as the table says.
-    async fn every_field_below_a_team_answers_everybody_as_expected(deployment: Deployment) {
+    async fn every_team_field_follows_the_rights_table(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
         let mut stage = Stage::set(&deployment, &app).await;
         let team = stage.fill(&app, "TEAM\"").await;
@@ -252,7 +252,7 @@ on_both_deployments! {
 
     /// Nobody can tell another tenant's identifier from one that never was: the whole answers are
     /// the same.
-    async fn what_is_of_others_is_like_what_never_was(deployment: Deployment) {
+    async fn foreign_and_missing_items_are_indistinguishable(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
         let mut stage = Stage::set(&deployment, &app).await;
         let mut compared = 0;
@@ -280,7 +280,7 @@ on_both_deployments! {
 
 /// The table of what lies below a team has every type that a team leads to.
 #[test]
-fn every_type_below_a_team_has_a_place() {
+fn every_team_type_is_in_the_rights_table() {
     let mut reached = BTreeSet::from(["Team".to_owned()]);
     let mut left = vec!["Team".to_owned()];
     while let Some(ty) = left.pop() {

@@ -11,7 +11,7 @@ use crate::support::deployment::Deployment;
 /// What is no GraphQL request has a status of its own in either media type, and a body that says
 /// why.
 #[tokio::test]
-async fn malformed_bodies() {
+async fn malformed_bodies_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let typed = |content_type: &str| {
@@ -101,7 +101,7 @@ async fn malformed_bodies() {
 
 /// The same for what is wrong with the URL or the method, and for a client that may not ask.
 #[tokio::test]
-async fn malformed_urls_and_methods() {
+async fn malformed_urls_and_methods_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let rules: Vec<(&str, RequestBuilder, u16)> = vec![
