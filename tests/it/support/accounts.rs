@@ -1,4 +1,4 @@
-//! What clients do with passwords, addresses and sessions.
+//! Operations with passwords, email addresses and sessions.
 
 use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
@@ -7,16 +7,16 @@ use super::app::TestApp;
 use super::client::{CHALLENGE, Client, SESSION, Tokens};
 use super::deployment::Deployment;
 
-/// A password that nobody guesses first.
+/// A password that passes the policy.
 pub(crate) const PASSWORD: &str = "violet kettle 43";
-/// Another.
+/// Another valid password.
 pub(crate) const OTHER_PASSWORD: &str = "seven stairs 71";
 
 const USER: &str = "user { id email name firstName lastName phone company emailVerified \
     hasPassword isActive updatedAt }";
 
 impl Client {
-    /// As Ada Lovelace.
+    /// Registers as Ada Lovelace.
     pub(crate) async fn register(&self, email: &str, password: &str) -> Value {
         let input = json!({
             "email": email, "password": password, "firstName": "Ada", "lastName": "Lovelace",
@@ -86,7 +86,7 @@ impl Client {
         self.mutate("revokeSession", input, "endedSessionId").await
     }
 
-    /// Signs in with a password, which must be right.
+    /// Signs in with the right password.
     pub(crate) async fn signed_in(&self, email: &str, password: &str) -> Tokens {
         let answer = self.login(email, password).await;
         assert_eq!(answer["errors"], json!([]), "{answer}");
@@ -95,7 +95,7 @@ impl Client {
 }
 
 impl Deployment {
-    /// A new account with a password and a proved address, whichever process mails the code.
+    /// Registers a user and verifies the address, whichever process mails the code.
     pub(crate) async fn register(&self, client: &Client, email: &str, password: &str) {
         let registered = client.register(email, password).await;
         assert_eq!(registered["errors"], json!([]), "{registered}");
@@ -106,7 +106,7 @@ impl Deployment {
 }
 
 impl TestApp {
-    /// A new account with a password and a proved address.
+    /// Registers a user and verifies the address.
     pub(crate) async fn registered(&self, email: &str, password: &str) {
         let registered = self.register(email, password).await;
         assert_eq!(registered["errors"], json!([]), "{registered}");
@@ -115,7 +115,7 @@ impl TestApp {
         assert_eq!(proved["errors"], json!([]), "{proved}");
     }
 
-    /// Asks for a reset link and reads the token in the mail.
+    /// Requests a password reset and returns the token in the mail.
     pub(crate) async fn reset_token(&self, email: &str) -> String {
         let requested = self.request_password_reset(email).await;
         assert_eq!(requested["errors"], json!([]), "{requested}");

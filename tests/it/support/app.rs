@@ -1,4 +1,4 @@
-//! The app as part of a test.
+//! The app in the process of the test.
 
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -22,7 +22,7 @@ use super::eventually;
 pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     client: Client,
-    /// Asks the listener of `METRICS_PORT`, if there is one.
+    /// A client for `METRICS_PORT`, if it is set.
     pub(crate) watcher: Option<Client>,
     mailbox: Mailbox,
     read: Mutex<HashSet<MailId>>,
@@ -56,13 +56,13 @@ impl TestApp {
         }
     }
 
-    /// Does not mind if mails are left unread.
+    /// Allows unread mails at the end of the test.
     pub(crate) fn forgive_unread_mail(mut self) -> Self {
         self.forgiving = true;
         self
     }
 
-    /// Stops it as SIGTERM would and waits until it has ended.
+    /// Stops it like SIGTERM and waits until it has stopped.
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         if let Some(running) = self.running.take() {
@@ -70,7 +70,7 @@ impl TestApp {
         }
     }
 
-    /// The oldest unread mail of a kind to an address; waits for it.
+    /// Waits for an unread mail of a kind to an address and returns the oldest.
     pub(crate) async fn mail(&self, kind: MailKind, email: &str) -> RenderedMail {
         eventually(&format!("{kind} to {email}"), async || {
             let mut read = self.read.lock().unwrap();
@@ -88,7 +88,7 @@ impl TestApp {
         .await
     }
 
-    /// The code in the oldest unread mail of a kind to an address; waits for it.
+    /// Waits for an unread mail of a kind to an address and returns the code in the oldest.
     pub(crate) async fn code(&self, kind: MailKind, email: &str) -> String {
         let mail = self.mail(kind, email).await;
         mail.code
@@ -106,7 +106,7 @@ impl TestApp {
             .collect()
     }
 
-    /// A new account, signed in.
+    /// Signs up a new user by code.
     pub(crate) async fn sign_up(&self, email: &str) -> Tokens {
         let requested = self.request_signup_code(email, "Ada Lovelace").await;
         assert_eq!(requested["errors"], Value::Array(Vec::new()), "{requested}");
@@ -114,7 +114,7 @@ impl TestApp {
         Tokens::of(&self.verify_signup_code(email, &code).await["session"])
     }
 
-    /// Another session of an account.
+    /// Signs in by code.
     pub(crate) async fn log_in(&self, email: &str) -> Tokens {
         let requested = self.request_login_code(email).await;
         assert_eq!(requested["errors"], Value::Array(Vec::new()), "{requested}");

@@ -19,7 +19,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// A new one, signed by itself, in files that are called by `name`.
+    /// Creates a self-signed certificate in files named after `name`.
     pub(crate) fn make(directory: &Path, name: &str) -> Self {
         let made = Self {
             certificate: directory.join(format!("{name}.crt")),
@@ -40,7 +40,7 @@ impl Certificate {
         made
     }
 
-    /// The settings of a server that uses it.
+    /// The settings of a server with this certificate.
     pub(crate) fn settings(&self) -> [(&'static str, &str); 2] {
         [
             ("TLS_CERT_FILE", self.certificate.to_str().unwrap()),
@@ -48,13 +48,13 @@ impl Certificate {
         ]
     }
 
-    /// Puts this one in the place of another.
+    /// Overwrites the files of another certificate.
     pub(crate) fn replace(&self, other: &Self) {
         std::fs::copy(&self.certificate, &other.certificate).unwrap();
         std::fs::copy(&self.key, &other.key).unwrap();
     }
 
-    /// A connection to a server that must show this certificate, and a choice of protocols.
+    /// Connects to a server that must present this certificate, with a choice of protocols.
     pub(crate) async fn connect(
         &self,
         address: &str,

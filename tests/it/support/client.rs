@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Talks to one server, with an access token or without.
+/// A client of one server, with or without an access token.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -13,7 +13,7 @@ pub(crate) struct Client {
     token: Option<String>,
 }
 
-/// What a client keeps after signing in.
+/// What a client stores after signing in.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     pub(crate) access: String,
@@ -22,7 +22,7 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Those of an `AuthSession`.
+    /// The tokens of an `AuthSession`.
     pub(crate) fn of(session: &Value) -> Self {
         let text = |value: &Value| value.as_str().expect("a session was asked for").to_owned();
         Self {
@@ -33,7 +33,7 @@ impl Tokens {
     }
 }
 
-/// An answer as it came.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -60,7 +60,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// `extensions.code` of the first error at the top.
+    /// `extensions.code` of the first top-level error.
     pub(crate) fn code(&self) -> String {
         self.json()["errors"][0]["extensions"]["code"]
             .as_str()
@@ -82,12 +82,12 @@ impl Client {
         }
     }
 
-    /// Where the server is, without a slash at the end.
+    /// The URL of the server, without a trailing slash.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Host and port, for what speaks HTTP by hand.
+    /// Host and port, for tests that write HTTP themselves.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
@@ -108,7 +108,7 @@ impl Client {
         }
     }
 
-    /// The same client with a connection of its own for each request.
+    /// The same client that opens a connection for each request.
     pub(crate) fn with_no_connection_kept(&self) -> Self {
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build();
         Self {
@@ -117,7 +117,7 @@ impl Client {
         }
     }
 
-    /// The same client at another address of this machine, such as 127.0.0.2.
+    /// The same client from another IP address of this machine, such as 127.0.0.2.
     pub(crate) fn at(&self, ip: &str) -> Self {
         let http = reqwest::Client::builder()
             .local_address(Some(ip.parse().unwrap()))
@@ -129,7 +129,7 @@ impl Client {
         }
     }
 
-    /// A bare request to a path, for what a GraphQL client would not send.
+    /// A request to a path, for what a GraphQL client would not send.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.token {
@@ -138,12 +138,12 @@ impl Client {
         }
     }
 
-    /// Sends bytes as they are and reads until the server closes the connection.
+    /// Sends raw bytes and reads until the server closes the connection.
     pub(crate) async fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).await.unwrap();
         let (mut answer, mut sink) = stream.split();
         let mut text = Vec::new();
-        // A server that refuses need not take everything.
+        // A server that rejects the request need not read all of it.
         let sent = async {
             let _ = sink.write_all(request.as_bytes()).await;
         };
@@ -152,21 +152,21 @@ impl Client {
         String::from_utf8(text).unwrap()
     }
 
-    /// Runs a document and gives the answer as it came.
+    /// Runs a document and returns the response.
     pub(crate) async fn post(&self, query: &str, variables: Value) -> Answer {
         let body = json!({ "query": query, "variables": variables });
         Answer::of(self.request(Method::POST, "/graphql").json(&body)).await
     }
 
-    /// Runs a document that must have no errors at the top; its `data`.
+    /// Runs a document that must have no top-level errors, and returns `data`.
     pub(crate) async fn run(&self, query: &str, variables: Value) -> Value {
         let answer = self.post(query, variables).await.json();
         assert_eq!(answer["errors"], Value::Null, "{answer}");
         answer["data"].clone()
     }
 
-    /// Runs one mutation with an input; its payload. `selection` is what is asked of the payload
-    /// besides its errors.
+    /// Runs one mutation with an input and returns its payload. `selection` is selected from the
+    /// payload besides its errors.
     pub(crate) async fn mutate(&self, mutation: &str, input: Value, selection: &str) -> Value {
         let type_name = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
         let query = format!(
@@ -215,7 +215,7 @@ pub(crate) fn error_codes(payload: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// What each error of a payload blames: its `code`, and its `field` with dots.
+/// The `code` and the `field` path, joined by dots, of each error of a payload.
 pub(crate) fn blamed(payload: &Value) -> Vec<(String, String)> {
     let errors = payload["errors"].as_array().expect("errors were asked for");
     let field = |error: &Value| match error["field"].as_array() {
@@ -230,7 +230,7 @@ pub(crate) fn blamed(payload: &Value) -> Vec<(String, String)> {
     errors.iter().map(blame).collect()
 }
 
-/// Asserts that a payload has no result and one error, of this code and field; the error.
+/// Asserts that a payload has no result and one error with this code and field; returns the error.
 #[track_caller]
 pub(crate) fn refused<'a>(payload: &'a Value, code: &str, field: &str) -> &'a Value {
     assert_eq!(

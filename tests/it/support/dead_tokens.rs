@@ -1,14 +1,14 @@
-//! Tokens that must be worth nothing.
+//! Tokens that must be rejected.
 
 use reqwest::Method;
 use serde_json::json;
 
 use super::client::{Answer, Client, refused};
 
-/// What needs an access token.
+/// An operation that needs an access token.
 pub(crate) const LOGOUT: &str = "mutation { logout { endedSessionId errors { code } } }";
 
-/// Asserts that an `Authorization` header is refused before anything runs.
+/// Asserts that an `Authorization` header is rejected before anything runs.
 pub(crate) async fn refuse_authorization(client: &Client, value: &[u8], reason: &str, what: &str) {
     let request = client
         .request(Method::POST, "/graphql")
@@ -33,17 +33,17 @@ pub(crate) async fn refuse_authorization(client: &Client, value: &[u8], reason: 
     );
 }
 
-/// Asserts that a bearer token is refused before anything runs.
+/// Asserts that a bearer token is rejected before anything runs.
 pub(crate) async fn refuse_bearer(client: &Client, token: &str, reason: &str, what: &str) {
     refuse_authorization(client, format!("Bearer {token}").as_bytes(), reason, what).await;
 }
 
-/// Asserts that an access token is worth nothing, for a reason.
+/// Asserts that an access token is rejected for a reason.
 pub(crate) async fn refuse_access(client: &Client, token: &str, reason: &str) {
     refuse_bearer(client, token, reason, "an access token of ours").await;
 }
 
-/// Asserts that a refresh token is worth nothing.
+/// Asserts that a refresh token is rejected.
 pub(crate) async fn refuse_refresh(client: &Client, token: &str) {
     refused(
         &client.refresh(token).await,

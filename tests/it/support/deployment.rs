@@ -1,4 +1,4 @@
-//! A place to run the app in: databases of one test's own.
+//! Where the app runs: the databases and files of one test.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ use super::database::{PostgresDatabase, connect, create_sqlite, sqlite_url};
 use super::process::Process;
 use super::redis::{RedisDatabase, RedisServer};
 
-/// The secret of every test's installation.
+/// The secret key of every deployment.
 pub(crate) const SECRET: &str = "a-secret-for-tests-of-at-least-32-bytes";
 
 pub(crate) struct Deployment {
-    /// Its database on Redis, if it is clustered.
+    /// The Redis database, if it is clustered.
     pub(crate) redis: Option<RedisDatabase>,
     pub(crate) clock: Clock,
     own_redis: Option<RedisServer>,
@@ -100,17 +100,17 @@ impl Deployment {
         self.own_redis.as_ref().expect("it has a Redis of its own")
     }
 
-    /// The app with default settings, as part of the test.
+    /// Starts the app in this process with default settings.
     pub(crate) async fn start(&self) -> TestApp {
         self.start_with(&[]).await
     }
 
-    /// The app with some settings, as part of the test.
+    /// Starts the app in this process with some settings.
     pub(crate) async fn start_with(&self, settings: &[(&str, &str)]) -> TestApp {
         self.start_as(Role::ServeAndWork, settings).await
     }
 
-    /// The app in one of its roles, as part of the test.
+    /// Starts the app in this process in one of its roles.
     pub(crate) async fn start_as(&self, role: Role, settings: &[(&str, &str)]) -> TestApp {
         let app = App::build(self.config(settings), role, self.clock.clone())
             .await
@@ -118,21 +118,21 @@ impl Deployment {
         TestApp::run(app, self.clock.clone())
     }
 
-    /// The real binary, as a process of its own in a folder of its own.
+    /// Starts the real binary in a directory of its own.
     pub(crate) async fn spawn(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Process {
         let mut variables = self.variables(settings);
         variables.insert("LOG_TO_CONSOLE".into(), "true".into());
         Process::spawn(arguments, variables).await
     }
 
-    /// What the app makes of some settings.
+    /// The configuration that results from some settings.
     pub(crate) fn config(&self, settings: &[(&str, &str)]) -> Config {
         let variables = self.variables(settings);
         let loaded = config::load(&variables, self.directory.path());
         loaded.expect("settings are right").config
     }
 
-    /// All the settings the app is started with.
+    /// All settings that the app is started with.
     pub(crate) fn variables(&self, settings: &[(&str, &str)]) -> Variables {
         let mut variables = Variables::from(
             [
@@ -162,12 +162,12 @@ impl Deployment {
         connect(&postgres.server_url).await
     }
 
-    /// Where its files are, in `data` the database's if it is SQLite.
+    /// The directory of its files; SQLite's are in `data`.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// A connection of the test's own.
+    /// A connection for the test.
     pub(crate) async fn database(&self) -> DatabaseConnection {
         connect(&self.database_url).await
     }

@@ -1,4 +1,4 @@
-//! The two code flows, for what both promise alike.
+//! The two code flows, for tests of what they share.
 
 use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ impl Flow {
         }
     }
 
-    /// The mail to an address that this flow is of no use to, where existence is not told.
+    /// The mail to an address that this flow does not work for, without existence hints.
     pub(crate) fn refusal(self) -> MailKind {
         match self {
             Self::Signup => MailKind::AccountExists,
@@ -51,7 +51,7 @@ impl Flow {
         }
     }
 
-    /// Asks for a code, whatever comes of it.
+    /// Requests a code and returns the payload.
     pub(crate) async fn request(self, client: &Client, email: &str) -> Value {
         match self {
             Self::Signup => client.request_signup_code(email, "Ada").await,
@@ -59,14 +59,14 @@ impl Flow {
         }
     }
 
-    /// Asks for a code and reads it in the mail.
+    /// Requests a code and returns the one in the mail.
     pub(crate) async fn code(self, app: &TestApp, email: &str) -> String {
         let requested = self.request(app, email).await;
         assert_eq!(requested["errors"], json!([]), "{requested}");
         app.code(self.mail(), email).await
     }
 
-    /// Answers with a code, whatever comes of it.
+    /// Submits a code and returns the payload.
     pub(crate) async fn verify(self, client: &Client, email: &str, code: &str) -> Value {
         match self {
             Self::Signup => client.verify_signup_code(email, code).await,
@@ -75,7 +75,7 @@ impl Flow {
     }
 }
 
-/// A numeric code of the same length that is not `code`, another for each `n` below 999,999.
+/// A numeric code of the same length other than `code`, a different one for each `n` below 999,999.
 pub(crate) fn wrong_code(code: &str, n: u64) -> String {
     let modulus = 10_u64.pow(u32::try_from(code.len()).unwrap());
     let wrong = (code.parse::<u64>().unwrap() + 1 + n) % modulus;

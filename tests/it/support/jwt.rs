@@ -1,11 +1,11 @@
-//! Access tokens taken apart and made by hand, to see what the server makes of forged ones.
+//! Decodes access tokens and forges them.
 
 use aws_lc_rs::{hkdf, hmac};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// Every claim that the design promises.
+/// Every documented claim.
 pub(crate) const CLAIMS: [&str; 11] = [
     "aud",
     "email",
@@ -43,24 +43,24 @@ impl Jwt {
         }
     }
 
-    /// With another value in the header; null takes the field out.
+    /// Changes a header field; null removes it.
     pub(crate) fn header(mut self, name: &str, value: Value) -> Self {
         set(&mut self.header, name, value);
         self
     }
 
-    /// With another claim; null takes it out.
+    /// Changes a claim; null removes it.
     pub(crate) fn claim(mut self, name: &str, value: Value) -> Self {
         set(&mut self.claims, name, value);
         self
     }
 
-    /// As text, with the signature it had.
+    /// The text, with the original signature.
     pub(crate) fn unsigned(&self) -> String {
         format!("{}.{}", self.signed_part(), self.signature)
     }
 
-    /// As text, signed by HMAC of a hash with a key.
+    /// The text, signed with HMAC.
     pub(crate) fn signed(&self, algorithm: hmac::Algorithm, key: &[u8]) -> String {
         let signed = self.signed_part();
         let tag = hmac::sign(&hmac::Key::new(algorithm, key), signed.as_bytes());
@@ -82,8 +82,8 @@ fn set(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// The HS256 key that an installation derives from its secret. Written down a second time here,
-/// because a change would make every token out there worthless.
+/// The HS256 key that an installation derives from its secret. Repeated here on
+/// purpose: changing it would invalidate all issued tokens.
 pub(crate) fn signing_key(secret: &str) -> [u8; 32] {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"gatelodge");
     let mut key = [0; 32];

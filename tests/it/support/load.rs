@@ -1,4 +1,4 @@
-//! People who use an installation while parts of it fail, and remember everything they were told.
+//! Users of a deployment whose parts fail. They check that whatever a response confirmed stays true.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -16,50 +16,50 @@ use super::dead_tokens::{LOGOUT, refuse_access, refuse_refresh};
 use super::flow::Flow;
 use super::smtp::{Inbox, SmtpServer};
 
-/// What an installation under load needs to be told: nobody here guesses.
+/// Settings without limits that these users would reach.
 pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("MAX_CODE_REQUESTS_PER_HOUR", "100000"),
     ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "100000"),
     ("MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP", "100000"),
-    // Whoever never saw the answer to a refresh asks again, however long the outage.
+    // A client that never received the response to a refresh repeats it after any outage.
     ("REFRESH_GRACE_SECONDS", "300"),
 ];
 const PEOPLE: usize = 4;
-/// Between two requests of one person.
+/// The pause between two requests of one user.
 const BREATH: Duration = Duration::from_millis(25);
-/// How long a promised mail may take, outages and the waits between tries included.
+/// The time limit for a mail, including outages and the delays between attempts.
 const MAIL_PATIENCE: Duration = Duration::from_mins(1);
-/// How long people may take to end what they have begun.
+/// The time limit for users to complete what they began.
 const LAST_PATIENCE: Duration = Duration::from_secs(90);
 
-/// People at work.
+/// Running users.
 pub(crate) struct Load {
     world: Arc<World>,
     people: Vec<JoinHandle<Memory>>,
 }
 
-/// What a person holds.
+/// What a user remembers.
 #[derive(Default)]
 struct Memory {
-    /// Sessions that were handed out and not ended.
+    /// Sessions that are signed in.
     kept: Vec<Tokens>,
-    /// Sessions that were ended, and said to be.
+    /// Sessions that were signed out, with confirmation.
     ended: Vec<Tokens>,
 }
 
-/// What happened.
+/// The result.
 pub(crate) struct Story {
     memory: Memory,
     pub(crate) made: usize,
     pub(crate) failed: usize,
     pub(crate) slowest: Duration,
-    /// How requests failed, and how often.
+    /// Failures of requests and their number.
     troubles: BTreeMap<String, usize>,
 }
 
-/// What people share.
+/// What users share.
 struct World {
-    /// Where requests go, one after another. Where nobody listens, they go to the next.
+    /// Servers, used in turn. If one refuses the connection, the next is used.
     doors: Mutex<Vec<Client>>,
     next_door: AtomicUsize,
     inbox: Inbox,
@@ -70,7 +70,7 @@ struct World {
 }
 
 impl Load {
-    /// Begins, with requests to `doors` and mails in `server`.
+    /// Starts users that send requests to `doors` and read mails in `server`.
     pub(crate) fn start(doors: &[&Client], server: &SmtpServer) -> Self {
         let world = Arc::new(World {
             doors: Mutex::default(),
@@ -88,17 +88,17 @@ impl Load {
         Self { world, people }
     }
 
-    /// Sends requests elsewhere from now on.
+    /// Changes where requests are sent.
     pub(crate) fn set_doors(&self, doors: &[&Client]) {
         self.world.set_doors(doors);
     }
 
-    /// How many requests were made so far.
+    /// The number of requests so far.
     pub(crate) fn made(&self) -> usize {
         self.world.made.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many more requests were made.
+    /// Waits for a number of further requests.
     pub(crate) async fn go_on_for(&self, requests: usize) {
         let enough = self.made() + requests;
         super::eventually("more requests", async || {
@@ -107,7 +107,7 @@ impl Load {
         .await;
     }
 
-    /// Lets everybody end what they have begun. Fails where somebody was told what cannot be.
+    /// Waits until all users have completed what they began. Fails if one received a wrong response.
     pub(crate) async fn finish(self) -> Story {
         self.world.closing.cancel();
         let mut memory = Memory::default();
@@ -139,8 +139,8 @@ impl Load {
 }
 
 impl Story {
-    /// Asserts that everything handed out still holds, that what was ended stays so, and that no
-    /// mail was sent more than twice.
+    /// Asserts that open sessions still work, that ended ones are rejected, and that no mail was
+    /// sent more than twice.
     pub(crate) async fn holds(&self, client: &Client, server: &SmtpServer) {
         assert!(!self.memory.kept.is_empty() && !self.memory.ended.is_empty());
         for tokens in &self.memory.kept {
@@ -163,7 +163,7 @@ impl Story {
     }
 }
 
-/// Comes again and again, as another account each time.
+/// Visits repeatedly, with a new account each time.
 async fn live(world: Arc<World>, number: usize) -> Memory {
     let mut memory = Memory::default();
     for visit in 0.. {
@@ -204,9 +204,9 @@ impl Person {
         self.renew().await;
     }
 
-    /// Asks for a code, waits for its mail and answers it.
+    /// Requests a code, waits for its mail and submits it.
     async fn enter(&mut self, mut flow: Flow) -> Tokens {
-        // Whether an answer was never seen, so that what was asked for may have been done.
+        // Whether a response was lost, so that the operation may have happened.
         let mut in_doubt = false;
         loop {
             let (mutation, input) = match flow {
@@ -219,7 +219,7 @@ impl Person {
             let asked = self.insist(mutation, input, CHALLENGE, &mut in_doubt).await;
             match error_codes(&asked)[..] {
                 [] => {}
-                // The sign-up whose answer was lost.
+                // The response to the sign-up was lost.
                 ["EMAIL_TAKEN"] if in_doubt => {
                     flow = Flow::Login;
                     continue;
@@ -235,14 +235,14 @@ impl Person {
             let verified = self.insist(mutation, input, SESSION, &mut in_doubt).await;
             match error_codes(&verified)[..] {
                 [] => return Tokens::of(&verified["session"]),
-                // One that was replaced, or used by the request whose answer was lost.
+                // Replaced, or used by a request whose response was lost.
                 ["INVALID_CODE"] if in_doubt => {}
                 _ => panic!("{verified}"),
             }
         }
     }
 
-    /// The code in a mail that was not read before; what was promised must come.
+    /// Waits for a new mail and returns its code.
     async fn next_code(&mut self) -> String {
         let begun = Instant::now();
         loop {
@@ -261,7 +261,7 @@ impl Person {
         }
     }
 
-    /// Sees that the newest sessions are what they were said to be.
+    /// Checks the state of the newest sessions.
     async fn look_around(&self) {
         if let Some(kept) = self.memory.kept.last() {
             let seen = self.ask(Some(&kept.access), "{ me { id } }", json!({}));
@@ -302,7 +302,7 @@ impl Person {
         }
     }
 
-    /// Asks for a mutation until there is an answer; its payload.
+    /// Repeats a mutation until there is a response, and returns its payload.
     async fn insist(
         &self,
         mutation: &str,
@@ -325,7 +325,7 @@ impl Person {
         }
     }
 
-    /// Makes one request. `None` if it failed as it may while something is away.
+    /// Makes one request. `None` if it failed as it may during an outage.
     async fn ask(&self, token: Option<&str>, query: &str, variables: Value) -> Option<Value> {
         let begun = Instant::now();
         let answer = self.world.send(token, query, variables).await;
@@ -342,8 +342,8 @@ impl Person {
 }
 
 impl World {
-    /// A connection of its own for each request: one that is kept may be closed just when it is
-    /// used again, which no server can help.
+    /// Opens a connection for each request: the server may close a kept one just as it is used
+    /// again.
     fn set_doors(&self, doors: &[&Client]) {
         let doors = doors.iter().map(|door| door.with_no_connection_kept());
         *self.doors.lock().unwrap() = doors.collect();

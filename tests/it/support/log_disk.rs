@@ -1,4 +1,4 @@
-//! A disk that is full: files of a process that may not grow.
+//! Simulates a full disk by limiting the size of a process's files.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use super::process::{Process, command};
 
-/// A process that can be denied room for its files. Writing fails for it as it does on a full
-/// disk, in the middle of a line too.
+/// A process whose files can be limited in size. Writing fails as on a full disk, also in the
+/// middle of a line.
 pub(crate) struct Cramped {
     pub(crate) process: Process,
     directory: Arc<TempDir>,
@@ -24,7 +24,7 @@ impl Cramped {
         variables.insert("LOG_TO_CONSOLE".into(), "true".into());
         let errors = File::create(directory.path().join("errors")).unwrap();
         let binary = command(directory.path(), &variables);
-        // Otherwise a signal ends whoever writes beyond the limit.
+        // Otherwise a signal ends a process that writes beyond the limit.
         let mut shell = Command::new("/bin/sh");
         shell
             .args(["-c", r#"trap "" XFSZ; exec "$0""#])
@@ -39,12 +39,12 @@ impl Cramped {
         }
     }
 
-    /// No file may have more bytes than this from now on.
+    /// Limits files to this number of bytes.
     pub(crate) fn fill(&self, bytes: u64) {
         self.limit(&bytes.to_string());
     }
 
-    /// There is room again.
+    /// Removes the limit.
     pub(crate) fn make_room(&self) {
         self.limit("unlimited");
     }
@@ -57,20 +57,20 @@ impl Cramped {
         assert!(done.unwrap().success());
     }
 
-    /// Adds to a file of its directory.
+    /// Appends to a file in its directory.
     pub(crate) fn append(&self, name: &str, text: &str) {
         let path = self.directory.path().join(name);
         let mut file = File::options().append(true).open(path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    /// How long a file of its directory is, in bytes.
+    /// The size of a file in its directory, in bytes.
     pub(crate) fn size(&self, name: &str) -> u64 {
         let path = self.directory.path().join(name);
         path.metadata().unwrap().len()
     }
 
-    /// A file of its directory, as far as it is text.
+    /// The text of a file in its directory.
     pub(crate) fn read(&self, name: &str) -> String {
         let bytes = fs::read(self.directory.path().join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()

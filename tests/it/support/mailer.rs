@@ -1,4 +1,4 @@
-//! What tests of mail providers send, and with which settings.
+//! Mails and settings for tests of mail providers.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use gatelodge::testing::mail::Mailer;
 /// The code that each mail carries.
 pub(crate) const CODE: &str = "483920";
 
-/// A server on this machine that wants neither TLS nor a login.
+/// A server on this machine without TLS and login.
 pub(crate) fn smtp(port: u16) -> SmtpConfig {
     SmtpConfig {
         name: "smtp",
@@ -24,7 +24,7 @@ pub(crate) fn smtp(port: u16) -> SmtpConfig {
     }
 }
 
-/// Sends in this name; each provider has so long.
+/// A configuration with a sender name and a timeout for each provider.
 pub(crate) fn config(
     from_name: &str,
     providers: Vec<MailProviderConfig>,
@@ -41,12 +41,12 @@ pub(crate) fn config(
     }
 }
 
-/// A mailer whose mock keeps nothing.
+/// A mailer.
 pub(crate) fn mailer(config: &MailConfig) -> Mailer {
     Mailer::new(config, &Mailbox::default(), &Clock::default()).unwrap()
 }
 
-/// A mail to somebody at example.com, always of the same row.
+/// A mail to an address at example.com, always with the same ID.
 pub(crate) fn mail(to: &str, text: &str, html: &str) -> RenderedMail {
     let format = CodeFormat {
         length: 6,

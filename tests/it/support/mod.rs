@@ -1,5 +1,5 @@
-//! What tests share: the app on both kinds of deployment, as part of the test or as a process of
-//! its own, and a client that speaks its language.
+//! What tests share: the app on both kinds of deployment, in the process of the test or in its own,
+//! and a GraphQL client.
 
 pub(crate) mod accounts;
 pub(crate) mod app;
@@ -28,15 +28,15 @@ pub(crate) mod team;
 
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must come.
+/// How long a test waits for a condition.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks `look` until it finds something; fails if that takes too long.
+/// Polls `look` until it returns something; fails after [`PATIENCE`].
 pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
     eventually_within(PATIENCE, what, look).await
 }
 
-/// The same with a patience of its own, for what is a lot of work.
+/// The same with another time limit.
 pub(crate) async fn eventually_within<T>(
     patience: Duration,
     what: &str,
@@ -47,18 +47,21 @@ pub(crate) async fn eventually_within<T>(
         if let Some(found) = look().await {
             return found;
         }
-        assert!(begun.elapsed() < patience, "waited in vain for {what}");
+        assert!(
+            begun.elapsed() < patience,
+            "timed out while waiting for {what}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free just now.
 pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
-/// Makes two tests of each function: one on SQLite alone, one on PostgreSQL with Redis.
+/// Makes two tests of each function: `embedded` on SQLite, `clustered` on PostgreSQL and Redis.
 macro_rules! on_both_deployments {
     ($($(#[$meta:meta])* async fn $name:ident($deployment:ident: Deployment) $body:block)+) => {$(
         $(#[$meta])*

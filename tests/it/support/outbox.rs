@@ -1,14 +1,14 @@
-//! The outbox of a deployment, as its database has it.
+//! The rows of a deployment's outbox.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use super::deployment::Deployment;
 use super::eventually;
 
-/// A connection of the test's own to the outbox.
+/// A connection to the outbox.
 pub(crate) struct Outbox(DatabaseConnection);
 
-/// What a row says of its mail's way.
+/// The delivery state of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MailRow {
     pub(crate) state: String,
@@ -45,7 +45,7 @@ impl Outbox {
         rows.collect()
     }
 
-    /// Waits until the newest mail to an address is as `is` wants it; its row.
+    /// Waits until the newest mail to an address meets a condition, and returns its row.
     pub(crate) async fn wait_until(
         &self,
         recipient: &str,
@@ -58,13 +58,13 @@ impl Outbox {
         .await
     }
 
-    /// Waits until the newest mail to an address is in a state; its row.
+    /// Waits until the newest mail to an address is in a state, and returns its row.
     pub(crate) async fn wait_for_state(&self, recipient: &str, state: &str) -> MailRow {
         self.wait_until(recipient, state, |row| row.state == state)
             .await
     }
 
-    /// Waits until a number of tries to send the newest mail to an address have failed.
+    /// Waits for a number of failed attempts to send the newest mail to an address.
     pub(crate) async fn wait_for_failures(&self, recipient: &str, tries: i32) -> MailRow {
         self.wait_until(recipient, "failed", |row| {
             row.attempts == tries && !row.is_leased
@@ -72,7 +72,7 @@ impl Outbox {
         .await
     }
 
-    /// Ends every lease, as time would.
+    /// Makes every lease expire.
     pub(crate) async fn end_leases(&self) {
         self.execute(
             "UPDATE outbox_mails SET leased_until = created_at WHERE leased_until IS NOT NULL",
@@ -80,7 +80,7 @@ impl Outbox {
         .await;
     }
 
-    /// Makes the mails to an address due, as time would.
+    /// Makes the mails to an address due.
     pub(crate) async fn make_due(&self, recipient: &str) {
         self.execute(&format!(
             "UPDATE outbox_mails SET next_attempt_at = created_at WHERE recipient = '{recipient}'"
@@ -88,8 +88,8 @@ impl Outbox {
         .await;
     }
 
-    /// Writes so many copies of the one mail there is, each to an address of its own, as if nobody
-    /// had taken it yet: a worker may have.
+    /// Copies the only mail, once for each of many addresses. The copies are pending, whatever the
+    /// state of the original.
     pub(crate) async fn multiply(&self, copies: u32) {
         let (numbers, id) = match self.0.get_database_backend() {
             DbBackend::Postgres => (

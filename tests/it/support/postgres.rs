@@ -1,4 +1,4 @@
-//! A PostgreSQL of one test's own, which it may stop, pause, kill and start again.
+//! A PostgreSQL server that one test may stop, pause, kill and restart.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{eventually, free_port};
 
-/// What a start may cost, and little memory: many tests run at once.
+/// For a fast start and little memory, since many tests run at once.
 const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -18,7 +18,7 @@ const SETTINGS: &[&str] = &[
     "max_connections=60",
     "max_wal_senders=0",
     "autovacuum=off",
-    // What a crash of the machine would lose, kill -9 does not.
+    // Only a crash of the machine would lose data, not SIGKILL.
     "fsync=off",
     "full_page_writes=off",
 ];
@@ -31,7 +31,7 @@ pub(crate) struct PostgresServer {
 
 impl PostgresServer {
     pub(crate) async fn start() -> Self {
-        // Not in TMPDIR, which another user may not be able to enter.
+        // Not in TMPDIR, which the user of PostgreSQL may not be able to enter.
         let directory = TempDir::with_prefix_in("gatelodge-postgres.", "/tmp").unwrap();
         if is_root() {
             hand_over(directory.path());
@@ -58,7 +58,7 @@ impl PostgresServer {
         Self::url_at(self.port)
     }
 
-    /// The same database by another port, on which somebody passes everything on.
+    /// The same database through a forwarding port.
     pub(crate) fn url_at(port: u16) -> String {
         format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
     }
@@ -67,13 +67,13 @@ impl PostgresServer {
         self.port
     }
 
-    /// Stops it as an operator would: every connection is told.
+    /// Stops it cleanly: every connection is told.
     pub(crate) fn stop(&mut self) {
         self.signal("INT");
         self.child.wait().unwrap();
     }
 
-    /// SIGKILL to the whole server at once, as the system does when memory runs out.
+    /// Sends SIGKILL to all its processes, as the system does when memory runs out.
     pub(crate) fn kill(&mut self) {
         let mut victims = self.children();
         victims.push(self.child.id());
@@ -81,9 +81,9 @@ impl PostgresServer {
         self.child.wait().unwrap();
     }
 
-    /// Starts it again on the same port, with what it had.
+    /// Restarts it on the same port with the same data.
     pub(crate) async fn start_again(&mut self) {
-        // It refuses as long as a process of the one before it is left.
+        // It refuses while a process of the previous server is left.
         eventually("PostgreSQL to start again", async || {
             if self.child.try_wait().unwrap().is_some() {
                 self.child = spawn(self.port, &self.directory);
@@ -93,14 +93,14 @@ impl PostgresServer {
         .await;
     }
 
-    /// Stops every one of its processes in mid-work without closing a connection.
+    /// Suspends all its processes; connections stay open.
     pub(crate) fn pause(&self) {
-        // First the one that would start more.
+        // First the one that starts others.
         self.signal("STOP");
         signal_all(&self.children(), "STOP");
     }
 
-    /// Lets them go on.
+    /// Resumes them.
     pub(crate) fn resume(&self) {
         signal_all(&self.children(), "CONT");
         self.signal("CONT");
@@ -159,7 +159,7 @@ fn spawn(port: u16, directory: &TempDir) -> Child {
         .expect("PostgreSQL's programs are on the PATH: run the tests through scripts/test")
 }
 
-/// A program of PostgreSQL, which refuses to run as root: then as another user.
+/// A program of PostgreSQL, as another user if this is root, which PostgreSQL refuses.
 fn command(program: &str, directory: &Path) -> Command {
     let mut command = if is_root() {
         let mut command = Command::new("setpriv");
@@ -204,7 +204,7 @@ fn ask(program: &str, arguments: &[&str]) -> String {
 }
 
 fn signal_all(ids: &[u32], signal: &str) {
-    // One of them may have ended meanwhile.
+    // One of them may have exited.
     let _ = Command::new("kill")
         .arg(format!("-{signal}"))
         .args(ids.iter().map(u32::to_string))

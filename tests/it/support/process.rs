@@ -1,4 +1,4 @@
-//! The real binary, as a process of its own.
+//! The real binary in its own process.
 
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
@@ -16,7 +16,7 @@ use super::{PATIENCE, eventually};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_gatelodge");
 
-/// A process in a working directory of its own. Where it serves, it is a [`Client`] too.
+/// A process with its own working directory. If it serves, it is a [`Client`] too.
 pub(crate) struct Process {
     child: Child,
     output: Arc<Mutex<String>>,
@@ -32,14 +32,14 @@ impl Deref for Process {
     }
 }
 
-/// The binary with nothing but these variables, in a directory.
+/// The binary with only these variables, in a directory.
 pub(crate) fn command(directory: &Path, variables: &Variables) -> Command {
     let mut command = Command::new(BINARY);
     command.current_dir(directory).env_clear().envs(variables);
     command
 }
 
-/// Runs a command to its end, which must come soon.
+/// Runs a command until it exits, within [`PATIENCE`].
 pub(crate) async fn output(mut command: Command) -> Output {
     let child = command
         .stdout(Stdio::piped())
@@ -56,13 +56,13 @@ pub(crate) async fn output(mut command: Command) -> Output {
 }
 
 impl Deployment {
-    /// Runs `gatelodge mail …` to its end, in a new directory.
+    /// Runs `gatelodge mail …` in a new directory.
     pub(crate) async fn mail(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
         let directory = TempDir::new().unwrap();
         self.mail_in(directory.path(), settings, arguments).await
     }
 
-    /// The same in a directory that is there.
+    /// The same in an existing directory.
     pub(crate) async fn mail_in(
         &self,
         directory: &Path,
@@ -84,7 +84,7 @@ pub(crate) fn send_signal(id: u32, signal: &str) {
 }
 
 impl Process {
-    /// Starts the binary in a new directory and waits until it says that it has started.
+    /// Starts the binary in a new directory and waits until it logs that it has started.
     pub(crate) async fn spawn(arguments: &[&str], variables: Variables) -> Self {
         Self::spawn_in(Arc::new(TempDir::new().unwrap()), arguments, variables).await
     }
@@ -100,7 +100,7 @@ impl Process {
         Self::run(command, directory).await
     }
 
-    /// The same with a command of the test's own, which has the binary take its place.
+    /// The same with a command that executes the binary.
     pub(crate) async fn run(mut command: Command, directory: Arc<TempDir>) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
@@ -137,13 +137,12 @@ impl Process {
         process
     }
 
-    /// What it has written to standard output so far.
+    /// Its standard output so far.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()
     }
 
-    /// The lines of its log, which must be JSON, that belong to a request; waits for the last of
-    /// them, which says how the request ended.
+    /// Waits until a request is complete, and returns its log lines. The log must be JSON.
     pub(crate) async fn logged_for(&self, request_id: &str) -> Vec<Value> {
         eventually(&format!("the log of request {request_id}"), async || {
             let output = self.output();
@@ -163,7 +162,7 @@ impl Process {
         .await
     }
 
-    /// Waits until it has written a text to standard output.
+    /// Waits for a text on standard output.
     pub(crate) async fn wait_for(&self, text: &str) {
         eventually(&format!("{text:?}"), async || {
             self.output().contains(text).then_some(())
@@ -171,7 +170,7 @@ impl Process {
         .await;
     }
 
-    /// The code in the newest mail that the mock provider printed for an address; waits for it.
+    /// Waits until the mock provider prints a mail to an address, and returns the newest code.
     pub(crate) async fn code(&self, email: &str) -> String {
         eventually(&format!("a code for {email}"), async || {
             let output = self.output();
@@ -182,7 +181,7 @@ impl Process {
         .await
     }
 
-    /// How much of the machine's memory it has.
+    /// Its resident memory.
     pub(crate) fn resident_kilobytes(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).unwrap();
@@ -191,13 +190,13 @@ impl Process {
         number.unwrap().parse().unwrap()
     }
 
-    /// SIGTERM; how it ended.
+    /// Sends SIGTERM and waits until it exits.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.end().await
     }
 
-    /// Waits until it has ended; how.
+    /// Waits until it exits.
     pub(crate) async fn end(&mut self) -> ExitStatus {
         eventually("the process to end", async || {
             self.child.try_wait().unwrap()
@@ -205,12 +204,12 @@ impl Process {
         .await
     }
 
-    /// Its number in the system.
+    /// Its process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -1,5 +1,4 @@
-//! A connection that writes down what it is asked, so that the database can be asked how it would
-//! run that.
+//! Records the statements of queries, and asks the database for their plans.
 
 use std::sync::Mutex;
 
@@ -11,7 +10,7 @@ use sea_orm::{
 
 use super::deployment::Deployment;
 
-/// Rows for PostgreSQL, which chooses by what the tables hold. SQLite goes by rules alone.
+/// Rows for PostgreSQL, whose planner depends on the data. SQLite's does not.
 const FILL: &str = "
     INSERT INTO users (id, email, name, is_active, is_superuser, created_at, updated_at)
         SELECT gen_random_uuid(), n || '@example.com', 'Ada', true, false, now(), now()
@@ -81,7 +80,7 @@ impl ConnectionTrait for Recording {
 }
 
 impl Recording {
-    /// Records what is asked of a deployment's database, which has all tables then.
+    /// Records the statements that are sent to a deployment's database.
     pub(crate) async fn of(deployment: &Deployment) -> Self {
         let db = Db::connect(&deployment.config(&[]).database).await.unwrap();
         db.migrate_up().await.unwrap();
@@ -95,7 +94,7 @@ impl Recording {
         }
     }
 
-    /// The team with the most members, and the account with the most teams, where there are any.
+    /// The team with the most members and the user with the most teams, if there are any.
     pub(crate) async fn a_team_and_a_member(&self) -> (Uuid, Uuid) {
         let mut ids = Vec::new();
         for table in ["teams", "users"] {
@@ -107,7 +106,7 @@ impl Recording {
         (ids[0], ids[1])
     }
 
-    /// Asserts that every statement of a query goes by an index whose name has these words.
+    /// Asserts that every statement of a query uses indexes whose names contain these words.
     pub(crate) async fn uses<T>(
         &self,
         query: impl Future<Output = Result<T, DbError>>,
@@ -159,7 +158,7 @@ impl Recording {
     }
 }
 
-/// How each database calls the index of a primary key or of `UNIQUE`.
+/// The name of the index of a primary key or of `UNIQUE` in each database.
 pub(crate) fn key_of(recording: &Recording, table: &str, column: &str) -> String {
     match (recording.get_database_backend(), column) {
         (DbBackend::Postgres, "id") => format!("{table}_pkey"),

@@ -61,7 +61,7 @@ impl RedisDatabase {
         command.exec_async(&mut connection).await.unwrap();
     }
 
-    /// Every key and value it holds, as text.
+    /// All keys and values, as text.
     pub(crate) async fn dump(&self) -> String {
         let mut connection = self.connect().await.unwrap();
         let mut dump = String::new();
@@ -80,7 +80,7 @@ impl RedisDatabase {
     }
 }
 
-/// A server of a test's own, with one database.
+/// A server for one test, with one database.
 pub(crate) struct RedisServer {
     database: RedisDatabase,
     child: Mutex<Child>,
@@ -111,23 +111,23 @@ impl RedisServer {
         server
     }
 
-    /// Kills it; what it held is lost.
+    /// Kills it; its data is lost.
     pub(crate) fn kill(&self) {
         kill(&mut self.child.lock().unwrap()).unwrap();
     }
 
-    /// Starts it again on the same port, empty.
+    /// Restarts it on the same port, empty.
     pub(crate) async fn start_again(&self) {
         *self.child.lock().unwrap() = spawn(self.port, &self.directory);
         self.wait_until_ready().await;
     }
 
-    /// Stops it in mid-work without closing a connection.
+    /// Suspends it; connections stay open.
     pub(crate) fn pause(&self) {
         self.signal("STOP");
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub(crate) fn resume(&self) {
         self.signal("CONT");
     }
@@ -136,7 +136,7 @@ impl RedisServer {
         send_signal(self.child.lock().unwrap().id(), signal);
     }
 
-    /// How much memory its content takes.
+    /// The memory that its data takes, in bytes.
     pub(crate) async fn used_bytes(&self) -> u64 {
         let mut connection = self.connect().await.unwrap();
         let mut command = redis::cmd("INFO");
@@ -148,7 +148,7 @@ impl RedisServer {
         dataset.unwrap().trim().parse().unwrap()
     }
 
-    /// Writes down every command it gets from now on.
+    /// Records every command from now on.
     pub(crate) async fn monitor(&self) -> Monitor {
         let mut child = Command::new("redis-cli")
             .args(["-p", &self.port.to_string(), "MONITOR"])
@@ -182,7 +182,7 @@ impl RedisServer {
     }
 }
 
-/// What a Redis is told.
+/// The recorded commands of a server.
 pub(crate) struct Monitor {
     child: Child,
     written: Arc<Mutex<String>>,

@@ -1,13 +1,13 @@
-//! Something that speaks SendGrid's HTTP API, on a port of this machine.
+//! A fake of SendGrid's HTTP API.
 //!
-//! What it answers depends on the recipient's local part:
+//! The response depends on the recipient's local part:
 //!
-//! - `status401` (any number): that status, in SendGrid's form, quoting key and text
+//! - `status401` (any number): that status, with an error in SendGrid's format that quotes key and text
 //! - `once429`: 429 with `Retry-After: 60` to the first mail, then as usual
-//! - `reset429`: 429 with the moment of its end, a minute from now, in `X-RateLimit-Reset`
-//! - `silent`: nothing, for ever
-//! - `close`: the connection ends instead of an answer
-//! - `hangup`: taken, and the connection is closed behind the answer without saying so
+//! - `reset429`: 429 with a time one minute from now in `X-RateLimit-Reset`
+//! - `silent`: no response, forever
+//! - `close`: the connection is closed instead
+//! - `hangup`: accepted; then the connection is closed without notice
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::eventually;
 
-/// A request it got, taken or not.
+/// A received request, accepted or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) line: String,
@@ -42,7 +42,7 @@ impl Request {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The code in the plain text, which stands on a line of its own.
+    /// The code in the plain text, on its own line.
     pub(crate) fn code(&self) -> String {
         let text = self.body["content"][0]["value"].as_str().unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("    "));
@@ -50,7 +50,7 @@ impl Request {
     }
 }
 
-/// A running stand-in; it ends when dropped.
+/// A running fake; stopped when dropped.
 pub(crate) struct SendGrid {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -81,7 +81,7 @@ impl SendGrid {
         }
     }
 
-    /// The settings of an app that sends here, and `more`, which win.
+    /// The settings of an app that sends here, overridden by `more`.
     pub(crate) fn settings<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut settings = vec![
             ("EMAIL_SERVICE", "sendgrid"),
@@ -93,12 +93,12 @@ impl SendGrid {
         settings
     }
 
-    /// Every request it got, in order.
+    /// All requests, in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// The mails it took for an address, in order.
+    /// The accepted mails to an address, in order.
     pub(crate) fn taken(&self, address: &str) -> Vec<Request> {
         let requests = self.requests().into_iter();
         requests
@@ -106,7 +106,7 @@ impl SendGrid {
             .collect()
     }
 
-    /// The newest mail it took for an address; waits for the first.
+    /// Waits for a mail to an address and returns the newest.
     pub(crate) async fn mail_to(&self, address: &str) -> Request {
         eventually(&format!("a mail to {address}"), async || {
             self.taken(address).pop()
@@ -115,7 +115,7 @@ impl SendGrid {
     }
 }
 
-/// The key that the settings name.
+/// The API key in the settings.
 pub(crate) const KEY: &str = "SG.a-canary-key";
 
 async fn converse(

@@ -1,5 +1,5 @@
-//! A mail server that is as fast as can be: takes everything, and keeps only what each mail was
-//! called and to whom it went.
+//! A fast mail server that accepts everything and stores only the Message-ID and the recipient of
+//! each mail.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ pub(crate) struct Sink {
     taken: Arc<Mutex<Vec<Taken>>>,
 }
 
-/// A mail that the sink took.
+/// An accepted mail.
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {
     pub(crate) to: String,
@@ -28,14 +28,14 @@ impl Sink {
         let kept = Arc::clone(&taken);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                // A process that is killed leaves its connections in the middle of a mail.
+                // A killed process leaves its connections in the middle of a mail.
                 tokio::spawn(converse(client, Arc::clone(&kept)));
             }
         });
         Self { port, taken }
     }
 
-    /// What an app needs to send through it.
+    /// The settings of an app that sends through it.
     pub(crate) fn settings(&self) -> [(&str, &str); 5] {
         [
             ("EMAIL_SERVICE", "smtp"),
@@ -46,12 +46,12 @@ impl Sink {
         ]
     }
 
-    /// How many mails it took.
+    /// The number of accepted mails.
     pub(crate) fn count(&self) -> usize {
         self.taken.lock().unwrap().len()
     }
 
-    /// Every mail it took.
+    /// All accepted mails.
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.taken.lock().unwrap().clone()
     }

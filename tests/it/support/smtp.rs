@@ -1,4 +1,4 @@
-//! A mail server to send to: `smtp_server.py` in a process of its own.
+//! A mail server: `smtp_server.py` in its own process.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/it/support/smtp_server.py"
 );
-/// Where `scripts/services` finds no other: Debian's Python, which has Debian's aiosmtpd.
+/// The default without `scripts/services`: Debian's Python, which has aiosmtpd.
 const PYTHON: &str = "/usr/bin/python3";
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -33,17 +33,17 @@ pub(crate) enum Tls {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SmtpOptions {
     pub(crate) tls: Tls,
-    /// The login it asks for.
+    /// The login that it requires.
     pub(crate) login: Option<(String, String)>,
-    /// Whether it takes addresses beyond ASCII.
+    /// Whether it accepts non-ASCII addresses.
     pub smtputf8: bool,
-    /// How long it thinks about every mail.
+    /// The delay before it accepts a mail.
     pub(crate) delay: Duration,
-    /// How late it answers a mail to `late@…`.
+    /// The delay of its response to a mail to `late@…`.
     pub(crate) late: Duration,
 }
 
-/// A mail the server took.
+/// An accepted mail.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ReceivedMail {
     pub(crate) from: String,
@@ -57,18 +57,18 @@ pub(crate) struct ReceivedMail {
     /// Counted from 1 since the server was started.
     pub(crate) connection: u32,
     pub(crate) tls: bool,
-    /// Who was logged in.
+    /// The user that was logged in.
     pub(crate) user: Option<String>,
 }
 
 impl ReceivedMail {
-    /// The code in the plain text, which stands on a line of its own.
+    /// The code in the plain text, on its own line.
     pub(crate) fn code(&self) -> String {
         let line = self.text.lines().find_map(|line| line.strip_prefix("    "));
         line.expect("this mail carries a code").trim().to_owned()
     }
 
-    /// The values of every header of a name.
+    /// The values of all headers with a name.
     pub(crate) fn header(&self, name: &str) -> Vec<&str> {
         let named = self
             .headers
@@ -89,7 +89,7 @@ pub(crate) struct SmtpServer {
     received: Arc<Received>,
 }
 
-/// The mails a server took.
+/// The accepted mails of a server.
 #[derive(Clone)]
 pub(crate) struct Inbox(Arc<Received>);
 
@@ -130,7 +130,7 @@ impl SmtpServer {
         server
     }
 
-    /// Starts a stopped server on the port it had. Mails it took before are kept.
+    /// Restarts a stopped server on the same port. Accepted mails are kept.
     pub(crate) fn start_again(&mut self) {
         assert!(self.child.is_none(), "the server is running");
         let mut child = self
@@ -173,17 +173,17 @@ impl SmtpServer {
         command
     }
 
-    /// What it takes, for whoever reads it while others stop and start the server.
+    /// Its accepted mails, to be read while the server is stopped and started.
     pub(crate) fn inbox(&self) -> Inbox {
         Inbox(Arc::clone(&self.received))
     }
 
-    /// Stops it in mid-work without closing a connection: it takes more, and says nothing.
+    /// Suspends it; connections stay open and new ones are accepted by the system.
     pub(crate) fn pause(&self) {
         self.signal("STOP");
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub(crate) fn resume(&self) {
         self.signal("CONT");
     }
@@ -196,7 +196,7 @@ impl SmtpServer {
         assert!(done.unwrap().success());
     }
 
-    /// Kills the server: its connections end, and nothing listens any more.
+    /// Kills the server and with it its connections.
     pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -208,7 +208,7 @@ impl SmtpServer {
         self.port
     }
 
-    /// The settings of an app that sends here, and `more`, which win.
+    /// The settings of an app that sends here, overridden by `more`.
     pub(crate) fn settings<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut settings = vec![
             ("EMAIL_SERVICE", "smtp"),
@@ -234,23 +234,23 @@ impl SmtpServer {
         self.ca.as_ref()
     }
 
-    /// Every mail it took, in order.
+    /// All accepted mails, in order.
     pub(crate) fn mails(&self) -> Vec<ReceivedMail> {
         self.received.mails.lock().unwrap().clone()
     }
 
-    /// How many mails it took.
+    /// The number of accepted mails.
     pub(crate) fn count(&self) -> usize {
         self.received.mails.lock().unwrap().len()
     }
 
-    /// Every mail it took for an address, in order.
+    /// All accepted mails to an address, in order.
     pub(crate) fn mails_to(&self, address: &str) -> Vec<ReceivedMail> {
         let mails = self.mails().into_iter();
         mails.filter(|mail| mail.to == [address]).collect()
     }
 
-    /// The newest mail to an address; waits for the first.
+    /// Waits for a mail to an address and returns the newest.
     pub(crate) async fn mail_to(&self, address: &str) -> ReceivedMail {
         eventually(&format!("a mail to {address}"), async || {
             self.mails_to(address).pop()
@@ -258,7 +258,7 @@ impl SmtpServer {
         .await
     }
 
-    /// Waits until it took so many mails, and gives them all. Blocks the thread.
+    /// Waits for a number of mails and returns all. Blocks the thread.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<ReceivedMail> {
         let deadline = Instant::now() + WAIT;
         let mut mails = self.received.mails.lock().unwrap();

@@ -1,4 +1,4 @@
-//! Connections by hand: what a client with good manners does not do.
+//! Raw connections, for clients that misbehave.
 
 use std::io;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::PATIENCE;
 
-/// What an HTTP/2 client says first, with empty settings.
+/// What an HTTP/2 client sends first, with empty settings.
 pub(crate) const HTTP2_PREFACE: &[u8] =
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
@@ -19,7 +19,7 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
-/// The head of a POST to `/graphql` with a body of so many bytes.
+/// The head of a POST to `/graphql` with a body of `length` bytes.
 pub(crate) fn post_head(length: usize) -> String {
     format!(
         "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -32,12 +32,12 @@ pub(crate) fn post_head(length: usize) -> String {
 pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = Vec::new();
     let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut text)).await;
-    // A reset ends it as well.
+    // A reset closes it too.
     let _ = reading.expect("the server closes the connection");
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Reads one answer of a known end, such as the last bytes of its body.
+/// Reads one response up to known last bytes.
 pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
     let mut text = Vec::new();
     let reading = async {
@@ -51,8 +51,8 @@ pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str)
     String::from_utf8(text).unwrap()
 }
 
-/// Sends a text a byte at a time, over and over, until the connection fails or `within` is over.
-/// Gives how it failed.
+/// Sends a text byte by byte, repeatedly, until the connection fails or `within` has passed.
+/// Returns the error.
 pub(crate) async fn trickle(
     stream: &mut (impl AsyncWrite + Unpin),
     text: &str,
@@ -74,7 +74,7 @@ pub(crate) async fn trickle(
 /// An HTTP/2 connection.
 pub(crate) struct Http2 {
     pub(crate) requests: h2::client::SendRequest<Bytes>,
-    /// How the connection ended, once it has.
+    /// How the connection was closed.
     pub(crate) ended: tokio::task::JoinHandle<Result<(), h2::Error>>,
 }
 
@@ -93,7 +93,7 @@ impl Http2 {
         }
     }
 
-    /// Sends a request and gives its status and body.
+    /// Sends a request and returns status and body.
     pub(crate) async fn ask(
         &mut self,
         request: Request<()>,
@@ -103,7 +103,7 @@ impl Http2 {
         let mut requests = self.requests.clone().ready().await?;
         let (answer, mut sink) = requests.send_request(request, body.is_empty())?;
         if !body.is_empty() {
-            // A server that refuses need not take it all.
+            // A server that rejects the request need not read all of it.
             let _ = sink.send_data(body, true);
         }
         let (head, mut body) = answer.await?.into_parts();

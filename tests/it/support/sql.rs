@@ -1,4 +1,4 @@
-//! Looking into the database behind the app's back.
+//! Direct access to the database.
 
 use gatelodge::testing::crypto::Keys;
 use gatelodge::testing::db::{Db, codes};
@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
 use super::deployment::Deployment;
 
 impl Deployment {
-    /// Runs a statement that changes rows; how many it changed.
+    /// Runs a statement and returns the number of changed rows.
     pub(crate) async fn execute(&self, sql: &str) -> u64 {
         let database = self.database().await;
         let done = database.execute_unprepared(sql).await.unwrap();
@@ -17,20 +17,20 @@ impl Deployment {
         done.rows_affected()
     }
 
-    /// The one value that a query answers with.
+    /// The single value that a query returns.
     pub(crate) async fn value<T: TryGetable>(&self, sql: &str) -> T {
         let rows = self.rows(sql).await;
         assert_eq!(rows.len(), 1, "{sql}");
         rows[0].try_get_by_index(0).unwrap()
     }
 
-    /// What a `SELECT count(*)` answers with.
+    /// The number of rows.
     pub(crate) async fn count(&self, table_and_condition: &str) -> i64 {
         self.value(&format!("SELECT count(*) FROM {table_and_condition}"))
             .await
     }
 
-    /// The code that belongs to the newest row for a purpose and address, mailed or not.
+    /// The code of the newest row for a purpose and address, mailed or not.
     pub(crate) async fn derived_code(&self, purpose: &str, email: &str) -> String {
         let config = self.config(&[]);
         let db = Db::connect(&config.database).await.unwrap();

@@ -1,4 +1,4 @@
-//! Stands between the app and PostgreSQL and counts the statements that go through.
+//! A proxy between the app and PostgreSQL that counts statements.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,15 +7,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A way to a PostgreSQL server that counts what is executed over it.
+/// A proxy to a PostgreSQL server that counts executed statements.
 pub(crate) struct Counter {
-    /// The URL that leads through it.
+    /// The URL of the proxy.
     pub(crate) url: String,
     executed: Arc<AtomicUsize>,
 }
 
 impl Counter {
-    /// Counts what goes to the database of a URL.
+    /// Starts a proxy to the database of a URL.
     pub(crate) async fn before(url: &str) -> Self {
         let address = url
             .split(['@', '/'])
@@ -44,14 +44,14 @@ impl Counter {
         counter
     }
 
-    /// How many statements were executed since this was last asked.
+    /// The number of statements since the last call.
     pub(crate) fn take(&self) -> usize {
         self.executed.swap(0, Ordering::SeqCst)
     }
 }
 
-/// Passes on what a client says, message by message: a kind, which the first ones of a connection
-/// do not have, a length that counts itself, and that many bytes.
+/// Forwards a client's messages. Each has a type (except the first ones of a connection), a length
+/// that includes itself, and a body.
 async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

@@ -1,4 +1,4 @@
-//! People in teams: accounts that are signed in, and what they do to teams and invitations.
+//! Signed-in users, and their operations on teams and invitations.
 
 use std::ops::Deref;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::app::TestApp;
 use super::client::{Client, Tokens};
 
-/// Settings under which no limit gets in the way of many people on one machine.
+/// Settings without rate limits, for tests with many users.
 pub(crate) const NO_LIMITS: &[(&str, &str)] = &[
     ("MAX_CODE_REQUESTS_PER_HOUR", "100000"),
     ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "100000"),
@@ -17,7 +17,7 @@ pub(crate) const NO_LIMITS: &[(&str, &str)] = &[
     ("MAX_INVITATIONS_PER_HOUR_PER_TEAM", "100000"),
 ];
 
-/// A signed-in account. It is a [`Client`] with its token.
+/// A signed-in user. It is a [`Client`] with the user's token.
 pub(crate) struct Person {
     client: Client,
     pub(crate) email: String,
@@ -33,7 +33,7 @@ impl Deref for Person {
 }
 
 impl Person {
-    /// The same person with another client.
+    /// The same user with another client.
     pub(crate) fn of(client: Client, person: &Self) -> Self {
         Self {
             client,
@@ -46,12 +46,12 @@ impl Person {
         &self.tokens.user_id
     }
 
-    /// The same person at another process.
+    /// The same user at another process.
     pub(crate) fn at_process(&self, app: &Client) -> Client {
         app.with_token(&self.tokens.access)
     }
 
-    /// Erases the account; the payload.
+    /// Deletes the account and returns the payload.
     pub(crate) async fn delete_account(&self) -> Value {
         let input = json!({ "confirmEmail": self.email });
         self.mutate("deleteMe", input, "deletedUserId").await
@@ -59,7 +59,7 @@ impl Person {
 }
 
 impl TestApp {
-    /// A new account, signed in.
+    /// Signs up a new user.
     pub(crate) async fn person(&self, email: &str) -> Person {
         let tokens = self.sign_up(email).await;
         Person {
@@ -69,7 +69,7 @@ impl TestApp {
         }
     }
 
-    /// The same person in another session.
+    /// The same user in another session.
     pub(crate) async fn log_in_again(&self, person: Person) -> Person {
         let tokens = self.log_in(&person.email).await;
         Person {
@@ -79,7 +79,7 @@ impl TestApp {
         }
     }
 
-    /// Lets a person with a proved address into a team, and reads the mail about it.
+    /// Adds a verified user to a team and reads the mail about it.
     pub(crate) async fn let_in(&self, admin: &Person, team: &str, person: &Person, role: &str) {
         let invited = admin.invite(team, &person.email, role).await;
         assert_eq!(invited["errors"], json!([]), "{invited}");
@@ -87,7 +87,7 @@ impl TestApp {
         self.mail(MailKind::TeamAdded, &person.email).await;
     }
 
-    /// Invites an address that has no proved account; the token in its mail.
+    /// Invites an address without a verified user and returns the token in the mail.
     pub(crate) async fn ask(&self, admin: &Client, team: &str, email: &str, role: &str) -> String {
         let invited = admin.invite(team, email, role).await;
         assert_eq!(invited["errors"], json!([]), "{invited}");
@@ -95,7 +95,7 @@ impl TestApp {
         self.invitation_token(email).await
     }
 
-    /// The token in the oldest unread invitation to an address; waits for it.
+    /// Waits for an invitation to an address and returns the token.
     pub(crate) async fn invitation_token(&self, email: &str) -> String {
         let mail = self.mail(MailKind::TeamInvitation, email).await;
         let link = mail.link.expect("an invitation has a link");
@@ -105,7 +105,7 @@ impl TestApp {
 }
 
 impl Client {
-    /// Makes a team; its identifier.
+    /// Creates a team and returns its ID.
     pub(crate) async fn create_team(&self, name: &str) -> String {
         let created = self
             .mutate("createTeam", json!({ "name": name }), "team { id }")
@@ -162,7 +162,7 @@ impl Client {
             .await
     }
 
-    /// A team with its first members and, for an admin, its first invitations; or null.
+    /// A team with its first members and, for an admin, its first invitations, or null.
     pub(crate) async fn team(&self, id: &str) -> Value {
         let query = format!(
             "query($id: ID!) {{ team(id: $id) {{ id name description createdAt updatedAt viewerRole \
