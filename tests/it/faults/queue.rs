@@ -20,7 +20,7 @@ async fn delivers_without_jobs(app: &TestApp) {
 /// its workers.
 #[tokio::test]
 async fn mail_arrives_although_a_foreign_key_stops_the_workers() {
-    let deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let mut redis = deployment.redis.as_ref().unwrap().connect().await.unwrap();
     redis::cmd("SET")
         .arg(&["core:apalis:queues:list", "foreign"])
@@ -33,7 +33,7 @@ async fn mail_arrives_although_a_foreign_key_stops_the_workers() {
 /// A Redis user that may only use Gatelodge's prefix.
 #[tokio::test]
 async fn mail_arrives_although_redis_permits_only_our_prefix() {
-    let deployment = Deployment::clustered().await;
+    let deployment = Deployment::with_own_redis().await;
     let server = deployment.redis.as_ref().unwrap();
     let mut redis = server.connect().await.unwrap();
     redis::cmd("ACL")
