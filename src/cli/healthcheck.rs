@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Check a worker, which responds at METRICS_PORT only
+    /// Check a worker, which responds at `METRICS_PORT` only
     #[arg(long)]
     worker: bool,
 }

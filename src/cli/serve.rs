@@ -9,8 +9,8 @@ use super::banner;
 use crate::app::{App, Role};
 use crate::config::Loaded;
 use crate::crypto;
-use crate::telemetry::{self, event};
 use crate::domain::clock::Clock;
+use crate::telemetry::{self, event};
 
 #[derive(clap::Args, Default)]
 pub(super) struct Options {

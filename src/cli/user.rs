@@ -70,7 +70,9 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
 async fn perform(services: &Services, command: Command) -> anyhow::Result<()> {
     let ctx = &services.operator_context();
     match command {
-        Command::Create { email, name } => change(services.create_account(ctx, &email, &name)).await,
+        Command::Create { email, name } => {
+            change(services.create_account(ctx, &email, &name)).await
+        }
         Command::Promote { email } => change(services.set_superuser(ctx, &email, true)).await,
         Command::Demote { email } => change(services.set_superuser(ctx, &email, false)).await,
         Command::Disable { email } => change(services.set_active(ctx, &email, false)).await,
@@ -91,15 +93,14 @@ async fn perform(services: &Services, command: Command) -> anyhow::Result<()> {
 /// Prints the changed account. On standard error it explains a change that takes long.
 async fn change(change: impl Future<Output = Result<User, Failure>>) -> anyhow::Result<()> {
     let mut change = pin!(change);
-    let changed = match tokio::time::timeout(SLOW_AFTER, &mut change).await {
-        Ok(changed) => changed,
-        Err(_) => {
-            eprintln!(
-                "still waiting: without Redis, this takes up to a minute, until no process can \
-                 accept a session that has ended"
-            );
-            change.await
-        }
+    let changed = if let Ok(changed) = tokio::time::timeout(SLOW_AFTER, &mut change).await {
+        changed
+    } else {
+        eprintln!(
+            "still waiting: without Redis, this takes up to a minute, until no process can \
+             accept a session that has ended"
+        );
+        change.await
     };
     let user = changed?;
     print_json(&json!({

@@ -14,12 +14,14 @@ use crate::domain::email::EmailAddress;
 /// The sender if nothing else is known, which is only allowed for mails that are not really sent.
 pub(super) const MOCK_SENDER: &str = "no-reply@gatelodge.example";
 
+type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
+
 /// Reads settings of one type. Empty text stands for a setting without a value.
 pub(super) struct Parser<T> {
     pub(super) accepted: String,
     /// Whether the value is never shown, and can also be read from the file that `NAME_FILE` names.
     pub(super) is_secret: bool,
-    pub(super) parse: Box<dyn Fn(&str) -> Option<T>>,
+    pub(super) parse: Parse<T>,
     /// Stands in for a refused value while the remaining settings are checked.
     pub(super) fallback: T,
 }

@@ -97,7 +97,7 @@ impl<'v> Reader<'v> {
     ) -> T {
         let own = self.own_value(name, parser.is_secret);
         let set = own.is_some();
-        let text = own.unwrap_or_else(|| self.default_text(default.into()));
+        let text = own.unwrap_or_else(|| self.default_text(&default.into()));
         let value = (parser.parse)(&text);
         if value.is_none() {
             let found = match &*text {
@@ -120,13 +120,13 @@ impl<'v> Reader<'v> {
         value.unwrap_or(parser.fallback)
     }
 
-    fn default_text(&self, default: DefaultValue) -> String {
+    fn default_text(&self, default: &DefaultValue) -> String {
         match default {
-            DefaultValue::Text(text) => text.to_owned(),
+            DefaultValue::Text(text) => (*text).to_owned(),
             DefaultValue::PerEnvironment { production, .. } if self.is_production() => {
-                production.to_owned()
+                (*production).to_owned()
             }
-            DefaultValue::PerEnvironment { development, .. } => development.to_owned(),
+            DefaultValue::PerEnvironment { development, .. } => (*development).to_owned(),
             DefaultValue::Derived { derive, .. } => derive(self),
         }
     }

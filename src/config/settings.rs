@@ -48,9 +48,13 @@ macro_rules! settings {
     )*) => {
         $(
             $(#[$meta])*
+            #[allow(
+                clippy::struct_field_names,
+                reason = "fields are named after their settings"
+            )]
             $vis struct $section {
                 $($($vis $part: $part_type,)+)?
-                $(#[doc = $about] $vis $field: $type,)*
+                $($vis $field: $type,)*
             }
 
             impl $section {
