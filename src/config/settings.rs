@@ -48,10 +48,6 @@ macro_rules! settings {
     )*) => {
         $(
             $(#[$meta])*
-            #[allow(
-                clippy::struct_field_names,
-                reason = "fields are named after their settings"
-            )]
             $vis struct $section {
                 $($($vis $part: $part_type,)+)?
                 $($vis $field: $type,)*
