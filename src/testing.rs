@@ -44,7 +44,7 @@ pub mod graphql {
 }
 
 pub mod mail {
-    pub use crate::mail::{Mailer, SendError, Trouble, templates};
+    pub use crate::mail::{Mailer, templates};
 }
 
 pub mod service {

@@ -1,5 +1,6 @@
 //! Mails: their kinds, what they say, and the outbox.
 
+mod delivery;
 mod outbox;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use super::email::EmailAddress;
 use super::id::MailId;
 use super::named::{self, UnknownName};
 
+pub use delivery::{DeliveryError, DeliveryErrorKind};
 pub use outbox::{
     AttemptOutcome, BACKOFF_MAX, MailAttempt, MailRecord, MailState, OutboxMail, backoff,
 };

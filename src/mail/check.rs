@@ -4,23 +4,19 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::{Mailer, Provider, Refusal, Trouble};
+use super::{Mailer, Provider, no_answer};
+use crate::domain::mail::DeliveryError;
 
 /// How long a provider may take for greeting, encryption and login.
-const PATIENCE: Duration = Duration::from_secs(4);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Why a provider is not known to work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckError {
     /// It has no login to try.
     Unknown,
-    /// It did not let us in.
-    Refused {
-        /// In its own words or those of the network; never with a password.
-        message: String,
-        /// What is wrong.
-        trouble: Trouble,
-    },
+    /// It did not accept the login, or was not reached.
+    Failed(DeliveryError),
 }
 
 impl Mailer {
@@ -31,17 +27,9 @@ impl Mailer {
             let Provider::Smtp(smtp) = provider else {
                 return (provider.name(), Err(CheckError::Unknown));
             };
-            let tried = tokio::time::timeout(PATIENCE, smtp.try_login()).await;
-            let tried = tried.unwrap_or_else(|_| {
-                Err(Refusal {
-                    trouble: Trouble::Silent,
-                    ..Refusal::transient(format!("no answer within {} s", PATIENCE.as_secs()))
-                })
-            });
-            let refused = |Refusal {
-                               message, trouble, ..
-                           }| CheckError::Refused { message, trouble };
-            (provider.name(), tried.map_err(refused))
+            let tried = tokio::time::timeout(CHECK_TIMEOUT, smtp.try_login()).await;
+            let tried = tried.unwrap_or_else(|_| Err(no_answer(CHECK_TIMEOUT.as_secs())));
+            (provider.name(), tried.map_err(CheckError::Failed))
         });
         join_all(checks).await
     }

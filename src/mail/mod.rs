@@ -2,25 +2,25 @@
 
 pub mod templates;
 
+mod advice;
 mod check;
 mod message;
 mod mock;
 mod sendgrid;
 mod smtp;
-mod trouble;
 
 use std::time::Duration;
 
 use crate::config::{MailConfig, MailProviderConfig};
 use crate::domain::clock::Clock;
 use crate::domain::code::Code;
-use crate::domain::mail::{Link, RenderedMail};
+use crate::domain::mail::{DeliveryError, DeliveryErrorKind, Link, RenderedMail};
 use crate::domain::mailbox::Mailbox;
+pub use advice::advice;
 pub use check::CheckError;
 use mock::MockProvider;
 use sendgrid::SendGridProvider;
 use smtp::SmtpProvider;
-pub use trouble::Trouble;
 
 /// The longest message about a failure, in characters.
 const MESSAGE_MAX_CHARS: usize = 300;
@@ -56,52 +56,8 @@ pub struct MailerError {
 pub struct Sent {
     /// Its name: `gmail`, `smtp`, `sendgrid`, `mock`.
     pub provider: &'static str,
-    /// What those before it answered, in the form of [`SendError::message`].
+    /// What those before it answered, in the form of [`DeliveryError::message`].
     pub refusals: Option<String>,
-}
-
-/// No provider took the mail.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct SendError {
-    /// The provider that was tried last.
-    pub provider: &'static str,
-    /// Whether trying again is useless: every provider refused for good.
-    pub permanent: bool,
-    /// What is wrong with the provider that was tried last.
-    pub trouble: Trouble,
-    /// How long every provider that may take it later wants to be left alone, at least.
-    pub retry_after: Option<Duration>,
-    /// What every provider answered: at most 300 characters on one line, without the mail's
-    /// code or token and the provider's password.
-    pub message: String,
-}
-
-/// One provider's refusal.
-struct Refusal {
-    permanent: bool,
-    message: String,
-    trouble: Trouble,
-    /// How long it wants to be left alone.
-    retry_after: Option<Duration>,
-}
-
-impl Refusal {
-    fn transient(message: impl Into<String>) -> Self {
-        Self {
-            permanent: false,
-            message: message.into(),
-            trouble: Trouble::Other,
-            retry_after: None,
-        }
-    }
-
-    fn permanent(message: impl Into<String>) -> Self {
-        Self {
-            permanent: true,
-            ..Self::transient(message)
-        }
-    }
 }
 
 impl Mailer {
@@ -136,51 +92,51 @@ impl Mailer {
     /// conversation, so this takes at most the timeout times the number of providers. A mail may
     /// have been taken although this fails, if the answer was lost or came too late; its
     /// `Message-ID` is the same at the next try.
-    pub async fn send(&self, mail: &RenderedMail) -> Result<Sent, SendError> {
-        let mut refusals: Vec<(&'static str, Refusal)> = Vec::new();
+    pub async fn send(&self, mail: &RenderedMail) -> Result<Sent, DeliveryError> {
+        let mut errors: Vec<DeliveryError> = Vec::new();
         for provider in &self.providers {
             let name = provider.name();
             let sent = tokio::time::timeout(self.timeout, provider.send(mail)).await;
-            let refusal = match sent {
+            let error = match sent {
                 Ok(Ok(())) => {
                     return Ok(Sent {
                         provider: name,
-                        refusals: (!refusals.is_empty()).then(|| words_of(&refusals, mail)),
+                        refusals: (!errors.is_empty()).then(|| join_messages(&errors, mail)),
                     });
                 }
-                Ok(Err(refusal)) => refusal,
-                Err(_) => Refusal {
-                    trouble: Trouble::Silent,
-                    ..Refusal::transient(format!(
-                        "no answer within {} s",
-                        self.timeout.as_secs_f32()
-                    ))
-                },
+                Ok(Err(error)) => error,
+                Err(_) => no_answer(self.timeout.as_secs_f32()),
             };
-            refusals.push((name, refusal));
-        }
-        let transient = refusals.iter().filter(|(_, refusal)| !refusal.permanent);
-        let (provider, trouble) = refusals
-            .last()
-            .map_or(("none", Trouble::Other), |(name, last)| {
-                (*name, last.trouble)
+            errors.push(DeliveryError {
+                provider: name,
+                ..error
             });
-        Err(SendError {
-            provider,
-            permanent: !refusals.is_empty() && refusals.iter().all(|(_, r)| r.permanent),
-            trouble,
-            // `None` is less than any time: one that did not say may be asked as usual.
-            retry_after: transient.map(|(_, r)| r.retry_after).min().flatten(),
-            message: words_of(&refusals, mail),
+        }
+        let last = errors.last();
+        let transient = errors.iter().filter(|error| !error.permanent);
+        Err(DeliveryError {
+            provider: last.map_or("none", |error| error.provider),
+            kind: last.map_or(DeliveryErrorKind::Other, |error| error.kind),
+            permanent: !errors.is_empty() && errors.iter().all(|error| error.permanent),
+            // `None` is less than any time: a provider that asked for no delay may be asked as usual.
+            retry_after: transient.map(|error| error.retry_after).min().flatten(),
+            message: join_messages(&errors, mail),
         })
     }
 }
 
+fn no_answer(seconds: impl std::fmt::Display) -> DeliveryError {
+    DeliveryError::transient(
+        DeliveryErrorKind::Timeout,
+        format!("no answer within {seconds} s"),
+    )
+}
+
 /// What providers answered, without the mail's secrets.
-fn words_of(refusals: &[(&'static str, Refusal)], mail: &RenderedMail) -> String {
-    let messages: Vec<_> = refusals
+fn join_messages(errors: &[DeliveryError], mail: &RenderedMail) -> String {
+    let messages: Vec<_> = errors
         .iter()
-        .map(|(name, refusal)| format!("{name}: {}", refusal.message))
+        .map(|error| format!("{}: {}", error.provider, error.message))
         .collect();
     let code = mail.code.as_ref().map(Code::expose);
     let token = mail.link.as_ref().map(token);
@@ -197,7 +153,7 @@ impl Provider {
         }
     }
 
-    async fn send(&self, mail: &RenderedMail) -> Result<(), Refusal> {
+    async fn send(&self, mail: &RenderedMail) -> Result<(), DeliveryError> {
         match self {
             Self::Mock(mock) => {
                 mock.send(mail);

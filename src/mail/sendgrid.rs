@@ -10,13 +10,13 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::advice::connection_error_kind;
 use super::message::{AUTOMATIC, message_id};
-use super::trouble::Trouble;
-use super::{Refusal, one_line, presentable};
+use super::{one_line, presentable};
 use crate::config::{MailConfig, SendGridConfig};
 use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
-use crate::domain::mail::RenderedMail;
+use crate::domain::mail::{DeliveryError, DeliveryErrorKind, RenderedMail};
 use crate::telemetry::with_sources;
 
 pub(super) const NAME: &str = "sendgrid";
@@ -26,28 +26,18 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 /// How much of an answer is read.
 const ANSWER_MAX_BYTES: usize = 8 * 1024;
 
-/// What an answer means for the mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// SendGrid has it now.
-    Taken,
-    /// It may be taken later.
-    Transient,
-    /// It will never be taken as it is.
-    Permanent,
-}
-
-/// The one place that decides what an answer means; `docs/email.md` shows it to operators.
-fn verdict(status: u16) -> (Verdict, Trouble) {
+/// Decides what an answer means: `None` is success, else the kind and whether it is permanent.
+/// Keep the table in `docs/email.md` in step.
+fn failure(status: u16) -> Option<(DeliveryErrorKind, bool)> {
     match status {
-        202 => (Verdict::Taken, Trouble::Other),
-        401 => (Verdict::Permanent, Trouble::KeyRefused),
-        403 => (Verdict::Permanent, Trouble::Forbidden),
-        408 | 429 | 500..=599 => (Verdict::Transient, Trouble::Later),
-        400..=499 => (Verdict::Permanent, Trouble::ContentRefused),
-        // 200 is a sandbox that drops the mail; a redirection or anything else comes from something
-        // that is not SendGrid.
-        _ => (Verdict::Transient, Trouble::Other),
+        202 => None,
+        401 => Some((DeliveryErrorKind::KeyRefused, true)),
+        403 => Some((DeliveryErrorKind::Forbidden, true)),
+        408 | 429 | 500..=599 => Some((DeliveryErrorKind::Unavailable, false)),
+        400..=499 => Some((DeliveryErrorKind::ContentRefused, true)),
+        // 200 is the sandbox, which drops the mail; redirects and anything else do not come from
+        // SendGrid.
+        _ => Some((DeliveryErrorKind::Other, false)),
     }
 }
 
@@ -91,7 +81,7 @@ impl SendGridProvider {
     }
 
     /// Sends a mail, without a deadline of its own. Dropping the future closes the connection.
-    pub(super) async fn send(&self, mail: &RenderedMail) -> Result<(), Refusal> {
+    pub(super) async fn send(&self, mail: &RenderedMail) -> Result<(), DeliveryError> {
         let request = self
             .client
             .post(format!("{}/v3/mail/send", self.config.base_url))
@@ -102,21 +92,21 @@ impl SendGridProvider {
             Err(error) => return Err(self.no_answer(&error.without_url())),
         };
         let status = response.status().as_u16();
-        let (verdict, trouble) = verdict(status);
-        if verdict == Verdict::Taken {
+        let Some((kind, permanent)) = failure(status) else {
             return Ok(());
-        }
+        };
         let retry_after = self.retry_after(response.headers());
         let words = self.words_of(response).await;
-        let message = match trouble {
-            Trouble::KeyRefused | Trouble::Forbidden => format!("{status} key refused: {words}"),
+        let message = match kind {
+            DeliveryErrorKind::KeyRefused | DeliveryErrorKind::Forbidden => {
+                format!("{status} key refused: {words}")
+            }
             _ => format!("{status} {words}"),
         };
-        Err(Refusal {
-            permanent: verdict == Verdict::Permanent,
-            message: message.trim_end_matches([':', ' ']).to_owned(),
-            trouble,
+        Err(DeliveryError {
+            permanent,
             retry_after,
+            ..DeliveryError::transient(kind, message.trim_end_matches([':', ' ']))
         })
     }
 
@@ -150,18 +140,15 @@ impl SendGridProvider {
         })
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> Refusal {
-        let trouble = if error.is_dns() {
-            Trouble::UnknownHost
+    fn no_answer(&self, error: &reqwest::Error) -> DeliveryError {
+        let kind = if error.is_dns() {
+            DeliveryErrorKind::UnknownHost
         } else if error.is_timeout() {
-            Trouble::Silent
+            DeliveryErrorKind::Timeout
         } else {
-            Trouble::of_connection(error)
+            connection_error_kind(error)
         };
-        Refusal {
-            trouble,
-            ..Refusal::transient(self.presentable(&with_sources(error)))
-        }
+        DeliveryError::transient(kind, self.presentable(&with_sources(error)))
     }
 
     /// What the answer says, less the key should it echo the request.
@@ -223,15 +210,14 @@ impl Complaint {
 mod tests {
     use super::*;
 
-    /// The table "SendGrid" in docs/email.md.
     #[test]
-    fn only_statuses_that_blame_the_mail_are_permanent() {
-        assert!(matches!(verdict(202).0, Verdict::Taken));
-        for status in [200, 302, 408, 429, 500, 503] {
-            assert!(matches!(verdict(status).0, Verdict::Transient), "{status}");
-        }
+    fn answers_are_success_transient_or_permanent() {
+        assert_eq!(failure(202), None);
         for status in [400, 401, 403, 404, 413] {
-            assert!(matches!(verdict(status).0, Verdict::Permanent), "{status}");
+            assert!(failure(status).unwrap().1, "{status}");
+        }
+        for status in [200, 302, 408, 429, 500, 503] {
+            assert!(!failure(status).unwrap().1, "{status}");
         }
     }
 }

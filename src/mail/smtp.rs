@@ -19,17 +19,17 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use secrecy::ExposeSecret;
 
+use super::advice::connection_error_kind;
 use super::message::Composer;
-use super::trouble::Trouble;
-use super::{Refusal, presentable};
+use super::presentable;
 use crate::config::{MailConfig, SmtpConfig, SmtpEncryption};
 use crate::domain::clock::Clock;
-use crate::domain::mail::RenderedMail;
+use crate::domain::mail::{DeliveryError, DeliveryErrorKind, RenderedMail};
 
 /// How long an unused connection is kept; servers close theirs after some minutes.
 const IDLE_MAX: Duration = Duration::from_secs(30);
-/// How long to wait for a server's good-bye.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long to wait for the answer to QUIT.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A mail server.
 pub(super) struct SmtpProvider {
@@ -48,7 +48,7 @@ struct Idle {
 }
 
 /// A mail on its way: what the envelope says, and the content.
-struct Letter {
+struct Message {
     to: Address,
     content: Vec<u8>,
 }
@@ -77,9 +77,9 @@ fn is_permanent(stage: Stage, code: u16) -> bool {
     is_about_the_mail && (500..=599).contains(&code) && !LOGIN_CODES.contains(&code)
 }
 
-/// A conversation that failed.
-struct Failure {
-    refusal: Refusal,
+/// A failed conversation.
+struct ConversationError {
+    error: DeliveryError,
     /// Whether the connection may merely have been old, and the mail cannot have been taken.
     stale: bool,
 }
@@ -123,41 +123,43 @@ impl SmtpProvider {
     /// Sends a mail, without a deadline of its own. Dropping the future closes the connection.
     ///
     /// A mail that cannot be written down is refused for good; see [`is_permanent`] for the rest.
-    pub(super) async fn send(&self, mail: &RenderedMail) -> Result<(), Refusal> {
-        let letter = self.write(mail).map_err(Refusal::permanent)?;
+    pub(super) async fn send(&self, mail: &RenderedMail) -> Result<(), DeliveryError> {
+        let message = self
+            .write(mail)
+            .map_err(|message| DeliveryError::permanent(DeliveryErrorKind::Other, message))?;
         if let Some(mut connection) = self.take_idle() {
-            match self.converse(&mut connection, &letter).await {
+            match self.converse(&mut connection, &message).await {
                 Err(failure) if failure.stale => {}
                 outcome => return self.conclude(connection, outcome).await,
             }
         }
         let mut connection = self.connect().await?;
-        let outcome = self.converse(&mut connection, &letter).await;
+        let outcome = self.converse(&mut connection, &message).await;
         self.conclude(connection, outcome).await
     }
 
     /// Connects, encrypts, logs in and says good-bye, without a deadline of its own.
-    pub(super) async fn try_login(&self) -> Result<(), Refusal> {
+    pub(super) async fn try_login(&self) -> Result<(), DeliveryError> {
         let mut connection = self.connect().await?;
-        let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
+        let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await;
         Ok(())
     }
 
-    fn write(&self, mail: &RenderedMail) -> Result<Letter, String> {
+    fn write(&self, mail: &RenderedMail) -> Result<Message, String> {
         let to: Address = mail
             .to
             .as_str()
             .parse()
             .map_err(|error| format!("recipient: {error}"))?;
         let content = self.composer.compose(mail, to.clone(), self.clock.now());
-        Ok(Letter {
+        Ok(Message {
             to,
             content: content.map_err(|error| error.to_string())?,
         })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Refusal> {
-        let at = |stage| move |error: Error| self.refusal(stage, &error);
+    async fn connect(&self) -> Result<AsyncSmtpConnection, DeliveryError> {
+        let at = |stage| move |error: Error| self.error(stage, &error);
         let hello = ClientId::default();
         let (wrapper, starttls) = match self.config.encryption {
             SmtpEncryption::Implicit => (self.tls.clone(), None),
@@ -178,10 +180,10 @@ impl SmtpProvider {
                 .server_info()
                 .supports_feature(Extension::StartTls)
             {
-                return Err(Refusal {
-                    trouble: Trouble::TlsNotOffered,
-                    ..Refusal::transient("the server does not offer STARTTLS")
-                });
+                return Err(DeliveryError::transient(
+                    DeliveryErrorKind::TlsNotOffered,
+                    "the server does not offer STARTTLS",
+                ));
             }
             let upgraded = connection.starttls(tls, &hello).await;
             upgraded.map_err(at(Stage::Connection))?;
@@ -197,18 +199,18 @@ impl SmtpProvider {
     async fn converse(
         &self,
         connection: &mut AsyncSmtpConnection,
-        letter: &Letter,
-    ) -> Result<(), Failure> {
+        message: &Message,
+    ) -> Result<(), ConversationError> {
         let mut parameters = Vec::new();
         // The composer encodes everything but addresses.
-        if !letter.content.is_ascii() {
+        if !message.content.is_ascii() {
             let server = connection.server_info();
             if !server.supports_feature(Extension::SmtpUtfEight) {
-                return Err(Failure {
-                    refusal: Refusal {
-                        trouble: Trouble::RecipientRefused,
-                        ..Refusal::permanent("the server takes ASCII addresses only")
-                    },
+                return Err(ConversationError {
+                    error: DeliveryError::permanent(
+                        DeliveryErrorKind::RecipientRefused,
+                        "the server takes ASCII addresses only",
+                    ),
                     stale: false,
                 });
             }
@@ -217,7 +219,7 @@ impl SmtpProvider {
         }
         let envelope = async {
             let from = self.composer.sender().clone();
-            let to = letter.to.clone();
+            let to = message.to.clone();
             let at = |stage| move |error: Error| (stage, error);
             let mail = Mail::new(Some(from), parameters);
             connection.command(mail).await.map_err(at(Stage::Sender))?;
@@ -228,20 +230,23 @@ impl SmtpProvider {
                 .map_err(at(Stage::Recipient))?;
             connection.command(Data).await.map_err(at(Stage::Content))
         };
-        let go_ahead = envelope.await.map_err(|(stage, error)| Failure {
-            refusal: self.refusal(stage, &error),
+        let go_ahead = envelope.await.map_err(|(stage, error)| ConversationError {
+            error: self.error(stage, &error),
             stale: error.status().is_none() || has_code(&error, &[421]),
         })?;
         // Any other positive answer belongs to another command: the two sides are out of step.
         if !go_ahead.has_code(354) {
-            return Err(Failure {
-                refusal: Refusal::transient(format!("{} in answer to DATA", go_ahead.code())),
+            return Err(ConversationError {
+                error: DeliveryError::transient(
+                    DeliveryErrorKind::Other,
+                    format!("{} in answer to DATA", go_ahead.code()),
+                ),
                 stale: true,
             });
         }
-        let taken = connection.message(&letter.content).await;
-        taken.map(drop).map_err(|error| Failure {
-            refusal: self.refusal(Stage::Content, &error),
+        let taken = connection.message(&message.content).await;
+        taken.map(drop).map_err(|error| ConversationError {
+            error: self.error(Stage::Content, &error),
             stale: false,
         })
     }
@@ -250,48 +255,46 @@ impl SmtpProvider {
     async fn conclude(
         &self,
         mut connection: AsyncSmtpConnection,
-        outcome: Result<(), Failure>,
-    ) -> Result<(), Refusal> {
+        outcome: Result<(), ConversationError>,
+    ) -> Result<(), DeliveryError> {
         match outcome {
             Ok(()) => {
                 self.keep(connection);
                 Ok(())
             }
             Err(failure) => {
-                let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
-                Err(failure.refusal)
+                let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.abort()).await;
+                Err(failure.error)
             }
         }
     }
 
-    fn refusal(&self, stage: Stage, error: &Error) -> Refusal {
+    fn error(&self, stage: Stage, error: &Error) -> DeliveryError {
         let code = error.status().map(u16::from);
-        Refusal {
+        DeliveryError {
             permanent: code.is_some_and(|code| is_permanent(stage, code)),
-            message: self.words_of(error),
-            trouble: self.trouble(stage, code, error),
-            retry_after: None,
+            ..DeliveryError::transient(self.kind(stage, code, error), self.words_of(error))
         }
     }
 
-    fn trouble(&self, stage: Stage, code: Option<u16>, error: &Error) -> Trouble {
+    fn kind(&self, stage: Stage, code: Option<u16>, error: &Error) -> DeliveryErrorKind {
         let in_clear = self.config.encryption == SmtpEncryption::None;
         match (code, stage) {
-            (None, Stage::Login) if error.is_client() => Trouble::LoginNotOffered,
-            (None, _) => Trouble::of_connection(error),
+            (None, Stage::Login) if error.is_client() => DeliveryErrorKind::LoginNotOffered,
+            (None, _) => connection_error_kind(error),
             (Some(530), _) if in_clear && error.to_string().contains("STARTTLS") => {
-                Trouble::TlsRequired
+                DeliveryErrorKind::TlsRequired
             }
             (Some(code), _) if LOGIN_CODES.contains(&code) && self.config.credentials.is_none() => {
-                Trouble::LoginMissing
+                DeliveryErrorKind::LoginMissing
             }
-            (Some(code), _) if LOGIN_CODES.contains(&code) => Trouble::LoginRefused,
-            (Some(400..=499), _) => Trouble::Later,
-            (Some(_), Stage::Login) => Trouble::LoginRefused,
-            (Some(_), Stage::Sender) => Trouble::SenderRefused,
-            (Some(_), Stage::Recipient) => Trouble::RecipientRefused,
-            (Some(_), Stage::Content) => Trouble::ContentRefused,
-            (Some(_), Stage::Connection) => Trouble::Other,
+            (Some(code), _) if LOGIN_CODES.contains(&code) => DeliveryErrorKind::LoginRefused,
+            (Some(400..=499), _) => DeliveryErrorKind::Unavailable,
+            (Some(_), Stage::Login) => DeliveryErrorKind::LoginRefused,
+            (Some(_), Stage::Sender) => DeliveryErrorKind::SenderRefused,
+            (Some(_), Stage::Recipient) => DeliveryErrorKind::RecipientRefused,
+            (Some(_), Stage::Content) => DeliveryErrorKind::ContentRefused,
+            (Some(_), Stage::Connection) => DeliveryErrorKind::Other,
         }
     }
 
@@ -334,22 +337,35 @@ fn has_code(error: &Error, codes: &[u16]) -> bool {
 mod tests {
     use super::*;
 
-    /// The table "SMTP and Gmail" in docs/email.md.
     #[test]
-    fn a_rejection_is_permanent_where_no_later_attempt_can_succeed() {
-        for (stage, permanent, codes) in [
-            (Stage::Connection, false, &[421, 554][..]),
-            (Stage::Login, false, &[454, 534, 535][..]),
-            (Stage::Sender, false, &[450, 530][..]),
-            (Stage::Sender, true, &[550, 553][..]),
-            (Stage::Recipient, false, &[421, 450, 451, 452][..]),
-            (Stage::Recipient, true, &[550, 552, 553][..]),
-            (Stage::Content, false, &[451][..]),
-            (Stage::Content, true, &[552, 554][..]),
+    fn only_5xx_answers_about_the_mail_are_permanent() {
+        use Stage::{Connection, Content, Login, Recipient, Sender};
+        for (stage, code) in [
+            (Sender, 550),
+            (Sender, 553),
+            (Recipient, 550),
+            (Recipient, 552),
+            (Recipient, 553),
+            (Content, 552),
+            (Content, 554),
         ] {
-            for code in codes {
-                assert_eq!(is_permanent(stage, *code), permanent, "{stage:?} {code}");
-            }
+            assert!(is_permanent(stage, code), "{stage:?} {code}");
+        }
+        for (stage, code) in [
+            (Connection, 421),
+            (Connection, 554),
+            (Login, 454),
+            (Login, 534),
+            (Login, 535),
+            (Sender, 450),
+            (Sender, 530),
+            (Recipient, 421),
+            (Recipient, 450),
+            (Recipient, 451),
+            (Recipient, 452),
+            (Content, 451),
+        ] {
+            assert!(!is_permanent(stage, code), "{stage:?} {code}");
         }
     }
 }

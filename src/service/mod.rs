@@ -47,7 +47,7 @@ pub use error::{Failure, Reason, ServiceError, UserError};
 pub use invitations::{InvitationPreview, Invited};
 pub use liveness::{AuthenticationError, Rejection};
 pub use mails::{MailDetails, RetriedMails, Retry};
-pub use outbox::{AfterFailure, LeasedMail, MailFailure};
+pub use outbox::LeasedMail;
 pub use readiness::{Condition, Readiness, WORKER_AGE_MAX};
 pub use registration::{Registered, Registration};
 pub use retention::{Cleaned, LeaseHolder};

@@ -14,7 +14,7 @@ use crate::domain::code::{Code, Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
 use crate::domain::mail::{
-    BACKOFF_MAX, Link, MailContext, MailKind, MailParams, OutboxMail, backoff,
+    BACKOFF_MAX, DeliveryError, Link, MailContext, MailKind, MailParams, OutboxMail, backoff,
 };
 use crate::telemetry::event;
 
@@ -34,19 +34,6 @@ pub struct LeasedMail {
     pub started_at: Timestamp,
 }
 
-/// Why a mail could not be sent this time.
-#[derive(Clone, Copy, Debug)]
-pub struct MailFailure<'a> {
-    /// Which provider failed.
-    pub provider: &'a str,
-    /// What it said, without any secret.
-    pub message: &'a str,
-    /// Whether trying again is of no use.
-    pub permanent: bool,
-    /// How long the provider wants to be left alone, at least.
-    pub retry_after: Option<StdDuration>,
-}
-
 /// What a mail is worth at a moment.
 pub(super) enum Worth {
     /// Nothing any more: its code or link is used, replaced or over.
@@ -61,18 +48,6 @@ pub(super) enum Worth {
         expiry_minutes: i64,
         expires_at: Timestamp,
     },
-}
-
-/// What follows a failed try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterFailure {
-    /// It is tried again.
-    Retry {
-        /// How long from now.
-        after: Duration,
-    },
-    /// It is given up.
-    Dead,
 }
 
 impl LeasedMail {
@@ -248,40 +223,38 @@ impl Services {
         self.finish(&mail.attempt(), sent).await
     }
 
-    /// Records a failed try and says what is next.
+    /// Records a failed attempt. Returns the delay before the next one, or `None` if the mail is now
+    /// dead.
     pub async fn mail_failed(
         &self,
-        mail: &LeasedMail,
-        failure: &MailFailure<'_>,
-    ) -> Result<AfterFailure, ServiceError> {
-        let MailFailure {
-            provider,
-            message: error,
-            permanent,
-            retry_after,
-        } = *failure;
+        leased: &LeasedMail,
+        error: &DeliveryError,
+    ) -> Result<Option<Duration>, ServiceError> {
+        let (mail, provider, message) = (&leased.mail, error.provider, &error.message);
         let now = self.0.clock.database_now();
-        let asked = retry_after.and_then(|wait| Duration::from_std(wait).ok());
-        let after = backoff(mail.mail.tries(), random_fraction())
+        let asked = error
+            .retry_after
+            .and_then(|wait| Duration::from_std(wait).ok());
+        let delay = backoff(mail.tries(), random_fraction())
             .max(asked.unwrap_or_default().min(BACKOFF_MAX));
-        let at = now + after;
+        let at = now + delay;
         let max_attempts = self.0.mail.max_attempts;
-        let (outcome, next) = if permanent
-            || mail
-                .mail
-                .is_hopeless(max_attempts, now, at, mail.worth_until)
-        {
-            (Outcome::Dead { provider, error }, AfterFailure::Dead)
-        } else {
-            let retry = Outcome::Retry {
+        let is_dead =
+            error.permanent || mail.is_hopeless(max_attempts, now, at, leased.worth_until);
+        let outcome = if is_dead {
+            Outcome::Dead {
                 provider,
-                error,
+                error: message,
+            }
+        } else {
+            Outcome::Retry {
+                provider,
+                error: message,
                 at,
-            };
-            (retry, AfterFailure::Retry { after })
+            }
         };
-        self.finish(&mail.attempt(), outcome).await?;
-        Ok(next)
+        self.finish(&leased.attempt(), outcome).await?;
+        Ok((!is_dead).then_some(delay))
     }
 
     /// The mail's new state and the try behind it, together or not at all.

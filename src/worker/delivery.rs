@@ -1,4 +1,4 @@
-//! One try to deliver one mail: lease, render, send, record.
+//! One attempt to deliver one mail: lease, render, send, record.
 
 use std::any::Any;
 use std::future::Future;
@@ -17,11 +17,13 @@ use tracing::Instrument;
 
 use crate::config::MailConfig;
 use crate::domain::id::MailId;
-use crate::domain::mail::{MailContext, OutboxMail, RenderedMail};
+use crate::domain::mail::{
+    DeliveryError, DeliveryErrorKind, MailContext, OutboxMail, RenderedMail,
+};
 use crate::mail::templates::Templates;
 use crate::mail::{Mailer, Sent};
 use crate::queue::{Job, Queue};
-use crate::service::{AfterFailure, LeasedMail, MailFailure, ServiceError, Services};
+use crate::service::{LeasedMail, ServiceError, Services};
 use crate::telemetry::{self, event};
 
 /// What a provider may need beyond the time of its conversations.
@@ -30,8 +32,6 @@ const SLACK: Duration = Duration::from_secs(2);
 const RECORD_TRIES: u32 = 5;
 /// The wait before recording is tried again; it doubles each time.
 const RECORD_PAUSE: Duration = Duration::from_millis(200);
-/// Named where no provider was reached.
-const NO_PROVIDER: &str = "none";
 
 /// Delivers mails, a bounded number at once.
 pub(super) struct Delivery {
@@ -49,26 +49,6 @@ pub(super) struct Delivery {
     /// How many jobs arrived from the queue.
     jobs: AtomicUsize,
     shutdown: CancellationToken,
-}
-
-/// Why a try failed.
-struct Failure {
-    provider: &'static str,
-    message: String,
-    permanent: bool,
-    retry_after: Option<Duration>,
-}
-
-impl Failure {
-    /// One that no provider was reached with.
-    fn without_provider(message: String, permanent: bool) -> Self {
-        Self {
-            provider: NO_PROVIDER,
-            message,
-            permanent,
-            retry_after: None,
-        }
-    }
 }
 
 impl Delivery {
@@ -180,16 +160,16 @@ impl Delivery {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => {
                 let message = format!("panicked: {}", panic_message(&*panic));
-                Err(Failure::without_provider(message, false))
+                Err(DeliveryError::transient(DeliveryErrorKind::Other, message))
             }
             Err(_) => {
                 let message = format!("not sent within {} s", self.deadline.as_secs());
-                Err(Failure::without_provider(message, false))
+                Err(DeliveryError::transient(DeliveryErrorKind::Other, message))
             }
         };
         let (provider, word) = match &outcome {
             Ok(sent) => (sent.provider, "sent"),
-            Err(failure) => (failure.provider, "failed"),
+            Err(error) => (error.provider, "failed"),
         };
         telemetry::describe(&span, "mail.provider", provider);
         telemetry::describe(&span, "mail.outcome", word);
@@ -197,17 +177,16 @@ impl Delivery {
         metrics.mail_send(provider, word, begun.elapsed());
         match outcome {
             Ok(sent) => self.record_sent(leased, &sent).await,
-            Err(failure) => self.record_failure(leased, &failure).await,
+            Err(error) => self.record_failure(leased, &error).await,
         }
     }
 
     /// Renders and sends.
-    async fn attempt(&self, leased: &LeasedMail) -> Result<Sent, Failure> {
+    async fn attempt(&self, leased: &LeasedMail) -> Result<Sent, DeliveryError> {
         let LeasedMail { mail, context, .. } = leased;
-        let rendered = self
-            .templates
-            .render(mail.kind, context)
-            .map_err(|error| Failure::without_provider(error.to_string(), true))?;
+        let rendered = self.templates.render(mail.kind, context).map_err(|error| {
+            DeliveryError::permanent(DeliveryErrorKind::Other, error.to_string())
+        })?;
         self.mailer
             .send(&RenderedMail {
                 id: mail.id,
@@ -220,12 +199,6 @@ impl Delivery {
                 link: context.link.clone(),
             })
             .await
-            .map_err(|error| Failure {
-                provider: error.provider,
-                message: error.message,
-                permanent: error.permanent,
-                retry_after: error.retry_after,
-            })
     }
 
     async fn record_sent(&self, leased: &LeasedMail, sent: &Sent) {
@@ -251,33 +224,27 @@ impl Delivery {
         }
     }
 
-    async fn record_failure(&self, leased: &LeasedMail, failure: &Failure) {
-        let failed = MailFailure {
-            provider: failure.provider,
-            message: &failure.message,
-            permanent: failure.permanent,
-            retry_after: failure.retry_after,
-        };
-        let recorded = persist(|| self.services.mail_failed(leased, &failed)).await;
-        let outcome = if matches!(recorded, Ok(AfterFailure::Dead)) {
+    async fn record_failure(&self, leased: &LeasedMail, error: &DeliveryError) {
+        let recorded = persist(|| self.services.mail_failed(leased, error)).await;
+        let outcome = if matches!(recorded, Ok(None)) {
             "dead"
         } else {
             "retry"
         };
-        self.count(leased, outcome, failure.provider);
-        let (mail, provider, detail) = (&leased.mail, failure.provider, failure.message.as_str());
+        self.count(leased, outcome, error.provider);
+        let (mail, provider, detail) = (&leased.mail, error.provider, error.message.as_str());
         match recorded {
-            Ok(AfterFailure::Retry { after }) => event::emit(event::EmailSendFailed {
+            Ok(Some(delay)) => event::emit(event::EmailSendFailed {
                 email: &mail.recipient,
                 user_id: mail.user_id,
                 mail_id: mail.id,
                 kind: mail.kind.name(),
                 provider,
                 attempt_number: mail.attempts,
-                retry_after_seconds: after.num_seconds(),
+                retry_after_seconds: delay.num_seconds(),
                 detail,
             }),
-            Ok(AfterFailure::Dead) => {
+            Ok(None) => {
                 event::emit(event::EmailDead {
                     email: &mail.recipient,
                     user_id: mail.user_id,

@@ -4,7 +4,7 @@ use super::Finding;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
-use crate::mail::{CheckError, Mailer};
+use crate::mail::{CheckError, Mailer, advice};
 
 const CHECK: &str = "mail";
 
@@ -23,10 +23,10 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
             CHECK,
             format!("{provider}: can only be checked by sending a mail (`gatelodge mail test`)"),
         ),
-        Err(CheckError::Refused { message, trouble }) => Finding::failed(
+        Err(CheckError::Failed(error)) => Finding::failed(
             CHECK,
-            format!("{provider}: {message}"),
-            trouble.advice(settings, &config.mail),
+            format!("{provider}: {}", error.message),
+            advice(error.kind, settings, &config.mail),
         ),
     });
     findings.collect()

@@ -11,7 +11,7 @@ use crate::domain::clock::Clock;
 use crate::domain::email::EmailAddress;
 use crate::domain::mail::{MailKind, RenderedMail};
 use crate::domain::mailbox::Mailbox;
-use crate::mail::Mailer;
+use crate::mail::{Mailer, advice};
 
 /// Sends a mail through each provider by itself, without the outbox, and prints the outcome and how
 /// to fix it. Fails if a provider fails.
@@ -79,7 +79,7 @@ async fn send(
     };
     let sent = mailer.send(&mail).await;
     sent.map(drop).map_err(|error| Rejection {
-        advice: error.trouble.advice(provider, &config.mail),
+        advice: advice(error.kind, provider, &config.mail),
         error: error.message,
     })
 }

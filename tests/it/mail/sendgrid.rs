@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use gatelodge::testing::config::{MailProviderConfig, SendGridConfig};
-use gatelodge::testing::domain::mail::RenderedMail;
-use gatelodge::testing::mail::{Mailer, SendError, Trouble};
+use gatelodge::testing::domain::mail::{DeliveryError, DeliveryErrorKind, RenderedMail};
+use gatelodge::testing::mail::Mailer;
 use serde_json::json;
 
 use crate::support::deployment::Deployment;
@@ -37,7 +37,7 @@ fn mail(to: &str) -> RenderedMail {
     mailer::mail(to, &text, &format!("<p>Grüße</p><b>{CODE}</b>"))
 }
 
-async fn refusal(mailer: &Mailer, to: &str) -> SendError {
+async fn refusal(mailer: &Mailer, to: &str) -> DeliveryError {
     let error = mailer.send(&mail(to)).await.unwrap_err();
     for secret in [CODE, KEY, "canary"] {
         assert!(!format!("{error:?}").contains(secret), "{error:?}");
@@ -95,33 +95,43 @@ async fn the_sendgrid_request_is_as_documented() {
 async fn sendgrid_responses_are_classified() {
     let server = SendGrid::start().await;
     let mailer = mailer(vec![sendgrid(&server.url)]);
-    for (to, permanent, trouble, words) in [
+    for (to, permanent, kind, words) in [
         (
             "status400",
             true,
-            Trouble::ContentRefused,
+            DeliveryErrorKind::ContentRefused,
             "400 from.email: not so: Bearer ***",
         ),
         (
             "status401",
             true,
-            Trouble::KeyRefused,
+            DeliveryErrorKind::KeyRefused,
             "401 key refused: from.email: ",
         ),
-        ("status403", true, Trouble::Forbidden, "403 key refused: "),
-        ("status413", true, Trouble::ContentRefused, "413 "),
-        ("status429", false, Trouble::Later, "429 "),
-        ("status500", false, Trouble::Later, "500 "),
-        ("status503", false, Trouble::Later, "503 "),
-        ("status200", false, Trouble::Other, "200 "),
-        ("status302", false, Trouble::Other, "302 "),
-        ("silent", false, Trouble::Silent, "no answer within 2 s"),
-        ("close", false, Trouble::Closed, ""),
+        (
+            "status403",
+            true,
+            DeliveryErrorKind::Forbidden,
+            "403 key refused: ",
+        ),
+        ("status413", true, DeliveryErrorKind::ContentRefused, "413 "),
+        ("status429", false, DeliveryErrorKind::Unavailable, "429 "),
+        ("status500", false, DeliveryErrorKind::Unavailable, "500 "),
+        ("status503", false, DeliveryErrorKind::Unavailable, "503 "),
+        ("status200", false, DeliveryErrorKind::Other, "200 "),
+        ("status302", false, DeliveryErrorKind::Other, "302 "),
+        (
+            "silent",
+            false,
+            DeliveryErrorKind::Timeout,
+            "no answer within 2 s",
+        ),
+        ("close", false, DeliveryErrorKind::ConnectionClosed, ""),
     ] {
         let error = refusal(&mailer, to).await;
         assert_eq!(
-            (error.permanent, error.trouble),
-            (permanent, trouble),
+            (error.permanent, error.kind),
+            (permanent, kind),
             "{error:?}"
         );
         assert!(
@@ -135,8 +145,8 @@ async fn sendgrid_responses_are_classified() {
     let closed = mailer_at(free_port());
     let error = refusal(&closed, "ada").await;
     assert_eq!(
-        (error.permanent, error.trouble),
-        (false, Trouble::ConnectionRefused)
+        (error.permanent, error.kind),
+        (false, DeliveryErrorKind::ConnectionRefused)
     );
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use gatelodge::testing::config::{MailConfig, MailProviderConfig, SmtpConfig, SmtpEncryption};
 use gatelodge::testing::domain::clock::Clock;
-use gatelodge::testing::domain::mail::{Link, RenderedMail};
+use gatelodge::testing::domain::mail::{DeliveryError, Link, RenderedMail};
 use gatelodge::testing::domain::mailbox::Mailbox;
-use gatelodge::testing::mail::{Mailer, SendError};
+use gatelodge::testing::mail::Mailer;
 
 use crate::support::mailer::{self, CODE, smtp};
 use crate::support::smtp::{SmtpOptions, SmtpServer, Tls};
@@ -46,7 +46,7 @@ fn mail(to: &str) -> RenderedMail {
     }
 }
 
-async fn refusal(mailer: &Mailer, to: &str) -> SendError {
+async fn refusal(mailer: &Mailer, to: &str) -> DeliveryError {
     let error = mailer.send(&mail(to)).await.unwrap_err();
     for secret in [CODE, TOKEN, PASSWORD] {
         assert!(!format!("{error:?}").contains(secret), "{error:?}");
