@@ -95,7 +95,7 @@ test("a wrong code shows the remaining attempts, and a new code can be sent", as
 
   await code(page).fill(wrong(mailed));
   await page.getByRole("button", { name: "Continue" }).click();
-  await says(page, "This code is not correct: ask for a new one.");
+  await says(page, "This code is not correct: request a new one.");
   await code(page).fill(mailed);
   await page.getByRole("button", { name: "Continue" }).click();
   await says(page, "There were too many wrong codes.");
