@@ -102,7 +102,7 @@ test("a wrong code shows the remaining attempts, and a new code can be sent", as
 
   const again = page.getByRole("button", { name: "Send a new code" });
   assert.equal(await again.isVisible(), false);
-  await says(page, /You can have a new code in \d+ s/);
+  await says(page, /You can request a new code in \d+ s/);
   await page.clock.fastForward(30_000);
   await again.click();
   await page.locator("#polite", { hasText: "A new code is on its way." }).waitFor({ state: "attached" });
