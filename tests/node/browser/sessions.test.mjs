@@ -65,6 +65,8 @@ test("two tabs share a session and its sign-out", async (t) => {
   await Promise.all([spoilToken(page), spoilToken(other)]);
   await Promise.all(
     [page, other].map(async (tab) => {
+      // A notice from before would end the wait for this one too early.
+      await tab.evaluate(() => document.querySelectorAll(".notice").forEach((notice) => notice.remove()));
       await tab.getByLabel("Company").fill("Analytical Engines");
       await tab.getByRole("button", { name: "Save profile" }).click();
       await says(tab, "Your profile was saved.");
