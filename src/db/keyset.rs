@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::team::{Page, PageEnd, Slice};
 
-/// Restricts a query to a page ordered by the ids in `column`. Pass its rows to [`slice`].
+/// Restricts a query to a page ordered by the ids in `column`. Pass its rows to [`slice()`].
 pub(super) fn of_page<Q, Id>(mut query: Q, column: impl ColumnTrait, page: Page<Id>) -> Q
 where
     Q: QueryFilter + QueryOrder + QuerySelect,
