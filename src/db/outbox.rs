@@ -16,7 +16,7 @@ use super::{DbError, Executor, Tx, changed, from_column, mail_attempts, to_colum
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
-use crate::domain::mail::{AttemptOutcome, MailAttempt, MailState, OutboxMail};
+use crate::domain::mail::{AttemptOutcome, Mail, MailAttempt, MailState, OutboxMail};
 
 /// Stands where the recipient was, once their account is erased.
 pub(super) const ERASED: &str = "erased";
@@ -28,11 +28,11 @@ const CLOCK_ERROR: TimeDelta = TimeDelta::seconds(1);
 pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<(), DbError> {
     let row = ActiveModel {
         id: Set(mail.id.into()),
-        kind: Set(mail.kind.name().to_owned()),
+        kind: Set(mail.content.kind().name().to_owned()),
         recipient: Set(mail.recipient.as_str().to_owned()),
         user_id: Set(mail.user_id.map(Into::into)),
         refers_to: Set(mail.refers_to),
-        params: Set(serde_json::json!(mail.params)),
+        params: Set(mail.content.params()),
         state: Set(MailState::Pending.name().to_owned()),
         attempts: Set(to_column(mail.attempts)),
         next_attempt_at: Set(mail.created_at),
@@ -351,13 +351,10 @@ impl TryFrom<Model> for OutboxMail {
     type Error = DbError;
 
     fn try_from(row: Model) -> Result<Self, DbError> {
-        let corrupt = |error: &dyn std::fmt::Display| {
-            DbError::Corrupt(format!("outbox mail {}: {error}", row.id))
-        };
+        let corrupt = |error| DbError::Corrupt(format!("outbox mail {}: {error}", row.id));
         Ok(Self {
             id: row.id.into(),
-            kind: row.kind.parse().map_err(|error| corrupt(&error))?,
-            params: serde_json::from_value(row.params.clone()).map_err(|error| corrupt(&error))?,
+            content: Mail::from_row(&row.kind, &row.params).map_err(corrupt)?,
             recipient: EmailAddress::from_canonical(row.recipient),
             user_id: row.user_id.map(Into::into),
             refers_to: row.refers_to,

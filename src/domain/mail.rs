@@ -4,183 +4,238 @@ mod delivery;
 mod outbox;
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use strum::{Display, EnumDiscriminants, EnumString, IntoStaticStr, VariantArray};
 
 use super::code::Code;
 use super::email::EmailAddress;
 use super::id::MailId;
-use super::named::{self, UnknownName};
 
 pub use delivery::{DeliveryError, DeliveryErrorKind};
 pub use outbox::{
     AttemptOutcome, BACKOFF_MAX, MailAttempt, MailRecord, MailState, OutboxMail, backoff,
 };
 
-/// What a mail is about. Its name is also that of its template folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MailKind {
-    /// The code that proves an address at sign-up.
-    SignupCode,
-    /// The code that signs an account in.
-    LoginCode,
-    /// The code that proves the address of an account that was registered with a password.
-    VerifyEmail,
-    /// The code that proves the address an account is to change to.
-    ChangeEmail,
-    /// To the old address: the account's address is to change, or has changed.
-    EmailChanged,
-    /// The link to choose a new password.
-    PasswordReset,
-    /// The password was changed, or dropped because its owner had never proved the address.
-    PasswordChanged,
-    /// The link to join a team.
-    TeamInvitation,
-    /// The account was added to a team.
-    TeamAdded,
-    /// Somebody tried to sign up with an address that has an account already.
-    AccountExists,
-    /// Somebody tried to log in with an address that has no account.
-    NoAccount,
+/// What a mail says besides its secret. Its kind is also the name of its template folder, and
+/// its fields are placeholders there. Text that is unknown is empty.
+///
+/// The outbox stores the name of the kind and the fields as JSON. Rows of deleted users have no
+/// fields, and releases run beside each other during an update: so every field has a default,
+/// and keeps its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, EnumDiscriminants)]
+#[serde(tag = "kind", content = "params", rename_all = "snake_case")]
+#[strum_discriminants(
+    name(MailKind),
+    derive(Hash, Display, EnumString, IntoStaticStr, VariantArray),
+    strum(serialize_all = "snake_case", const_into_str)
+)]
+pub enum Mail {
+    SignupCode {
+        #[serde(default)]
+        name: String,
+    },
+    LoginCode {
+        #[serde(default)]
+        name: String,
+    },
+    /// The code for the email address of a user who signed up with a password.
+    VerifyEmail {
+        #[serde(default)]
+        name: String,
+    },
+    /// The code for the new email address of a user.
+    ChangeEmail {
+        #[serde(default)]
+        name: String,
+    },
+    /// To the old email address.
+    EmailChanged {
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        new_email: String,
+        #[serde(default)]
+        happened: ChangeStatus,
+    },
+    PasswordReset {
+        #[serde(default)]
+        name: String,
+    },
+    PasswordChanged {
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        happened: ChangeStatus,
+    },
+    TeamInvitation {
+        #[serde(default)]
+        team_name: String,
+        #[serde(default)]
+        inviter_name: String,
+    },
+    TeamAdded {
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        team_name: String,
+        #[serde(default)]
+        inviter_name: String,
+    },
+    /// Someone tried to sign up with the email address of a user.
+    AccountExists {
+        #[serde(default)]
+        name: String,
+    },
+    /// Someone tried to sign in with an email address that no user has.
+    NoAccount {},
 }
 
-/// The secret that a mail carries.
+/// What has happened to an email address or a password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeStatus {
+    /// The new email address is not verified yet.
+    Requested,
+    #[default]
+    Changed,
+    /// The password was removed, because it may have been set by someone who did not own the
+    /// email address.
+    Dropped,
+}
+
+/// The secret that a kind of mail carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carries {
-    /// None.
-    Nothing,
-    /// A code to be typed.
+pub enum SecretKind {
     Code,
-    /// A link with a token in it.
-    Link,
+    ResetLink,
+    InvitationLink,
 }
 
 impl MailKind {
-    /// Every kind.
-    pub const ALL: [Self; 11] = [
-        Self::SignupCode,
-        Self::LoginCode,
-        Self::VerifyEmail,
-        Self::ChangeEmail,
-        Self::EmailChanged,
-        Self::PasswordReset,
-        Self::PasswordChanged,
-        Self::TeamInvitation,
-        Self::TeamAdded,
-        Self::AccountExists,
-        Self::NoAccount,
-    ];
-
-    /// The name used in the database and for the template folder.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SignupCode => "signup_code",
-            Self::LoginCode => "login_code",
-            Self::VerifyEmail => "verify_email",
-            Self::ChangeEmail => "change_email",
-            Self::EmailChanged => "email_changed",
-            Self::PasswordReset => "password_reset",
-            Self::PasswordChanged => "password_changed",
-            Self::TeamInvitation => "team_invitation",
-            Self::TeamAdded => "team_added",
-            Self::AccountExists => "account_exists",
-            Self::NoAccount => "no_account",
-        }
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::VARIANTS.iter().copied()
     }
 
-    /// The secret it carries.
-    pub fn carries(self) -> Carries {
+    /// The name used in the database and for the template folder.
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
+
+    pub fn secret(self) -> Option<SecretKind> {
         match self {
             Self::SignupCode | Self::LoginCode | Self::VerifyEmail | Self::ChangeEmail => {
-                Carries::Code
+                Some(SecretKind::Code)
             }
-            Self::PasswordReset | Self::TeamInvitation => Carries::Link,
+            Self::PasswordReset => Some(SecretKind::ResetLink),
+            Self::TeamInvitation => Some(SecretKind::InvitationLink),
             Self::EmailChanged
             | Self::PasswordChanged
             | Self::TeamAdded
             | Self::AccountExists
-            | Self::NoAccount => Carries::Nothing,
+            | Self::NoAccount => None,
         }
     }
 }
 
-impl fmt::Display for MailKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+impl Mail {
+    pub fn kind(&self) -> MailKind {
+        self.into()
     }
-}
 
-impl FromStr for MailKind {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        named::find("mail kind", &Self::ALL, Self::name, name)
+    /// The fields, as the outbox stores them.
+    pub fn params(&self) -> Value {
+        json!(self)["params"].take()
     }
-}
 
-/// What a mail says besides its secret; kept in the outbox row, so nothing here is secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct MailParams {
-    /// The name of the person addressed, where known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The address that an account changes to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub new_email: Option<String>,
-    /// What happened, where one kind of mail tells of two things.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub happened: Option<Happened>,
-    /// The team's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub team_name: Option<String>,
-    /// The name of whoever invites.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub inviter_name: Option<String>,
-}
+    /// Reads a mail of the outbox.
+    pub fn from_row(kind: &str, params: &Value) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(json!({ "kind": kind, "params": params }))
+    }
 
-impl MailParams {
-    /// For a mail that addresses somebody by name.
-    pub fn to(name: &str) -> Self {
-        Self {
-            name: Some(name.to_owned()),
-            ..Self::default()
+    /// A mail with usual values, for previews and tests.
+    pub fn sample(kind: MailKind) -> Self {
+        let name = "Ada Lovelace".to_owned();
+        let team_name = "Analytical Engines".to_owned();
+        let inviter_name = "Charles Babbage".to_owned();
+        let happened = ChangeStatus::Changed;
+        match kind {
+            MailKind::SignupCode => Self::SignupCode { name },
+            MailKind::LoginCode => Self::LoginCode { name },
+            MailKind::VerifyEmail => Self::VerifyEmail { name },
+            MailKind::ChangeEmail => Self::ChangeEmail { name },
+            MailKind::EmailChanged => Self::EmailChanged {
+                name,
+                new_email: "countess@example.com".to_owned(),
+                happened,
+            },
+            MailKind::PasswordReset => Self::PasswordReset { name },
+            MailKind::PasswordChanged => Self::PasswordChanged { name, happened },
+            MailKind::TeamInvitation => Self::TeamInvitation {
+                team_name,
+                inviter_name,
+            },
+            MailKind::TeamAdded => Self::TeamAdded {
+                name,
+                team_name,
+                inviter_name,
+            },
+            MailKind::AccountExists => Self::AccountExists { name },
+            MailKind::NoAccount => Self::NoAccount {},
         }
     }
+
+    /// A sample of each thing that a kind of mail can say.
+    pub fn samples(kind: MailKind) -> Vec<Self> {
+        let sample = Self::sample(kind);
+        let other = match sample.clone() {
+            Self::EmailChanged {
+                name, new_email, ..
+            } => Some(Self::EmailChanged {
+                name,
+                new_email,
+                happened: ChangeStatus::Requested,
+            }),
+            Self::PasswordChanged { name, .. } => Some(Self::PasswordChanged {
+                name,
+                happened: ChangeStatus::Dropped,
+            }),
+            _ => None,
+        };
+        [sample].into_iter().chain(other).collect()
+    }
 }
 
-/// What happened, where one kind of mail tells of two things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Happened {
-    /// The address is to change, once the new one is proved (`email_changed`).
-    Requested,
-    /// The address has changed, or the password was changed (`email_changed`,
-    /// `password_changed`).
-    Changed,
-    /// The password was dropped: the address was proved by somebody else than who set it
-    /// (`password_changed`).
-    Dropped,
-}
-
-/// The values a template may use, those of one mail. What is `None` is undefined in a template.
-#[derive(Clone, Debug, Default, Serialize)]
+/// Everything that the templates of one mail may use, the settings apart.
+#[derive(Clone, Debug)]
 pub struct MailContext {
-    /// The code, in the clear: never logged, never stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<Code>,
-    /// The link with its token, in the clear: never logged, never stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub link: Option<Link>,
-    /// The address it goes to.
+    pub mail: Mail,
     pub email: String,
-    /// The life of the code or link in minutes, counted from its creation.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// In the clear: never logged, never stored.
+    pub code: Option<Code>,
+    /// In the clear: never logged, never stored.
+    pub link: Option<Link>,
+    /// The lifetime of the code or link in minutes, from its creation.
     pub expiry_minutes: Option<i64>,
-    /// What the outbox row says; its fields are values of their own for a template.
-    #[serde(flatten)]
-    pub params: MailParams,
+}
+
+impl MailContext {
+    /// A context with the one of `code` and `link` that the mail carries.
+    pub fn sample(mail: Mail, code: Code, link: Link, expiry_minutes: i64) -> Self {
+        let (code, link) = match mail.kind().secret() {
+            None => (None, None),
+            Some(SecretKind::Code) => (Some(code), None),
+            Some(SecretKind::ResetLink | SecretKind::InvitationLink) => (None, Some(link)),
+        };
+        Self {
+            email: "ada@example.com".to_owned(),
+            expiry_minutes: mail.kind().secret().map(|_| expiry_minutes),
+            mail,
+            code,
+            link,
+        }
+    }
 }
 
 /// A link with a token in it. `Debug` hides it; templates may serialise it.
@@ -242,11 +297,51 @@ impl fmt::Debug for RenderedMail {
 mod tests {
     use super::*;
 
+    /// Rows that version 0.1 wrote are read, and version 0.1 reads the rows that are written.
     #[test]
-    fn names_are_read_back() {
-        for kind in MailKind::ALL {
+    fn stored_mails_are_compatible_between_releases() {
+        let old = [
+            ("login_code", json!({ "name": "Ada" })),
+            ("no_account", json!({})),
+            (
+                "email_changed",
+                json!({ "name": "Ada", "new_email": "b@example.com", "happened": "requested" }),
+            ),
+            (
+                "password_changed",
+                json!({ "name": "Ada", "happened": "dropped" }),
+            ),
+            (
+                "team_invitation",
+                json!({ "team_name": "Engines", "inviter_name": "Grace" }),
+            ),
+            (
+                "team_added",
+                json!({ "name": "Ada", "team_name": "Engines", "inviter_name": "Grace" }),
+            ),
+        ];
+        for (kind, params) in old {
+            let mail = Mail::from_row(kind, &params).unwrap();
+            assert_eq!(mail.kind().name(), kind);
+            assert_eq!(mail.params(), params);
+        }
+        let unnamed = Mail::from_row("team_invitation", &json!({ "team_name": "Engines" }));
+        let expected = Mail::TeamInvitation {
+            team_name: "Engines".to_owned(),
+            inviter_name: String::new(),
+        };
+        assert_eq!(unnamed.unwrap(), expected);
+    }
+
+    #[test]
+    fn mails_of_deleted_users_and_with_unknown_fields_are_read() {
+        for kind in MailKind::all() {
+            for params in [json!({}), json!({ "new": 1 })] {
+                let mail = Mail::from_row(kind.name(), &params).unwrap();
+                assert_eq!(mail.kind(), kind);
+            }
             assert_eq!(kind.name().parse::<MailKind>().unwrap(), kind);
         }
-        assert!("nonsense".parse::<MailKind>().is_err());
+        assert!(Mail::from_row("nonsense", &json!({})).is_err());
     }
 }

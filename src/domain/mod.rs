@@ -7,7 +7,6 @@ pub mod email;
 pub mod id;
 pub mod mail;
 pub mod mailbox;
-pub mod named;
 pub mod operation;
 pub mod password;
 pub mod session;

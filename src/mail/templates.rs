@@ -138,7 +138,7 @@ impl Templates {
             let source = sources::shared(config, file);
             errors.extend(source.and_then(|s| templates.compile(Part::Html, s)).err());
         }
-        for kind in MailKind::ALL {
+        for kind in MailKind::all() {
             for part in Part::ALL {
                 match sources::of_part(config, kind, part) {
                     Ok(Some(source)) => errors.extend(templates.compile(part, source).err()),
@@ -163,7 +163,8 @@ impl Templates {
 
     /// Renders a mail. Fails if a template uses a value that this mail does not have, or runs
     /// for too long.
-    pub fn render(&self, kind: MailKind, context: &MailContext) -> Result<Rendered, RenderError> {
+    pub fn render(&self, context: &MailContext) -> Result<Rendered, RenderError> {
+        let kind = context.mail.kind();
         let mut values = self.app.clone();
         values.extend(values_of(context));
         let part = |part| {
@@ -263,22 +264,24 @@ fn texts<const N: usize>(texts: [(&str, &str); N]) -> Values {
         .into()
 }
 
-/// What a mail's templates may use besides what the installation says of itself. A value that
-/// the mail does not have is left out, so that using it is an error; but the name of a person,
-/// which may be unknown in any mail, is empty text then.
+/// The values that a mail's templates may use, besides those of the settings. A value that the
+/// kind of mail does not have is left out, so that using it is an error; except the recipient's
+/// name, which is empty then.
 fn values_of(context: &MailContext) -> Values {
-    let mut values = texts([("name", "")]);
-    if context.params.team_name.is_some() {
-        values.insert("inviter_name".to_owned(), "".into());
+    let mut values = texts([("name", ""), ("email", &context.email)]);
+    if let Some(code) = &context.code {
+        values.insert("code".to_owned(), code.expose().into());
+    }
+    if let Some(link) = &context.link {
+        values.insert("link".to_owned(), link.expose().into());
     }
     if let Some(minutes) = context.expiry_minutes {
+        values.insert("expiry_minutes".to_owned(), minutes.into());
         values.insert("expires_in".to_owned(), in_words(minutes).into());
     }
-    let given = Value::from(Serde(context));
-    for name in given.try_iter().into_iter().flatten() {
-        if let Ok(value) = given.get_item(&name) {
-            values.insert(name.to_string(), value);
-        }
+    if let serde_json::Value::Object(fields) = context.mail.params() {
+        let fields = fields.into_iter();
+        values.extend(fields.map(|(name, value)| (name, Value::from(Serde(value)))));
     }
     values
 }

@@ -11,7 +11,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, MailId, Nonce, UserId};
-use crate::domain::mail::{Carries, MailKind, MailParams, OutboxMail};
+use crate::domain::mail::{Mail, OutboxMail};
 use crate::domain::operation::OperationContext;
 use crate::domain::user::{Profile, User};
 use crate::telemetry::event;
@@ -33,8 +33,7 @@ pub(super) struct NewCode<'a> {
     pub(super) pending_profile: Option<Profile>,
     /// The invitation to accept once the email address is verified.
     pub(super) invitation_id: Option<InvitationId>,
-    pub(super) mail: MailKind,
-    pub(super) params: MailParams,
+    pub(super) mail: Mail,
 }
 
 impl Services {
@@ -106,8 +105,9 @@ impl Services {
             created_at: now,
         };
         // A mail without a secret goes to someone who cannot use the code.
-        let refers_to = (new.mail.carries() != Carries::Nothing).then(|| Uuid::from(code.id));
-        let mail = self.new_mail(new.mail, new.email, code.user_id, refers_to, new.params);
+        let secret = new.mail.kind().secret();
+        let refers_to = secret.map(|_| Uuid::from(code.id));
+        let mail = self.new_mail(new.mail, new.email, code.user_id, refers_to);
         codes::supersede(tx, &code).await?;
         outbox::insert(tx, &mail).await?;
         let challenge = CodeChallenge {

@@ -8,7 +8,7 @@ use crate::db::users::{self, Field};
 use crate::db::{DbError, codes, outbox};
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
-use crate::domain::mail::{Happened, MailKind, MailParams};
+use crate::domain::mail::{ChangeStatus, Mail, OutboxMail};
 use crate::domain::operation::OperationContext;
 use crate::domain::user::User;
 use crate::telemetry::event;
@@ -33,8 +33,9 @@ impl Services {
                     user_id: Some(user.id),
                     pending_profile: None,
                     invitation_id: older.and_then(|code| code.invitation_id),
-                    mail: MailKind::VerifyEmail,
-                    params: MailParams::to(&user.profile.name),
+                    mail: Mail::VerifyEmail {
+                        name: user.profile.name.clone(),
+                    },
                 },
                 None,
             )
@@ -93,14 +94,8 @@ impl Services {
         if taken && self.0.codes.existence_hints {
             return Err(Reason::EmailTaken.at("newEmail").into());
         }
-        let name = &user.profile.name;
-        let notice = self.new_mail(
-            MailKind::EmailChanged,
-            &user.email,
-            Some(user.id),
-            None,
-            change_notice(name, &new_email, Happened::Requested),
-        );
+        let notice = self.change_notice(&user, &new_email, ChangeStatus::Requested);
+        let name = user.profile.name;
         let challenge = self
             .send_code(
                 ctx,
@@ -111,11 +106,10 @@ impl Services {
                     pending_profile: None,
                     invitation_id: None,
                     mail: if taken {
-                        MailKind::AccountExists
+                        Mail::AccountExists { name }
                     } else {
-                        MailKind::ChangeEmail
+                        Mail::ChangeEmail { name }
                     },
-                    params: MailParams::to(name),
                 },
                 Some(notice),
             )
@@ -149,9 +143,7 @@ impl Services {
         };
         let code = self.judge_answer(ctx, submission, found).await?;
         let now = ctx.now();
-        let params = change_notice(&user.profile.name, &email, Happened::Changed);
-        let kind = MailKind::EmailChanged;
-        let notice = self.new_mail(kind, &user.email, Some(user.id), None, params);
+        let notice = self.change_notice(&user, &email, ChangeStatus::Changed);
         let tx = self.0.db.begin().await?;
         if !codes::consume(&tx, code.id, now).await? {
             return Err(lost_race());
@@ -177,12 +169,19 @@ impl Services {
         });
         Ok(user)
     }
-}
 
-fn change_notice(name: &str, new_email: &EmailAddress, happened: Happened) -> MailParams {
-    MailParams {
-        new_email: Some(new_email.as_str().to_owned()),
-        happened: Some(happened),
-        ..MailParams::to(name)
+    /// A mail to the old email address of a user.
+    fn change_notice(
+        &self,
+        user: &User,
+        new_email: &EmailAddress,
+        happened: ChangeStatus,
+    ) -> OutboxMail {
+        let mail = Mail::EmailChanged {
+            name: user.profile.name.clone(),
+            new_email: new_email.as_str().to_owned(),
+            happened,
+        };
+        self.new_mail(mail, &user.email, Some(user.id), None)
     }
 }

@@ -11,7 +11,7 @@ use crate::db::{Executor, Tx, invitations, outbox, teams, users};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, Nonce, UserId};
-use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::mail::Mail;
 use crate::domain::operation::OperationContext;
 use crate::domain::team::{Invitation, Member, Membership, Role, Team};
 use crate::domain::user::User;
@@ -59,11 +59,9 @@ impl TeamAdmin {
         services
             .count_invitation(ctx, self.actor_id(), team.id, &email)
             .await?;
-        let params = MailParams {
-            team_name: Some(team.name.clone()),
-            inviter_name: inviter.map(|inviter| inviter.profile.name),
-            ..MailParams::default()
-        };
+        let team_name = team.name.clone();
+        let inviter_name = inviter.map(|inviter| inviter.profile.name);
+        let inviter_name = inviter_name.unwrap_or_default();
         let (tx, _) = self.begin().await?;
         let user = users::find_by_email_for_key_share(&tx, &email).await?;
         if let Some(user) = &user
@@ -85,11 +83,12 @@ impl TeamAdmin {
             }
             let membership = services.new_membership(team.id, user.id, role);
             teams::add_member(&tx, &membership).await?;
-            let params = MailParams {
-                name: Some(user.profile.name.clone()),
-                ..params
+            let mail = Mail::TeamAdded {
+                name: user.profile.name.clone(),
+                team_name,
+                inviter_name,
             };
-            let mail = services.new_mail(MailKind::TeamAdded, &email, Some(user.id), None, params);
+            let mail = services.new_mail(mail, &email, Some(user.id), None);
             outbox::insert(&tx, &mail).await?;
             tx.commit().await?;
             services.enqueue(mail.id).await;
@@ -127,7 +126,11 @@ impl TeamAdmin {
             invitations::insert(&tx, &invitation).await?;
         }
         let refers_to = Some(Uuid::from(invitation.id));
-        let mail = services.new_mail(MailKind::TeamInvitation, &email, None, refers_to, params);
+        let mail = Mail::TeamInvitation {
+            team_name,
+            inviter_name,
+        };
+        let mail = services.new_mail(mail, &email, None, refers_to);
         outbox::insert(&tx, &mail).await?;
         tx.commit().await?;
         services.enqueue(mail.id).await;

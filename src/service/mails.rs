@@ -1,6 +1,6 @@
 //! What an operator sees of the outbox, and does about it.
 
-use super::outbox::Worth;
+use super::outbox::SecretStatus;
 use super::{ServiceError, Services};
 use crate::db::{mail_attempts, mail_records};
 use crate::domain::clock::Timestamp;
@@ -103,8 +103,8 @@ impl Services {
         record: &MailRecord,
         now: Timestamp,
     ) -> Result<bool, ServiceError> {
-        let worth = self.worth_of(&record.mail, now).await?;
-        Ok(!matches!(worth, Worth::Nothing))
+        let secret = self.secret_of(&record.mail, now).await?;
+        Ok(!matches!(secret, SecretStatus::Invalid))
     }
 
     /// Does so for every dead mail.

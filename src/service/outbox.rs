@@ -14,7 +14,7 @@ use crate::domain::code::{Code, Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
 use crate::domain::mail::{
-    BACKOFF_MAX, DeliveryError, Link, MailContext, MailKind, MailParams, OutboxMail, backoff,
+    BACKOFF_MAX, DeliveryError, Link, Mail, MailContext, OutboxMail, SecretKind, backoff,
 };
 use crate::telemetry::event;
 
@@ -28,26 +28,26 @@ pub struct LeasedMail {
     pub mail: OutboxMail,
     /// The values for its template, the code among them.
     pub context: MailContext,
-    /// When its code or link ends, if it carries one.
-    pub worth_until: Option<Timestamp>,
+    pub valid_until: Option<Timestamp>,
     /// When this try began.
     pub started_at: Timestamp,
 }
 
-/// What a mail is worth at a moment.
-pub(super) enum Worth {
-    /// Nothing any more: its code or link is used, replaced or over.
-    Nothing,
-    /// It carries no code or link, and is always worth sending.
-    Plain,
-    /// It carries one that works.
-    Secret {
-        code: Option<Code>,
-        link: Option<Link>,
-        /// Its life in minutes, counted from its creation.
-        expiry_minutes: i64,
-        expires_at: Timestamp,
-    },
+/// The code or link that a mail carries.
+pub(super) struct MailSecret {
+    code: Option<Code>,
+    link: Option<Link>,
+    lifetime: Duration,
+    valid_until: Timestamp,
+}
+
+/// Whether a mail can still be sent.
+pub(super) enum SecretStatus {
+    /// Its code or link was used, replaced, revoked or has expired.
+    Invalid,
+    /// It carries no code or link.
+    NotNeeded,
+    Valid(MailSecret),
 }
 
 impl LeasedMail {
@@ -61,22 +61,20 @@ impl LeasedMail {
 }
 
 impl Services {
-    /// A mail for `recipient`, to be written in the transaction of what it tells of.
+    /// A mail, to be inserted in the transaction that it reports.
     pub(super) fn new_mail(
         &self,
-        kind: MailKind,
+        content: Mail,
         recipient: &EmailAddress,
         user_id: Option<UserId>,
         refers_to: Option<Uuid>,
-        params: MailParams,
     ) -> OutboxMail {
         OutboxMail {
             id: self.new_id(),
-            kind,
+            content,
             recipient: recipient.clone(),
             user_id,
             refers_to,
-            params,
             attempts: 0,
             attempts_before: 0,
             created_at: self.0.clock.database_now(),
@@ -123,38 +121,33 @@ impl Services {
     /// mail is cancelled.
     pub async fn prepare_mail(&self, mail: OutboxMail) -> Result<Option<LeasedMail>, ServiceError> {
         let now = self.now();
-        let mut context = MailContext {
-            params: mail.params.clone(),
-            email: mail.recipient.as_str().to_owned(),
-            ..MailContext::default()
-        };
-        let worth_until = match self.worth_of(&mail, now).await? {
-            Worth::Nothing => {
+        let secret = match self.secret_of(&mail, now).await? {
+            SecretStatus::Invalid => {
                 self.cancel(&mail, now).await?;
                 return Ok(None);
             }
-            Worth::Plain => None,
-            Worth::Secret {
-                code,
-                link,
-                expiry_minutes,
-                expires_at,
-            } => {
-                context.code = code;
-                context.link = link;
-                context.expiry_minutes = Some(expiry_minutes);
-                Some(expires_at)
-            }
+            SecretStatus::NotNeeded => None,
+            SecretStatus::Valid(secret) => Some(secret),
+        };
+        let valid_until = secret.as_ref().map(|secret| secret.valid_until);
+        let expiry_minutes = secret.as_ref().map(|secret| secret.lifetime.num_minutes());
+        let (code, link) = secret.map_or((None, None), |secret| (secret.code, secret.link));
+        let context = MailContext {
+            mail: mail.content.clone(),
+            email: mail.recipient.as_str().to_owned(),
+            code,
+            link,
+            expiry_minutes,
         };
         Ok(Some(LeasedMail {
             mail,
             context,
-            worth_until,
+            valid_until,
             started_at: now,
         }))
     }
 
-    /// Records that a leased mail is worth nothing any more.
+    /// Records that the secret of a leased mail is no longer valid.
     async fn cancel(&self, mail: &OutboxMail, now: Timestamp) -> Result<(), ServiceError> {
         let attempt = Attempt {
             mail: mail.id,
@@ -162,49 +155,51 @@ impl Services {
             started_at: now,
         };
         self.finish(&attempt, Outcome::Cancelled).await?;
-        self.metrics().mail(mail.kind.name(), "cancelled", "none");
+        self.metrics()
+            .mail(mail.content.kind().name(), "cancelled", "none");
         event::emit(event::EmailCancelled {
             email: &mail.recipient,
             mail_id: mail.id,
-            kind: mail.kind.name(),
+            kind: mail.content.kind().name(),
         });
         Ok(())
     }
 
-    /// What a mail is worth now; derives the code or link that it carries.
-    pub(super) async fn worth_of(
+    /// Derives the code or link that a mail carries.
+    pub(super) async fn secret_of(
         &self,
         mail: &OutboxMail,
         now: Timestamp,
-    ) -> Result<Worth, ServiceError> {
+    ) -> Result<SecretStatus, ServiceError> {
         let Some(row) = mail.refers_to else {
-            return Ok(Worth::Plain);
+            return Ok(SecretStatus::NotNeeded);
         };
-        if mail.kind == MailKind::TeamInvitation {
-            let Some(invitation) = self.invitation_to_mail(row.into()).await? else {
-                return Ok(Worth::Nothing);
-            };
-            let token = self.0.keys.invitation_token(&invitation);
-            let lifetime = invitation.expires_at - invitation.created_at;
-            return Ok(Worth::Secret {
-                code: None,
-                link: Some(self.link("accept-invitation", &token)),
-                expiry_minutes: lifetime.num_minutes(),
-                expires_at: invitation.expires_at,
-            });
-        }
-        let code = codes::find(&self.0.db, row.into()).await?;
-        let Some(code) = code.filter(|code| self.is_answerable(code, now)) else {
-            return Ok(Worth::Nothing);
+        let secret = if mail.content.kind().secret() == Some(SecretKind::InvitationLink) {
+            let invitation = self.invitation_to_mail(row.into()).await?;
+            invitation.map(|invitation| {
+                let token = self.0.keys.invitation_token(&invitation);
+                MailSecret {
+                    code: None,
+                    link: Some(self.link("accept-invitation", &token)),
+                    lifetime: invitation.expires_at - invitation.created_at,
+                    valid_until: invitation.expires_at,
+                }
+            })
+        } else {
+            let code = codes::find(&self.0.db, row.into()).await?;
+            let code = code.filter(|code| self.is_answerable(code, now));
+            code.map(|code| {
+                let is_link = code.purpose == Purpose::PasswordReset;
+                let token = is_link.then(|| self.0.keys.reset_token(code.id));
+                MailSecret {
+                    code: (!is_link).then(|| self.0.keys.code(&code, self.0.codes.format())),
+                    link: token.map(|token| self.link("reset-password", &token)),
+                    lifetime: code.lifetime(),
+                    valid_until: code.expires_at,
+                }
+            })
         };
-        let is_link = code.purpose == Purpose::PasswordReset;
-        let token = is_link.then(|| self.0.keys.reset_token(code.id));
-        Ok(Worth::Secret {
-            code: (!is_link).then(|| self.0.keys.code(&code, self.0.codes.format())),
-            link: token.map(|token| self.link("reset-password", &token)),
-            expiry_minutes: code.lifetime().num_minutes(),
-            expires_at: code.expires_at,
-        })
+        Ok(secret.map_or(SecretStatus::Invalid, SecretStatus::Valid))
     }
 
     /// A link into the application, which hands the token to the API.
@@ -240,7 +235,7 @@ impl Services {
         let at = now + delay;
         let max_attempts = self.0.mail.max_attempts;
         let is_dead =
-            error.permanent || mail.is_hopeless(max_attempts, now, at, leased.worth_until);
+            error.permanent || mail.is_hopeless(max_attempts, now, at, leased.valid_until);
         let outcome = if is_dead {
             Outcome::Dead {
                 provider,

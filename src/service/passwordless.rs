@@ -5,7 +5,7 @@ use super::{CodeChallenge, Failure, Reason, Services, UserError};
 use crate::db::{DbError, codes, users};
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
-use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::mail::Mail;
 use crate::domain::operation::OperationContext;
 use crate::domain::session::{SignInMethod, SignedIn};
 use crate::domain::user::{ProfileInput, User, parse_name};
@@ -37,6 +37,7 @@ impl Services {
             ctx.emit(event::SignupRefusedEmailTaken { email: &email });
             return Err(Reason::EmailTaken.at("email").into());
         }
+        let name = profile.name.clone();
         let challenge = self
             .send_code(
                 ctx,
@@ -44,13 +45,12 @@ impl Services {
                     purpose: Purpose::Signup,
                     email: &email,
                     user_id: None,
-                    params: MailParams::to(&profile.name),
                     pending_profile: Some(profile),
                     invitation_id,
                     mail: if taken.is_some() {
-                        MailKind::AccountExists
+                        Mail::AccountExists { name }
                     } else {
-                        MailKind::SignupCode
+                        Mail::SignupCode { name }
                     },
                 },
                 None,
@@ -128,14 +128,9 @@ impl Services {
                     user_id: user.as_ref().map(|user| user.id),
                     pending_profile: None,
                     invitation_id: None,
-                    mail: if user.is_some() {
-                        MailKind::LoginCode
-                    } else {
-                        MailKind::NoAccount
-                    },
-                    params: user
-                        .map(|user| MailParams::to(&user.profile.name))
-                        .unwrap_or_default(),
+                    mail: user.map_or(Mail::NoAccount {}, |user| Mail::LoginCode {
+                        name: user.profile.name,
+                    }),
                 },
                 None,
             )

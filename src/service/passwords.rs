@@ -13,7 +13,7 @@ use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::credential::{Credential, CredentialKind};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
-use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::mail::Mail;
 use crate::domain::operation::OperationContext;
 use crate::domain::password::{Password, WeakPassword};
 use crate::domain::session::{RevokeReason, SignInMethod, SignedIn};
@@ -119,14 +119,9 @@ impl Services {
                 user_id: user.as_ref().map(|user| user.id),
                 pending_profile: None,
                 invitation_id: None,
-                mail: if user.is_some() {
-                    MailKind::PasswordReset
-                } else {
-                    MailKind::NoAccount
-                },
-                params: user
-                    .map(|user| MailParams::to(&user.profile.name))
-                    .unwrap_or_default(),
+                mail: user.map_or(Mail::NoAccount {}, |user| Mail::PasswordReset {
+                    name: user.profile.name,
+                }),
             },
             None,
         )

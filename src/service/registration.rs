@@ -8,7 +8,7 @@ use crate::db::{DbError, credentials, users};
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::InvitationId;
-use crate::domain::mail::{MailKind, MailParams};
+use crate::domain::mail::Mail;
 use crate::domain::operation::OperationContext;
 use crate::domain::user::{InvalidField, ProfileInput, User};
 use crate::telemetry::event;
@@ -102,6 +102,7 @@ impl Services {
         invitation_id: Option<InvitationId>,
     ) -> Result<CodeChallenge, ServiceError> {
         let is_new = hash.is_some();
+        let name = user.profile.name.clone();
         let tx = self.0.db.begin().await?;
         if let Some(hash) = hash {
             users::insert(&tx, user).await?;
@@ -115,11 +116,10 @@ impl Services {
             pending_profile: None,
             invitation_id,
             mail: if is_new {
-                MailKind::VerifyEmail
+                Mail::VerifyEmail { name }
             } else {
-                MailKind::AccountExists
+                Mail::AccountExists { name }
             },
-            params: MailParams::to(&user.profile.name),
         };
         let (challenge, mail) = self.write_code(ctx, &tx, new).await?;
         tx.commit().await?;

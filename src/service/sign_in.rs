@@ -6,7 +6,7 @@ use crate::db::{Tx, codes, credentials, outbox, sessions};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Credential, CredentialKind};
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::mail::{Happened, MailKind, MailParams, OutboxMail};
+use crate::domain::mail::{ChangeStatus, Mail, OutboxMail};
 use crate::domain::operation::OperationContext;
 use crate::domain::session::{RevokeReason, Session, SignInMethod, SignedIn};
 use crate::domain::user::User;
@@ -130,7 +130,7 @@ impl Services {
         if credentials::delete_of_user(tx, user.id, None).await? == 0 {
             return Ok(Revocations::default());
         }
-        self.credentials_changed(ctx, tx, user, None, reason, Happened::Dropped)
+        self.credentials_changed(ctx, tx, user, None, reason, ChangeStatus::Dropped)
             .await
     }
 
@@ -147,7 +147,7 @@ impl Services {
         let kind = CredentialKind::Password;
         credentials::delete_of_user(tx, user.id, Some(kind)).await?;
         credentials::insert(tx, &self.new_password(user.id, hash, ctx.now())).await?;
-        self.credentials_changed(ctx, tx, user, kept, reason, Happened::Changed)
+        self.credentials_changed(ctx, tx, user, kept, reason, ChangeStatus::Changed)
             .await
     }
 
@@ -169,15 +169,14 @@ impl Services {
         user: &User,
         kept: Option<SessionId>,
         reason: RevokeReason,
-        happened: Happened,
+        happened: ChangeStatus,
     ) -> Result<Revocations, ServiceError> {
         let sessions = sessions::revoke_all_of_user(tx, user.id, kept, ctx.now(), reason).await?;
-        let params = MailParams {
-            happened: Some(happened),
-            ..MailParams::to(&user.profile.name)
+        let mail = Mail::PasswordChanged {
+            name: user.profile.name.clone(),
+            happened,
         };
-        let kind = MailKind::PasswordChanged;
-        let mail = self.new_mail(kind, &user.email, Some(user.id), None, params);
+        let mail = self.new_mail(mail, &user.email, Some(user.id), None);
         outbox::insert(tx, &mail).await?;
         Ok(Revocations {
             sessions,

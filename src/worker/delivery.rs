@@ -153,7 +153,7 @@ impl Delivery {
 
     async fn deliver_leased(&self, leased: &LeasedMail) {
         let (begun, span) = (Instant::now(), telemetry::mail_span());
-        telemetry::describe(&span, "mail.kind", leased.mail.kind.name());
+        telemetry::describe(&span, "mail.kind", leased.mail.content.kind().name());
         let attempt = self.attempt(leased).instrument(span.clone());
         let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let outcome = match timeout(self.deadline, attempt).await {
@@ -184,13 +184,13 @@ impl Delivery {
     /// Renders and sends.
     async fn attempt(&self, leased: &LeasedMail) -> Result<Sent, DeliveryError> {
         let LeasedMail { mail, context, .. } = leased;
-        let rendered = self.templates.render(mail.kind, context).map_err(|error| {
+        let rendered = self.templates.render(context).map_err(|error| {
             DeliveryError::permanent(DeliveryErrorKind::Other, error.to_string())
         })?;
         self.mailer
             .send(&RenderedMail {
                 id: mail.id,
-                kind: mail.kind,
+                kind: mail.content.kind(),
                 to: mail.recipient.clone(),
                 subject: rendered.subject,
                 text: rendered.text,
@@ -208,7 +208,7 @@ impl Delivery {
             email: &mail.recipient,
             user_id: mail.user_id,
             mail_id: mail.id,
-            kind: mail.kind.name(),
+            kind: mail.content.kind().name(),
             provider: sent.provider,
             attempt_number: mail.attempts,
             detail: refusals,
@@ -238,7 +238,7 @@ impl Delivery {
                 email: &mail.recipient,
                 user_id: mail.user_id,
                 mail_id: mail.id,
-                kind: mail.kind.name(),
+                kind: mail.content.kind().name(),
                 provider,
                 attempt_number: mail.attempts,
                 retry_after_seconds: delay.num_seconds(),
@@ -249,7 +249,7 @@ impl Delivery {
                     email: &mail.recipient,
                     user_id: mail.user_id,
                     mail_id: mail.id,
-                    kind: mail.kind.name(),
+                    kind: mail.content.kind().name(),
                     provider,
                     attempt_number: mail.attempts,
                     detail,
@@ -270,7 +270,7 @@ impl Delivery {
 
     fn count(&self, leased: &LeasedMail, outcome: &'static str, provider: &'static str) {
         let (mail, metrics) = (&leased.mail, self.services.metrics());
-        metrics.mail(mail.kind.name(), outcome, provider);
+        metrics.mail(mail.content.kind().name(), outcome, provider);
         if outcome != "retry" {
             metrics.mail_tries(outcome, mail.attempts);
         }
@@ -322,7 +322,7 @@ fn print_secret(leased: &LeasedMail) {
     let _ = writeln!(
         std::io::stdout().lock(),
         "{rule}\n  MAIL NOT SENT ({})\n  To:   {}\n  {secret}\n{rule}",
-        leased.mail.kind,
+        leased.mail.content.kind(),
         leased.mail.recipient.as_str(),
     );
 }

@@ -6,6 +6,7 @@ mod test;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Subcommand};
+use strum::VariantArray;
 
 use crate::app::assemble;
 use crate::config::Config;
@@ -53,7 +54,8 @@ pub(super) enum Command {
 }
 
 fn states() -> impl TypedValueParser<Value = MailState> {
-    PossibleValuesParser::new(MailState::ALL.map(MailState::name)).try_map(|name| name.parse())
+    let names = MailState::VARIANTS.iter().map(|state| state.name());
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {

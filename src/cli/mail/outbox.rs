@@ -33,7 +33,7 @@ impl<'a> From<&'a MailRecord> for MailJson<'a> {
         let is_pending = record.state == MailState::Pending;
         Self {
             id: mail.id,
-            kind: mail.kind.name(),
+            kind: mail.content.kind().name(),
             recipient: (!record.is_erased).then(|| mail.recipient.as_str()),
             state: record.state.name(),
             attempts: mail.attempts,

@@ -21,7 +21,7 @@ pub(crate) struct Options {
 }
 
 fn kinds() -> impl TypedValueParser<Value = MailKind> {
-    PossibleValuesParser::new(MailKind::ALL.map(MailKind::name)).try_map(|name| name.parse())
+    PossibleValuesParser::new(MailKind::all().map(MailKind::name)).try_map(|name| name.parse())
 }
 
 /// Renders the mail with the installation's own templates.

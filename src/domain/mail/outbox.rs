@@ -1,48 +1,31 @@
 //! Mails of the outbox: their states, the tries to send them, and when to try again.
 
-use std::str::FromStr;
-
 use chrono::Duration;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::{MailKind, MailParams};
+use super::Mail;
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
-use crate::domain::named::{self, UnknownName};
 
-/// Where a mail is on its way. A leased mail is `Pending` with a lease in the future.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The state of a mail. A leased mail is `Pending` with a lease in the future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum MailState {
     /// To be sent, now or at its next attempt.
     Pending,
-    /// Taken over by a provider.
+    /// Accepted by a provider.
     Sent,
     /// Given up after the last attempt; kept for an operator.
     Dead,
-    /// Its code died before it could be sent.
+    /// Its code or link was no longer valid before it could be sent.
     Cancelled,
 }
 
 impl MailState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Dead, Self::Cancelled];
-
     /// The name used in the database and by the commands.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Dead => "dead",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl FromStr for MailState {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        named::find("mail state", &Self::ALL, Self::name, name)
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
@@ -51,16 +34,13 @@ impl FromStr for MailState {
 pub struct OutboxMail {
     /// The row, and the source of its `Message-ID`.
     pub id: MailId,
-    /// What it is about.
-    pub kind: MailKind,
     /// Where it goes.
     pub recipient: EmailAddress,
     /// The account it concerns, if there is one.
     pub user_id: Option<UserId>,
     /// The code or invitation whose secret it carries.
     pub refers_to: Option<uuid::Uuid>,
-    /// What else it says.
-    pub params: MailParams,
+    pub content: Mail,
     /// How many tries have begun, this one included.
     pub attempts: u32,
     /// How many of them an operator has forgiven by asking for it again.
@@ -110,38 +90,23 @@ pub struct MailAttempt {
     pub error: Option<String>,
 }
 
-/// What came of a try to send a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The outcome of an attempt to send a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum AttemptOutcome {
-    /// A provider took it.
     Sent,
-    /// It failed, and the mail was to be tried again.
+    /// The mail was to be tried again.
     Failed,
-    /// It failed, and the mail was given up.
+    /// The mail was given up.
     Dead,
-    /// The mail was worth nothing any more; no provider was asked.
+    /// The mail's code or link was no longer valid; no provider was asked.
     Cancelled,
 }
 
 impl AttemptOutcome {
-    const ALL: [Self; 4] = [Self::Sent, Self::Failed, Self::Dead, Self::Cancelled];
-
     /// The name used in the database and by the commands.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Dead => "dead",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl FromStr for AttemptOutcome {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        named::find("outcome of a try", &Self::ALL, Self::name, name)
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
@@ -180,7 +145,7 @@ impl OutboxMail {
     }
 
     /// Whether it is to be given up, now that a try has failed for a reason that may pass: if the
-    /// next one, at `next`, would come after the end of its code or link (`worth_until`), while
+    /// next one, at `next`, would come after the end of its code or link (`valid_until`), while
     /// that can still be shown on the console; else after `max_attempts` tries, but not before 75
     /// minutes of trying.
     pub fn is_hopeless(
@@ -188,10 +153,10 @@ impl OutboxMail {
         max_attempts: u32,
         now: Timestamp,
         next: Timestamp,
-        worth_until: Option<Timestamp>,
+        valid_until: Option<Timestamp>,
     ) -> bool {
         let since = self.retried_at.unwrap_or(self.created_at);
-        let is_in_vain = worth_until.is_some_and(|end| next >= end);
+        let is_in_vain = valid_until.is_some_and(|end| next >= end);
         is_in_vain || (self.tries() >= max_attempts && now - since >= PERSISTENCE)
     }
 }
@@ -204,11 +169,10 @@ mod tests {
     fn mail(attempts: u32, written: Timestamp) -> OutboxMail {
         OutboxMail {
             id: uuid::Uuid::nil().into(),
-            kind: MailKind::TeamAdded,
             recipient: EmailAddress::parse("ada@example.com").unwrap(),
             user_id: None,
             refers_to: None,
-            params: MailParams::default(),
+            content: Mail::NoAccount {},
             attempts,
             attempts_before: 0,
             created_at: written,
@@ -277,16 +241,5 @@ mod tests {
         assert_eq!(backoff(1, 0.0), Duration::seconds(4));
         assert_eq!(backoff(1, 1.0), Duration::seconds(6));
         assert_eq!(backoff(u32::MAX, 1.0), BACKOFF_MAX);
-    }
-
-    #[test]
-    fn names_are_read_back() {
-        for state in MailState::ALL {
-            assert_eq!(state.name().parse::<MailState>().unwrap(), state);
-        }
-        for outcome in AttemptOutcome::ALL {
-            assert_eq!(outcome.name().parse::<AttemptOutcome>().unwrap(), outcome);
-        }
-        assert!("nonsense".parse::<MailState>().is_err());
     }
 }

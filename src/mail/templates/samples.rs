@@ -4,7 +4,7 @@ use minijinja::Value;
 
 use super::{Part, TemplateError, Templates, Values, explain, sources, values_of};
 use crate::domain::code::{Code, CodeFormat, CodeType};
-use crate::domain::mail::{Carries, Happened, Link, MailContext, MailKind, MailParams};
+use crate::domain::mail::{Link, Mail, MailContext, MailKind, SecretKind};
 
 /// The values that a person may have typed.
 const TYPED: [&str; 4] = ["name", "new_email", "team_name", "inviter_name"];
@@ -25,9 +25,7 @@ fn tag(name: &str) -> String {
 
 /// Everything that is wrong with templates that compiled.
 pub(super) fn check(templates: &Templates) -> Vec<TemplateError> {
-    let parts = MailKind::ALL
-        .into_iter()
-        .flat_map(|kind| Part::ALL.map(|part| (kind, part)));
+    let parts = MailKind::all().flat_map(|kind| Part::ALL.map(|part| (kind, part)));
     parts
         .filter(|(kind, part)| is_compiled(templates, *kind, *part))
         .filter_map(|(kind, part)| check_part(templates, kind, part).err())
@@ -76,9 +74,14 @@ fn check_part(templates: &Templates, kind: MailKind, part: Part) -> Result<(), T
             message,
         })
     };
-    for params in params(kind) {
-        for support_email in ["", "help@example.com"] {
-            let sample = |secret| values(templates, kind, &params, secret, support_email);
+    for mail in Mail::samples(kind) {
+        for (is_named, support_email) in [
+            (false, ""),
+            (false, "help@example.com"),
+            (true, ""),
+            (true, "help@example.com"),
+        ] {
+            let sample = |secret| values(templates, &mail, is_named, secret, support_email);
             let rendered = render(&sample(1))?;
             if rendered.trim().is_empty() {
                 return complain("renders to nothing".to_owned());
@@ -88,9 +91,11 @@ fn check_part(templates: &Templates, kind: MailKind, part: Part) -> Result<(), T
                 return complain(format!("puts {{{name}}} into HTML without escaping it"));
             }
             let shown = part == Part::Subject || rendered != render(&sample(2))?;
-            match kind.carries() {
-                Carries::Code if !shown => return complain("does not show {code}".to_owned()),
-                Carries::Link if !shown => return complain("does not show {link}".to_owned()),
+            match kind.secret() {
+                Some(SecretKind::Code) if !shown => {
+                    return complain("does not show {code}".to_owned());
+                }
+                Some(_) if !shown => return complain("does not show {link}".to_owned()),
                 _ => {}
             }
         }
@@ -98,49 +103,28 @@ fn check_part(templates: &Templates, kind: MailKind, part: Part) -> Result<(), T
     Ok(())
 }
 
-/// What the outbox row of such a mail may say: everything that can have happened, with the names
-/// that may be unknown and without.
-fn params(kind: MailKind) -> Vec<MailParams> {
-    let happened: &[Option<Happened>] = match kind {
-        MailKind::EmailChanged => &[Some(Happened::Requested), Some(Happened::Changed)],
-        MailKind::PasswordChanged => &[Some(Happened::Changed), Some(Happened::Dropped)],
-        _ => &[None],
-    };
-    let typed = |name: &str, is_had: bool| is_had.then(|| hostile(name));
-    let is_of_team = matches!(kind, MailKind::TeamInvitation | MailKind::TeamAdded);
-    let mut params = Vec::new();
-    for happened in happened {
-        for is_named in [false, true] {
-            params.push(MailParams {
-                name: typed("name", is_named),
-                new_email: typed("new_email", kind == MailKind::EmailChanged),
-                happened: *happened,
-                team_name: typed("team_name", is_of_team),
-                inviter_name: typed("inviter_name", is_of_team && is_named),
-            });
-        }
-    }
-    params
-}
-
+/// Values as bad as they can be, with or without the names that may be unknown.
 fn values(
     templates: &Templates,
-    kind: MailKind,
-    params: &MailParams,
+    mail: &Mail,
+    is_named: bool,
     secret: u8,
     support_email: &'static str,
 ) -> Values {
-    let carries = kind.carries();
-    let context = MailContext {
-        code: (carries == Carries::Code).then(|| sample_code(secret)),
-        link: (carries == Carries::Link)
-            .then(|| Link::new(format!("https://example.com/sample?token={secret}"))),
-        email: "sample@example.com".to_owned(),
-        expiry_minutes: (carries != Carries::Nothing).then_some(15),
-        params: params.clone(),
-    };
+    let link = Link::new(format!("https://example.com/sample?token={secret}"));
+    let context = MailContext::sample(mail.clone(), sample_code(secret), link, 15);
     let mut values = templates.app.clone();
     values.extend(values_of(&context));
+    for name in TYPED {
+        let text = if is_named || !matches!(name, "name" | "inviter_name") {
+            hostile(name)
+        } else {
+            String::new()
+        };
+        if let Some(value) = values.get_mut(name) {
+            *value = text.into();
+        }
+    }
     values.insert("support_email".to_owned(), Value::from(support_email));
     values
 }

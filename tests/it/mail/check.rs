@@ -203,7 +203,7 @@ async fn a_rejected_mail_is_explained() {
 async fn every_kind_of_mail_can_be_previewed() {
     let deployment = Deployment::embedded().await;
     deployment.remove_tables().await;
-    for kind in MailKind::ALL {
+    for kind in MailKind::all() {
         let text = printed(&deployment, &["preview", kind.name()]).await;
         assert!(
             text.starts_with("Subject: ") && text.contains("\n\n"),

@@ -11,16 +11,6 @@ const HOSTILE_NAMES: [&str; 5] = [
     "\"'&<script>alert(1)</script>",
 ];
 
-/// A notice of what happened to Ada's account.
-fn notice(kind: MailKind, happened: Happened) -> MailContext {
-    let mut context = context(kind, "Ada");
-    context.params.happened = Some(happened);
-    if kind == MailKind::EmailChanged {
-        context.params.new_email = Some("countess@example.com".to_owned());
-    }
-    context
-}
-
 /// What a person reads of a body: without styles, tags and line breaks.
 fn prose(body: &str) -> String {
     let body = body.rsplit("</style>").next().unwrap();
@@ -39,25 +29,19 @@ fn prose(body: &str) -> String {
 #[test]
 fn names_appear_literally_in_every_built_in_mail() {
     let templates = load(&TemplatesConfig::default()).unwrap();
-    for kind in MailKind::ALL {
+    for kind in MailKind::all() {
         for name in HOSTILE_NAMES {
-            let mail = templates.render(kind, &context(kind, name)).unwrap();
+            let mail = templates.render(&context(kind, name)).unwrap();
             assert!(!mail.html.contains("<a href=x>") && !mail.html.contains("<script"));
             // Each value of this mail that a person typed is there as it was typed.
-            let params = &context(kind, name).params;
-            let shown = match kind {
-                MailKind::NoAccount => 0,
-                _ => [&params.name, &params.new_email, &params.team_name]
-                    .into_iter()
-                    .chain([&params.inviter_name])
-                    .flatten()
-                    .count(),
-            };
+            let params = context(kind, name).mail.params();
+            let fields = params.as_object().unwrap();
+            let shown = fields.values().filter(|value| *value == name).count();
             for body in [&mail.text, &unescape(&mail.html)] {
                 let count = body.matches(name).count();
                 assert!(count >= shown, "{kind} {name}: {body}");
             }
-            if params.team_name.is_some() {
+            if fields.contains_key("team_name") {
                 assert!(mail.subject.contains(name), "{kind}: {}", mail.subject);
             }
             assert!(!mail.text.contains("49"), "an expression was evaluated");
@@ -68,9 +52,9 @@ fn names_appear_literally_in_every_built_in_mail() {
 #[test]
 fn code_mails_say_what_they_must() {
     let templates = load(&TemplatesConfig::default()).unwrap();
-    let codes = MailKind::ALL.into_iter();
-    for kind in codes.filter(|kind| kind.carries() == Carries::Code) {
-        let mail = templates.render(kind, &context(kind, "Ada")).unwrap();
+    let codes = MailKind::all();
+    for kind in codes.filter(|kind| kind.secret() == Some(SecretKind::Code)) {
+        let mail = templates.render(&context(kind, "Ada")).unwrap();
         assert!(!mail.subject.contains("483920"));
         for body in [&mail.text, &mail.html] {
             for part in [
@@ -97,10 +81,12 @@ fn link_mails_say_what_they_must() {
     ] {
         let mut context = context(kind, "Ada");
         if kind == MailKind::TeamInvitation {
-            context.params.team_name = Some("Bridge".to_owned());
-            context.params.inviter_name = Some("Grace".to_owned());
+            context.mail = Mail::TeamInvitation {
+                team_name: "Bridge".to_owned(),
+                inviter_name: "Grace".to_owned(),
+            };
         }
-        let mail = templates.render(kind, &context).unwrap();
+        let mail = templates.render(&context).unwrap();
         assert!(!mail.subject.contains("token"));
         assert!(mail.text.contains(link().expose()));
         // A button, and the link to read and to copy.
@@ -120,11 +106,18 @@ fn link_mails_say_what_they_must() {
 #[test]
 fn notices_say_what_happened_and_what_to_do() {
     let templates = load(&TemplatesConfig::default()).unwrap();
-    let (address, password) = (MailKind::EmailChanged, MailKind::PasswordChanged);
-    for (kind, happened, subject, parts) in [
+    let email = |happened| Mail::EmailChanged {
+        name: "Ada".to_owned(),
+        new_email: "countess@example.com".to_owned(),
+        happened,
+    };
+    let password = |happened| Mail::PasswordChanged {
+        name: "Ada".to_owned(),
+        happened,
+    };
+    for (mail, subject, parts) in [
         (
-            address,
-            Happened::Requested,
+            email(ChangeStatus::Requested),
             "Your e-mail address at Ship & Shore is to change",
             [
                 "from ada@example.com to countess@example.com",
@@ -133,8 +126,7 @@ fn notices_say_what_happened_and_what_to_do() {
             ],
         ),
         (
-            address,
-            Happened::Changed,
+            email(ChangeStatus::Changed),
             "Your e-mail address at Ship & Shore was changed",
             [
                 "from ada@example.com to countess@example.com",
@@ -143,8 +135,7 @@ fn notices_say_what_happened_and_what_to_do() {
             ],
         ),
         (
-            password,
-            Happened::Changed,
+            password(ChangeStatus::Changed),
             "The password of your account at Ship & Shore was changed",
             [
                 "was changed.",
@@ -153,8 +144,7 @@ fn notices_say_what_happened_and_what_to_do() {
             ],
         ),
         (
-            password,
-            Happened::Dropped,
+            password(ChangeStatus::Dropped),
             "The password of your account at Ship & Shore was removed",
             [
                 "may have been set by somebody else",
@@ -163,7 +153,9 @@ fn notices_say_what_happened_and_what_to_do() {
             ],
         ),
     ] {
-        let mail = templates.render(kind, &notice(kind, happened)).unwrap();
+        let kind = mail.kind();
+        let context = MailContext::sample(mail, code(), link(), 15);
+        let mail = templates.render(&context).unwrap();
         assert_eq!(mail.subject, subject);
         for body in [&mail.text, &mail.html] {
             let body = prose(body);
@@ -180,7 +172,7 @@ fn notices_say_what_happened_and_what_to_do() {
 fn who_did_not_register_is_told_not_to_enter_the_code() {
     let templates = load(&TemplatesConfig::default()).unwrap();
     for kind in [MailKind::VerifyEmail, MailKind::ChangeEmail] {
-        let mail = templates.render(kind, &context(kind, "Ada")).unwrap();
+        let mail = templates.render(&context(kind, "Ada")).unwrap();
         for body in [&mail.text, &mail.html] {
             assert!(prose(body).contains("do not enter this code anywhere"));
         }
@@ -190,12 +182,18 @@ fn who_did_not_register_is_told_not_to_enter_the_code() {
 #[test]
 fn mails_without_names_are_whole_sentences() {
     let templates = load(&TemplatesConfig::default()).unwrap();
-    for kind in MailKind::ALL {
-        for name in [None, Some(String::new())] {
-            let mut context = context(kind, "Ada");
-            context.params.name.clone_from(&name);
-            context.params.inviter_name = name.filter(|_| context.params.team_name.is_some());
-            let mail = templates.render(kind, &context).unwrap();
+    for kind in MailKind::all() {
+        for unnamed in [None, Some("")] {
+            let mut params = context(kind, "Ada").mail.params();
+            let fields = params.as_object_mut().unwrap();
+            for field in ["name", "inviter_name"] {
+                if let (Some(_), Some(text)) = (fields.remove(field), unnamed) {
+                    fields.insert(field.to_owned(), text.into());
+                }
+            }
+            let mail = Mail::from_row(kind.name(), &params).unwrap();
+            let context = MailContext::sample(mail, code(), link(), 15);
+            let mail = templates.render(&context).unwrap();
             for body in [&mail.text, &mail.html] {
                 let body = prose(body);
                 let subject = match kind {
@@ -234,8 +232,8 @@ fn a_life_is_told_in_the_largest_whole_unit() {
 #[test]
 fn mails_load_nothing_from_elsewhere() {
     let templates = load(&TemplatesConfig::default()).unwrap();
-    for kind in MailKind::ALL {
-        let html = templates.render(kind, &context(kind, "Ada")).unwrap().html;
+    for kind in MailKind::all() {
+        let html = templates.render(&context(kind, "Ada")).unwrap().html;
         for remote in ["<img", "<link", "src=", "url(", "@import", "<script"] {
             assert!(!html.contains(remote), "{kind}: {remote}");
         }
@@ -246,13 +244,13 @@ fn mails_load_nothing_from_elsewhere() {
 fn a_missing_support_address_is_empty_text() {
     let config = login_template("{code} {support_email}.");
     let templates = Templates::load(&app(None), &config).unwrap();
-    for kind in MailKind::ALL {
-        let mail = templates.render(kind, &context(kind, "")).unwrap();
+    for kind in MailKind::all() {
+        let mail = templates.render(&context(kind, "")).unwrap();
         assert!(!mail.text.contains("Need help") && !mail.html.contains("Need help"));
     }
     let kind = MailKind::LoginCode;
     assert_eq!(
-        templates.render(kind, &context(kind, "")).unwrap().text,
+        templates.render(&context(kind, "")).unwrap().text,
         "483920 ."
     );
 }
