@@ -20,7 +20,7 @@ pub struct MailDetails {
     pub is_held: bool,
 }
 
-/// What became of the wish to try a mail again.
+/// The result of retrying a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// It is due now.
@@ -39,7 +39,7 @@ pub enum Retry {
     Worthless,
 }
 
-/// What became of the wish to try all dead mails again.
+/// The result of retrying all dead mails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetriedMails {
     /// How many are due now.

@@ -458,10 +458,12 @@ mod tests {
     #[test]
     fn the_guide_names_existing_events() {
         let guide = include_str!("../../docs/logging.md");
-        let (_, wishes) = guide.split_once("## The wish list").unwrap();
+        let (_, requirements) = guide
+            .split_once("## Requirements and their events")
+            .unwrap();
         let (_, alerts) = guide.split_once("## What to alert on").unwrap();
         let rows = alerts.lines().filter(|line| line.starts_with("| "));
-        let rows = rows.chain(wishes.lines().filter(|line| line.starts_with("| ")));
+        let rows = rows.chain(requirements.lines().filter(|line| line.starts_with("| ")));
         let named = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
         let mut checked = 0;
         for name in named.filter(|name| !name.contains(['…', '='])) {
@@ -485,7 +487,7 @@ mod tests {
         assert_eq!(names.len(), ALL.len());
     }
 
-    /// The names and levels that the wish list spells out.
+    /// The names and levels that the requirements specify.
     #[test]
     fn the_promised_events_have_their_levels() {
         for (name, level) in [
