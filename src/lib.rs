@@ -58,6 +58,11 @@
 //!
 //! A test reads the sources and holds both tables.
 
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
+
+// Selects the Unicode tables of `idna`: see Cargo.toml.
+use idna_adapter as _;
+
 mod app;
 mod cache;
 pub mod cli;
