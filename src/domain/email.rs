@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 254;
 pub struct EmailAddress(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a valid e-mail address")]
+#[error("not a valid email address")]
 pub struct InvalidEmail;
 
 impl EmailAddress {

@@ -50,7 +50,7 @@ on_both_deployments! {
         assert_eq!(requested["challenge"]["email"], NEW, "{requested}");
         let code = app.code(MailKind::ChangeEmail, NEW).await;
         let told = app.mail(MailKind::EmailChanged, ADA).await;
-        assert!(told.subject.contains("is to change") && told.text.contains(NEW), "{}", told.text);
+        assert!(told.subject.contains("is about to change") && told.text.contains(NEW), "{}", told.text);
         assert_eq!(client.me().await["email"], ADA);
         let wrong = if code == "000000" { "000001" } else { "000000" };
         let answer = client.confirm_email_change(wrong).await;

@@ -26,7 +26,7 @@ on_both_deployments! {
         assert_eq!(mail.from, "no-reply@gatelodge.example");
         assert_eq!(mail.header("To"), [ADA]);
         assert_eq!(mail.header("From"), ["Harbour <no-reply@gatelodge.example>"]);
-        assert_eq!(mail.header("Subject"), ["Your code to sign up for Harbour"]);
+        assert_eq!(mail.header("Subject"), ["Your sign-up code for Harbour"]);
         assert_eq!(mail.header("Auto-Submitted"), ["auto-generated"]);
         assert!(mail.text.contains("Welcome to Harbour, Ada!"), "{}", mail.text);
         assert!(mail.text.contains("expires in 15 minutes"), "{}", mail.text);
@@ -36,7 +36,7 @@ on_both_deployments! {
 
         app.request_login_code(ADA).await;
         let mail = server.wait_for(2).remove(1);
-        assert_eq!(mail.header("Subject"), ["Your login code for Harbour"]);
+        assert_eq!(mail.header("Subject"), ["Your sign-in code for Harbour"]);
         let verified = app.verify_login_code(ADA, &mail.code()).await;
         assert_eq!(verified["session"]["user"]["email"], ADA, "{verified}");
         assert_eq!(server.mails().len(), 2);

@@ -229,7 +229,7 @@ async fn the_documented_examples_match_the_mails() {
     let mail = seed.render(&context(MailKind::SignupCode)).unwrap();
     assert_eq!(
         mail.subject,
-        "Welcome to Harbour! Confirm your e-mail address"
+        "Welcome to Harbour! Verify your email address"
     );
     assert!(
         mail.html

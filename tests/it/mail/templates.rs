@@ -117,7 +117,7 @@ async fn template_files_can_be_disabled() {
     let mail = server.mail_to(ADA).await;
     assert_eq!(
         mail.header("Subject"),
-        ["Your code to sign up for Gatelodge"]
+        ["Your sign-up code for Gatelodge"]
     );
 }
 

@@ -146,7 +146,7 @@ impl Held {
         let code = process.code(ADA).await;
         let verified = process.verify_signup_code(ADA, &code).await;
         process.request_login_code(ADA).await;
-        process.wait_for("Your login code").await;
+        process.wait_for("Your sign-in code").await;
         Self {
             tokens: Tokens::of(&verified["session"]),
             login_code: process.code(ADA).await,

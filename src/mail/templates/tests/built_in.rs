@@ -77,7 +77,7 @@ fn link_mails_say_what_they_must() {
     let templates = load(&TemplatesConfig::default()).unwrap();
     for (kind, parts) in [
         (MailKind::PasswordReset, ["works once", "Never share"]),
-        (MailKind::TeamInvitation, ["Bridge", "Grace invites you"]),
+        (MailKind::TeamInvitation, ["Bridge", "Grace invited you"]),
     ] {
         let mut context = context(kind, "Ada");
         if kind == MailKind::TeamInvitation {
@@ -118,19 +118,19 @@ fn notices_say_what_happened_and_what_to_do() {
     for (mail, subject, parts) in [
         (
             email(ChangeStatus::Requested),
-            "Your e-mail address at Ship & Shore is to change",
+            "Your email address at Ship & Shore is about to change",
             [
                 "from ada@example.com to countess@example.com",
-                "Nothing changes until",
-                "change your password and write at once to help@example.com",
+                "when the new email address is verified",
+                "change your password and write to help@example.com immediately",
             ],
         ),
         (
             email(ChangeStatus::Changed),
-            "Your e-mail address at Ship & Shore was changed",
+            "Your email address at Ship & Shore was changed",
             [
                 "from ada@example.com to countess@example.com",
-                "write at once to help@example.com",
+                "write to help@example.com immediately",
                 "change your password if you still can",
             ],
         ),
@@ -139,17 +139,17 @@ fn notices_say_what_happened_and_what_to_do() {
             "The password of your account at Ship & Shore was changed",
             [
                 "was changed.",
-                "If it was you, there is nothing to do",
-                "ask for a new password, and write at once to help@example.com",
+                "If this was you, there is nothing to do",
+                "reset your password and write to help@example.com immediately",
             ],
         ),
         (
             password(ChangeStatus::Dropped),
             "The password of your account at Ship & Shore was removed",
             [
-                "may have been set by somebody else",
-                "set a new password if you want one",
-                "write at once to help@example.com.",
+                "someone else may have set the password",
+                "set a new password",
+                "write to help@example.com immediately.",
             ],
         ),
     ] {
@@ -174,7 +174,7 @@ fn who_did_not_register_is_told_not_to_enter_the_code() {
     for kind in [MailKind::VerifyEmail, MailKind::ChangeEmail] {
         let mail = templates.render(&context(kind, "Ada")).unwrap();
         for body in [&mail.text, &mail.html] {
-            assert!(prose(body).contains("do not enter this code anywhere"));
+            assert!(prose(body).contains("do not enter the code"));
         }
     }
 }
