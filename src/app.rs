@@ -14,7 +14,7 @@ use crate::crypto::{AccessTokens, Hasher, Keys};
 use crate::db::Db;
 use crate::domain::clock::Clock;
 use crate::domain::mailbox::Mailbox;
-use crate::graphql::{self, AppInfo, Documents};
+use crate::graphql::{self, Documents};
 use crate::http::{self, HttpState, Listener, Tls};
 use crate::limits::Limiter;
 use crate::mail::Mailer;
@@ -248,14 +248,10 @@ async fn listen(address: SocketAddr, tls: Option<Tls>) -> anyhow::Result<(Listen
 }
 
 fn http_state(config: Config, services: Services, mailbox: Mailbox) -> HttpState {
-    let info = AppInfo {
-        name: config.app.name.clone(),
-        support_email: config.app.support_email.clone(),
-    };
     HttpState {
         schema: graphql::schema(
             services.clone(),
-            info,
+            config.app.clone(),
             config.graphql,
             config.http.introspection,
         ),

@@ -1,6 +1,8 @@
 //! Queries on credentials. Lock the user first: see [`Tx`](super::Tx).
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
+use std::collections::HashSet;
+
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::entity::credentials::{ActiveModel, Column, Entity};
 use super::{DbError, Executor, changed};
@@ -27,6 +29,23 @@ pub async fn find(
         .one(db)
         .await?;
     Ok(row.map(Credential::from))
+}
+
+/// Those of the users who have a credential of a kind.
+pub async fn find_users(
+    db: &impl Executor,
+    user_ids: &[UserId],
+    kind: CredentialKind,
+) -> Result<HashSet<UserId>, DbError> {
+    let ids = Entity::find()
+        .select_only()
+        .column(Column::UserId)
+        .filter(Column::UserId.is_in(user_ids.iter().copied()))
+        .filter(Column::Kind.eq(kind))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(ids.into_iter().collect())
 }
 
 /// Records that a credential was used. `false` if it was replaced or deleted in the meantime.

@@ -1,34 +1,31 @@
 //! Signing up and signing in with emailed codes.
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
+use async_graphql::{Context, InputObject, Object, Result};
 
 use super::context::ContextExt;
-use super::error::ApiError;
 use super::payload::payloads;
 use super::public;
-use super::session::AuthSession;
+use crate::domain::clock::Timestamp;
+use crate::domain::session::SignedIn;
 use crate::domain::user::ProfileInput;
-use crate::service;
+use crate::service::CodeChallenge;
 
 /// A code that was sent by email.
-#[derive(SimpleObject)]
-pub(super) struct CodeChallenge {
+#[Object]
+impl CodeChallenge {
     /// The email address that it was sent to, in lower case.
-    email: String,
-    /// The number of characters of the code.
-    code_length: u32,
-    /// When the code expires.
-    expires_at: DateTime<Utc>,
-}
+    async fn email(&self) -> &str {
+        self.email.as_str()
+    }
 
-impl From<service::CodeChallenge> for CodeChallenge {
-    fn from(challenge: service::CodeChallenge) -> Self {
-        Self {
-            email: challenge.email.as_str().to_owned(),
-            code_length: u32::try_from(challenge.code_length).unwrap_or(u32::MAX),
-            expires_at: challenge.expires_at,
-        }
+    /// The number of characters of the code.
+    async fn code_length(&self) -> usize {
+        self.code_length
+    }
+
+    /// When the code expires.
+    async fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 }
 
@@ -79,26 +76,14 @@ pub(super) struct VerifyLoginCodeInput {
 }
 
 payloads! {
-    /// The result of `requestSignupCode`.
-    RequestSignupCodePayload {
-        /// The code that was sent.
-        challenge: CodeChallenge
-    }
-    /// The result of `verifySignupCode`.
-    VerifySignupCodePayload {
-        /// The session of the new user.
-        session: AuthSession
-    }
-    /// The result of `requestLoginCode`.
-    RequestLoginCodePayload {
-        /// The code that was sent.
-        challenge: CodeChallenge
-    }
-    /// The result of `verifyLoginCode`.
-    VerifyLoginCodePayload {
-        /// The new session.
-        session: AuthSession
-    }
+    /// The result of `requestSignupCode`: the code that was sent.
+    RequestSignupCodePayload { challenge: CodeChallenge }
+    /// The result of `verifySignupCode`: the session of the new user.
+    VerifySignupCodePayload { session: SignedIn }
+    /// The result of `requestLoginCode`: the code that was sent.
+    RequestLoginCodePayload { challenge: CodeChallenge }
+    /// The result of `verifyLoginCode`: the new session.
+    VerifyLoginCodePayload { session: SignedIn }
 }
 
 #[derive(Default)]
@@ -113,7 +98,7 @@ impl CodeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The email address and the profile of the new user.")]
         input: RequestSignupCodeInput,
-    ) -> Result<RequestSignupCodePayload, ApiError> {
+    ) -> Result<RequestSignupCodePayload> {
         let (services, operation) = ctx.parts();
         let profile = ProfileInput {
             name: input.name,
@@ -137,12 +122,11 @@ impl CodeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The code and the email address that it was sent to.")]
         input: VerifySignupCodeInput,
-    ) -> Result<VerifySignupCodePayload, ApiError> {
+    ) -> Result<VerifySignupCodePayload> {
         let (services, operation) = ctx.parts();
-        let VerifySignupCodeInput { email, code, name } = input;
         VerifySignupCodePayload::of(
             services
-                .verify_signup_code(operation, &email, &code, name.as_deref())
+                .verify_signup_code(operation, &input.email, &input.code, input.name.as_deref())
                 .await,
         )
     }
@@ -153,7 +137,7 @@ impl CodeMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The email address to send the code to.")] input: RequestLoginCodeInput,
-    ) -> Result<RequestLoginCodePayload, ApiError> {
+    ) -> Result<RequestLoginCodePayload> {
         let (services, operation) = ctx.parts();
         RequestLoginCodePayload::of(services.request_login_code(operation, &input.email).await)
     }
@@ -165,9 +149,12 @@ impl CodeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The code and the email address that it was sent to.")]
         input: VerifyLoginCodeInput,
-    ) -> Result<VerifyLoginCodePayload, ApiError> {
+    ) -> Result<VerifyLoginCodePayload> {
         let (services, operation) = ctx.parts();
-        let VerifyLoginCodeInput { email, code } = input;
-        VerifyLoginCodePayload::of(services.verify_login_code(operation, &email, &code).await)
+        VerifyLoginCodePayload::of(
+            services
+                .verify_login_code(operation, &input.email, &input.code)
+                .await,
+        )
     }
 }

@@ -2,12 +2,12 @@
 //! another.
 
 use async_graphql::connection::{Connection, Edge};
-use async_graphql::{Enum, ID, ObjectType, OutputType};
+use async_graphql::{Enum, ObjectType, OutputType};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use super::error::ApiError;
+use super::error::BadUserInput;
 use crate::domain::team::{Page, PageEnd, Slice};
 
 /// The items of a page if neither `first` nor `last` is given.
@@ -43,12 +43,9 @@ pub(super) fn page<Id: From<Uuid>>(
     after: Option<String>,
     last: Option<i32>,
     before: Option<String>,
-) -> Result<Page<Id>, ApiError> {
+) -> Result<Page<Id>, BadUserInput> {
     let (size, end) = match (first, last) {
-        (Some(_), Some(_)) => {
-            let message = "Use either first or last, not both.";
-            return Err(ApiError::BadUserInput(message.into()));
-        }
+        (Some(_), Some(_)) => return Err(BadUserInput("Use either first or last, not both.")),
         (None, None) => (PAGE_DEFAULT, PageEnd::First),
         (Some(size), None) => (page_size(size)?, PageEnd::First),
         (None, Some(size)) => (page_size(size)?, PageEnd::Last),
@@ -67,25 +64,18 @@ pub(super) fn page_items(size: Option<u64>) -> usize {
     size.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX) as usize
 }
 
-fn page_size(size: i32) -> Result<u32, ApiError> {
+fn page_size(size: i32) -> Result<u32, BadUserInput> {
     u32::try_from(size)
         .ok()
         .filter(|size| *size <= PAGE_MAX)
-        .ok_or(ApiError::BadUserInput(
-            "A page can have 0 to 100 items.".into(),
-        ))
+        .ok_or(BadUserInput("A page can have 0 to 100 items."))
 }
 
-fn read_cursor<Id: From<Uuid>>(cursor: &str) -> Result<Id, ApiError> {
+fn read_cursor<Id: From<Uuid>>(cursor: &str) -> Result<Id, BadUserInput> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
     let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
     id.map(Id::from)
-        .ok_or(ApiError::BadUserInput("The cursor is malformed.".into()))
-}
-
-/// An opaque identifier as clients see it.
-pub(super) fn to_id(id: impl Into<Uuid>) -> ID {
-    id.into().to_string().into()
+        .ok_or(BadUserInput("The cursor is malformed."))
 }
 
 /// A role in a team.

@@ -2,15 +2,14 @@
 //! clients send the same few documents again and again.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use async_graphql::{Name, Request, ValidationResult, Value, Variables};
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Request, ServerError, ValidationResult, Value, Variables};
 use moka::sync::Cache;
 
-use super::error::RequestError;
+use super::error::{bad_user_input, parse_failed, too_complex};
 use super::guard;
 use crate::config::GraphqlConfig;
 use crate::service::DocumentHash;
@@ -33,7 +32,7 @@ pub(crate) struct Document(Arc<Parsed>);
 #[derive(Debug)]
 struct Parsed {
     document: ExecutableDocument,
-    operations: Vec<OperationInfo>,
+    operations: Vec<Arc<Operation>>,
     /// The length of the text, in bytes.
     bytes: usize,
     /// An upper bound of how often the document names variables.
@@ -44,8 +43,8 @@ struct Parsed {
 
 /// What is known of an operation before it runs.
 #[derive(Debug)]
-pub(crate) struct OperationInfo {
-    name: Option<String>,
+pub(crate) struct Operation {
+    pub(super) name: Option<String>,
     /// Whether it is a query, a mutation or a subscription.
     pub(crate) kind: OperationType,
     pub(super) has_variables: bool,
@@ -59,124 +58,90 @@ pub(crate) struct OperationInfo {
     pub(super) validation: OnceLock<ValidationResult>,
 }
 
-/// An operation of a document. Clones share the document.
-#[derive(Clone, Debug)]
-pub(crate) struct Operation {
-    document: Document,
-    index: usize,
-}
-
 impl Document {
     pub(super) fn parse(
         text: &str,
         limits: &GraphqlConfig,
         public: &HashMap<String, bool>,
-    ) -> Result<Self, RequestError> {
-        let document = parse_query(text).map_err(RequestError::ParseFailed)?;
+    ) -> Result<Self, ServerError> {
+        let document = parse_query(text).map_err(parse_failed)?;
         let root_fields = guard::measure(&document, limits)?;
-        let operations = document.operations.iter().zip(root_fields);
-        let operations = operations.map(|((name, operation), fields)| OperationInfo {
-            name: name.map(ToString::to_string),
-            kind: operation.node.ty,
-            has_variables: !operation.node.variable_definitions.is_empty(),
-            is_public: fields.iter().all(|field| public.get(*field) == Some(&true)),
-            root_fields: fields
-                .into_iter()
-                .map(|field| {
-                    if public.contains_key(field) {
-                        field
-                    } else {
-                        "other"
-                    }
-                })
-                .map(str::to_owned)
-                .collect(),
-            validation: OnceLock::new(),
-        });
-        let operations = operations.collect();
-        let definitions = document.operations.iter();
-        let defaults = definitions
-            .flat_map(|(_, operation)| &operation.node.variable_definitions)
-            .filter_map(|variable| variable.node.default_value.as_ref());
-        let largest_default = defaults.map(|value| memory(&value.node)).max();
+        let (mut operations, mut largest_default) = (Vec::new(), 0);
+        for ((name, operation), fields) in document.operations.iter().zip(root_fields) {
+            let variables = &operation.node.variable_definitions;
+            let known = |field| {
+                public
+                    .get_key_value(field)
+                    .map_or("other", |(name, _)| name)
+            };
+            operations.push(Arc::new(Operation {
+                name: name.map(ToString::to_string),
+                kind: operation.node.ty,
+                has_variables: !variables.is_empty(),
+                is_public: fields.iter().all(|field| public.get(*field) == Some(&true)),
+                root_fields: fields.into_iter().map(known).map(str::to_owned).collect(),
+                validation: OnceLock::new(),
+            }));
+            let defaults = variables
+                .iter()
+                .filter_map(|it| it.node.default_value.as_ref());
+            largest_default = defaults
+                .map(|value| memory(&value.node))
+                .fold(largest_default, usize::max);
+        }
         Ok(Self(Arc::new(Parsed {
             operations,
             bytes: text.len(),
             variables: text.matches('$').count(),
-            largest_default: largest_default.unwrap_or_default(),
+            largest_default,
             document,
         })))
     }
 
-    /// The operation of this name, or the only one; an error if there is none such.
-    pub(crate) fn operation(&self, name: Option<&str>) -> Result<Operation, RequestError> {
+    /// The operation of this name, or the only one.
+    pub(crate) fn operation(&self, name: Option<&str>) -> Result<&Arc<Operation>, ServerError> {
         let operations = &self.0.operations;
-        let index = match name {
+        let found = match name {
             None if operations.len() > 1 => {
-                let message = "The document has several operations: \"operationName\" is required.";
-                return Err(RequestError::BadUserInput(message.to_owned()));
+                return Err(bad_user_input(
+                    "The document has several operations: \"operationName\" is required.",
+                ));
             }
-            None => Some(0),
+            None => operations.first(),
             Some(_) => operations
                 .iter()
-                .position(|operation| operation.name.as_deref() == name),
+                .find(|operation| operation.name.as_deref() == name),
         };
-        let index = index.ok_or_else(|| {
-            let message = "The document has no operation of the name in \"operationName\".";
-            RequestError::BadUserInput(message.to_owned())
-        })?;
-        Ok(Operation {
-            document: self.clone(),
-            index,
+        found.ok_or_else(|| {
+            bad_user_input("The document has no operation of the name in \"operationName\".")
         })
     }
 
-    fn memory(&self) -> u32 {
-        u32::try_from(self.0.bytes.saturating_mul(MEMORY_PER_BYTE)).unwrap_or(u32::MAX)
-    }
-}
-
-impl Operation {
-    /// A request to run it; an error if the values of the variables would take too much memory.
-    pub(crate) fn request(&self, variables: Variables) -> Result<Request, RequestError> {
-        let parsed = &self.document.0;
-        let largest = variables
-            .values()
-            .map(memory)
-            .fold(parsed.largest_default, usize::max);
+    /// A request to run an operation; an error if the values of the variables would take too much
+    /// memory.
+    pub(crate) fn request(
+        &self,
+        operation: &Arc<Operation>,
+        variables: Variables,
+    ) -> Result<Request, ServerError> {
+        let parsed = &self.0;
+        let values = variables.values().map(memory);
+        let largest = values.fold(parsed.largest_default, usize::max);
         if largest.saturating_mul(parsed.variables) > MAX_COPIES {
-            return Err(RequestError::TooComplex {
-                message: "The variables are too long for as often as the document names them."
-                    .to_owned(),
-                setting: None,
-            });
+            return Err(too_complex(
+                "The variables are too long for as often as the document names them.",
+            ));
         }
-        let mut request = Request::new(String::new())
-            .data(self.clone())
+        let mut request = Request::new("")
+            .data(Arc::clone(operation))
             .variables(variables);
-        request.operation_name.clone_from(&self.name);
+        request.operation_name.clone_from(&operation.name);
         request.set_parsed_query(parsed.document.clone());
         Ok(request)
     }
 
-    pub(super) fn document(&self) -> &ExecutableDocument {
-        &self.document.0.document
-    }
-
-    /// The operation as it is written.
-    pub(super) fn definition(&self) -> Option<&OperationDefinition> {
-        let mut definitions = self.document().operations.iter();
-        definitions
-            .find(|(name, _)| name.map(Name::as_str) == self.name.as_deref())
-            .map(|(_, operation)| &operation.node)
-    }
-}
-
-impl Deref for Operation {
-    type Target = OperationInfo;
-
-    fn deref(&self) -> &OperationInfo {
-        &self.document.0.operations[self.index]
+    fn memory(&self) -> u32 {
+        u32::try_from(self.0.bytes.saturating_mul(MEMORY_PER_BYTE)).unwrap_or(u32::MAX)
     }
 }
 
@@ -219,7 +184,7 @@ impl Documents {
     }
 
     /// Parses a text that has this hash; an error if it asks for too much or is not GraphQL.
-    pub(crate) fn read(&self, hash: DocumentHash, text: &str) -> Result<Document, RequestError> {
+    pub(crate) fn read(&self, hash: DocumentHash, text: &str) -> Result<Document, ServerError> {
         if let Some(document) = self.find(hash) {
             return Ok(document);
         }

@@ -1,13 +1,12 @@
 //! Verifying and changing a user's email address.
 
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, InputObject, Object, Result};
 
-use super::code::CodeChallenge;
 use super::context::ContextExt;
-use super::error::ApiError;
 use super::payload::payloads;
 use super::public;
 use super::user::User;
+use crate::service::CodeChallenge;
 
 /// Input of `verifyEmail`.
 #[derive(InputObject)]
@@ -33,26 +32,14 @@ pub(super) struct ConfirmEmailChangeInput {
 }
 
 payloads! {
-    /// The result of `requestEmailVerification`.
-    RequestEmailVerificationPayload {
-        /// The code that was sent.
-        challenge: CodeChallenge
-    }
-    /// The result of `verifyEmail`.
-    VerifyEmailPayload {
-        /// The user, with a verified email address.
-        user: User
-    }
-    /// The result of `requestEmailChange`.
-    RequestEmailChangePayload {
-        /// The code that was sent to the new email address.
-        challenge: CodeChallenge
-    }
-    /// The result of `confirmEmailChange`.
-    ConfirmEmailChangePayload {
-        /// The user, with the new email address.
-        user: User
-    }
+    /// The result of `requestEmailVerification`: the code that was sent.
+    RequestEmailVerificationPayload { challenge: CodeChallenge }
+    /// The result of `verifyEmail`: the user, with a verified email address.
+    VerifyEmailPayload { user: User }
+    /// The result of `requestEmailChange`: the code that was sent to the new email address.
+    RequestEmailChangePayload { challenge: CodeChallenge }
+    /// The result of `confirmEmailChange`: the user, with the new email address.
+    ConfirmEmailChangePayload { user: User }
 }
 
 #[derive(Default)]
@@ -64,7 +51,7 @@ impl EmailMutation {
     async fn request_email_verification(
         &self,
         ctx: &Context<'_>,
-    ) -> Result<RequestEmailVerificationPayload, ApiError> {
+    ) -> Result<RequestEmailVerificationPayload> {
         let (services, operation) = ctx.parts();
         RequestEmailVerificationPayload::of(services.request_email_verification(operation).await)
     }
@@ -76,10 +63,11 @@ impl EmailMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The code and the email address that it was sent to.")]
         input: VerifyEmailInput,
-    ) -> Result<VerifyEmailPayload, ApiError> {
+    ) -> Result<VerifyEmailPayload> {
         let (services, operation) = ctx.parts();
-        let VerifyEmailInput { email, code } = input;
-        let verified = services.verify_email(operation, &email, &code).await;
+        let verified = services
+            .verify_email(operation, &input.email, &input.code)
+            .await;
         VerifyEmailPayload::of(verified.map(User::own))
     }
 
@@ -88,7 +76,7 @@ impl EmailMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new email address.")] input: RequestEmailChangeInput,
-    ) -> Result<RequestEmailChangePayload, ApiError> {
+    ) -> Result<RequestEmailChangePayload> {
         let (services, operation) = ctx.parts();
         RequestEmailChangePayload::of(
             services
@@ -103,7 +91,7 @@ impl EmailMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The code that was sent to the new email address.")]
         input: ConfirmEmailChangeInput,
-    ) -> Result<ConfirmEmailChangePayload, ApiError> {
+    ) -> Result<ConfirmEmailChangePayload> {
         let (services, operation) = ctx.parts();
         let confirmed = services.confirm_email_change(operation, &input.code).await;
         ConfirmEmailChangePayload::of(confirmed.map(User::own))

@@ -8,27 +8,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Positioned, ServerError};
 
-use super::error::RequestError;
+use super::error::{over_limit, too_complex};
 use crate::config::{DocumentLimits, GraphqlConfig};
 
-fn too_complex(message: String, setting: &'static str) -> RequestError {
-    RequestError::TooComplex {
-        message,
-        setting: Some(setting),
-    }
-}
-
-fn at_most(
-    max: usize,
-    count: usize,
-    what: &str,
-    setting: &'static str,
-) -> Result<(), RequestError> {
+fn at_most(max: usize, count: usize, what: &str, setting: &str) -> Result<(), ServerError> {
     if count > max {
         let message = format!("The document has more than {max} {what}.");
-        return Err(too_complex(message, setting));
+        return Err(over_limit(message, setting));
     }
     Ok(())
 }
@@ -37,7 +25,7 @@ fn at_most(
 ///
 /// Every byte is read once. The scan need not agree with the parser on what a token is (a number
 /// may count as several), only on where strings and comments end.
-pub(super) fn check_text(text: &str, limits: &DocumentLimits) -> Result<(), RequestError> {
+pub(super) fn check_text(text: &str, limits: &DocumentLimits) -> Result<(), ServerError> {
     at_most(limits.max_bytes, text.len(), "bytes", "GRAPHQL_MAX_BYTES")?;
     let (mut tokens, mut nesting) = (0, 0_usize);
     let mut rest = text.as_bytes();
@@ -55,7 +43,7 @@ pub(super) fn check_text(text: &str, limits: &DocumentLimits) -> Result<(), Requ
                 let max = limits.max_nesting;
                 if nesting > max {
                     let message = format!("The document is nested more than {max} levels deep.");
-                    return Err(too_complex(message, "GRAPHQL_MAX_NESTING"));
+                    return Err(over_limit(message, "GRAPHQL_MAX_NESTING"));
                 }
             }
             b'}' | b')' | b']' => nesting = nesting.saturating_sub(1),
@@ -78,7 +66,7 @@ fn skip_while(text: &[u8], skip: impl Fn(u8) -> bool) -> &[u8] {
 }
 
 /// What follows a string or block string whose first quote has been read.
-fn skip_string(text: &[u8]) -> Result<&[u8], RequestError> {
+fn skip_string(text: &[u8]) -> Result<&[u8], ServerError> {
     if let Some(mut rest) = text.strip_prefix(b"\"\"") {
         loop {
             rest = match rest {
@@ -86,10 +74,8 @@ fn skip_string(text: &[u8]) -> Result<&[u8], RequestError> {
                 [b'\\', b'"', b'"', b'"', after @ ..] | [_, after @ ..] => after,
                 // The parser would read an empty string, and then what follows as tokens.
                 [] => {
-                    return Err(RequestError::TooComplex {
-                        message: "The document has a block string that is not closed.".to_owned(),
-                        setting: None,
-                    });
+                    let message = "The document has a block string that is not closed.";
+                    return Err(too_complex(message));
                 }
             };
         }
@@ -109,7 +95,7 @@ fn skip_string(text: &[u8]) -> Result<&[u8], RequestError> {
 pub(super) fn measure<'d>(
     document: &'d ExecutableDocument,
     limits: &'d GraphqlConfig,
-) -> Result<Vec<BTreeSet<&'d str>>, RequestError> {
+) -> Result<Vec<BTreeSet<&'d str>>, ServerError> {
     let mut measuring = Measuring {
         document,
         limits,
@@ -174,7 +160,7 @@ impl<'d> Measuring<'d> {
         &mut self,
         set: &'d SelectionSet,
         level: usize,
-    ) -> Result<Size<'d>, RequestError> {
+    ) -> Result<Size<'d>, ServerError> {
         let mut size = Size::default();
         for selection in &set.items {
             let inner = match &selection.node {
@@ -214,14 +200,13 @@ impl<'d> Measuring<'d> {
     }
 
     /// The size of a fragment, or of nothing if the document does not define it.
-    fn fragment(&mut self, name: &'d Name, level: usize) -> Result<Size<'d>, RequestError> {
+    fn fragment(&mut self, name: &'d Name, level: usize) -> Result<Size<'d>, ServerError> {
         match self.fragments.get(name) {
             Some(Some(size)) => return Ok(size.clone()),
             Some(None) => {
-                return Err(RequestError::TooComplex {
-                    message: "The document has a fragment that spreads itself.".to_owned(),
-                    setting: None,
-                });
+                return Err(too_complex(
+                    "The document has a fragment that spreads itself.",
+                ));
             }
             None => {}
         }
@@ -236,20 +221,20 @@ impl<'d> Measuring<'d> {
         Ok(size)
     }
 
-    fn spread(&mut self, directives: &[Positioned<Directive>]) -> Result<(), RequestError> {
+    fn spread(&mut self, directives: &[Positioned<Directive>]) -> Result<(), ServerError> {
         self.spreads += 1;
         let max = self.limits.document.max_spreads;
         at_most(max, self.spreads, "fragment spreads", "GRAPHQL_MAX_SPREADS")?;
         self.directives(directives)
     }
 
-    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), RequestError> {
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), ServerError> {
         self.directives += directives.len();
         let max = self.limits.document.max_directives;
         at_most(max, self.directives, "directives", "GRAPHQL_MAX_DIRECTIVES")
     }
 
-    fn expanded(&self, selections: usize) -> Result<(), RequestError> {
+    fn expanded(&self, selections: usize) -> Result<(), ServerError> {
         at_most(
             self.limits.document.max_expanded_selections,
             selections,
@@ -260,11 +245,11 @@ impl<'d> Measuring<'d> {
 
     /// Bounds fields within fields, and with some room for fragments the levels that validation
     /// and execution recurse through.
-    fn nesting(&self, depth: usize, levels: usize) -> Result<(), RequestError> {
+    fn nesting(&self, depth: usize, levels: usize) -> Result<(), ServerError> {
         let max = self.limits.max_depth;
         if depth > max || levels > 2 * max + 8 {
             let message = format!("Fields are nested more than {max} levels deep.");
-            return Err(too_complex(message, "GRAPHQL_MAX_DEPTH"));
+            return Err(over_limit(message, "GRAPHQL_MAX_DEPTH"));
         }
         Ok(())
     }

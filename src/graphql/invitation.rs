@@ -1,29 +1,26 @@
 //! Invitations to teams.
 
 use async_graphql::connection::Connection;
-use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
+use async_graphql::{Context, ID, Object, Result};
 
-use super::accounts::Accounts;
-use super::connection::{TeamRole, connection, to_id};
+use super::connection::{TeamRole, connection};
 use super::context::ContextExt;
-use super::error::ApiError;
-use super::user::User;
+use super::user::{User, Users};
+use crate::domain::clock::Timestamp;
 use crate::domain::id::InvitationId;
-use crate::domain::operation::OperationContext;
 use crate::domain::team::{Invitation, Page};
-use crate::service::{self, TeamAdmin};
+use crate::service::{InvitationPreview, TeamAdmin};
 
 pub(super) struct TeamInvitation {
     invitation: Invitation,
     /// The users who sent the invitations of the page.
-    inviters: Accounts,
+    inviters: Users,
 }
 
 impl From<Invitation> for TeamInvitation {
     fn from(invitation: Invitation) -> Self {
         Self {
-            inviters: Accounts::of(invitation.invited_by),
+            inviters: Users::of(invitation.invited_by),
             invitation,
         }
     }
@@ -34,7 +31,7 @@ impl From<Invitation> for TeamInvitation {
 impl TeamInvitation {
     /// The ID of the invitation.
     async fn id(&self) -> ID {
-        to_id(self.invitation.id)
+        self.invitation.id.into()
     }
 
     /// The invited email address.
@@ -48,19 +45,18 @@ impl TeamInvitation {
     }
 
     /// The user who sent the invitation; null if the user was deleted.
-    async fn invited_by(&self, ctx: &Context<'_>) -> Option<Result<User, ApiError>> {
-        let (services, id) = (ctx.services(), self.invitation.invited_by?);
-        let account = self.inviters.get(services, id).await.transpose()?;
-        Some(account.map(User::of_another))
+    async fn invited_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        let id = self.invitation.invited_by?;
+        self.inviters.get(ctx, id).await.transpose()
     }
 
     /// When the invitation was last sent.
-    async fn created_at(&self) -> DateTime<Utc> {
+    async fn created_at(&self) -> Timestamp {
         self.invitation.created_at
     }
 
     /// When the invitation expires.
-    async fn expires_at(&self) -> DateTime<Utc> {
+    async fn expires_at(&self) -> Timestamp {
         self.invitation.expires_at
     }
 }
@@ -75,55 +71,54 @@ pub(super) struct InvitationCount(TeamAdmin);
 #[Object]
 impl InvitationCount {
     /// The number of pending invitations on all pages. Counted only if it is requested.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, ApiError> {
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
         Ok(self.0.count_invitations(ctx.operation()).await?)
     }
 }
 
 /// A page of the pending invitations of a team.
 pub(super) async fn invitations(
-    ctx: &OperationContext,
+    ctx: &Context<'_>,
     admin: TeamAdmin,
     page: Page<InvitationId>,
-) -> Result<TeamInvitationConnection, ApiError> {
-    let slice = admin.invitations(ctx, page).await?;
-    let inviters = Accounts::of(slice.items.iter().filter_map(|item| item.invited_by));
+) -> Result<TeamInvitationConnection> {
+    let slice = admin.invitations(ctx.operation(), page).await?;
+    let inviters = Users::of(slice.items.iter().filter_map(|item| item.invited_by));
     Ok(connection(slice, InvitationCount(admin), |invitation| {
-        let inviters = inviters.clone();
-        let id = invitation.id.into();
-        (
-            id,
-            TeamInvitation {
-                invitation,
-                inviters,
-            },
-        )
+        let (id, inviters) = (invitation.id.into(), inviters.clone());
+        let node = TeamInvitation {
+            invitation,
+            inviters,
+        };
+        (id, node)
     }))
 }
 
 /// What an invitation link shows before it is accepted.
-#[derive(SimpleObject)]
-pub(super) struct InvitationPreview {
+#[Object]
+impl InvitationPreview {
     /// The name of the team.
-    team_name: String,
-    /// The name of the user who sent the invitation.
-    inviter_name: Option<String>,
-    /// The invited email address.
-    email: String,
-    /// The role that the invited person will have.
-    role: TeamRole,
-    /// When the invitation expires.
-    expires_at: DateTime<Utc>,
-}
+    async fn team_name(&self) -> &str {
+        &self.team.name
+    }
 
-impl From<service::InvitationPreview> for InvitationPreview {
-    fn from(preview: service::InvitationPreview) -> Self {
-        Self {
-            team_name: preview.team.name,
-            inviter_name: Some(preview.inviter.profile.name),
-            email: preview.invitation.email.as_str().to_owned(),
-            role: preview.invitation.role.into(),
-            expires_at: preview.invitation.expires_at,
-        }
+    /// The name of the user who sent the invitation.
+    async fn inviter_name(&self) -> Option<&str> {
+        Some(&self.inviter.profile.name)
+    }
+
+    /// The invited email address.
+    async fn email(&self) -> &str {
+        self.invitation.email.as_str()
+    }
+
+    /// The role that the invited person will have.
+    async fn role(&self) -> TeamRole {
+        self.invitation.role.into()
+    }
+
+    /// When the invitation expires.
+    async fn expires_at(&self) -> Timestamp {
+        self.invitation.expires_at
     }
 }

@@ -1,23 +1,23 @@
 //! The GraphQL schema: thin resolvers that turn an input into one service call and its result
 //! into a payload.
 
-use async_graphql::{EmptySubscription, SDLExportOptions, SchemaBuilder, TypeDirective};
+use async_graphql::{
+    EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder, TypeDirective,
+};
 use chrono::{DateTime, Utc};
 
-use crate::config::GraphqlConfig;
+use crate::config::{AppConfig, GraphqlConfig};
 use crate::service::Services;
 
-mod accounts;
 mod checks;
 mod code;
 mod connection;
 mod context;
 mod document;
 mod email;
-mod error;
+pub(crate) mod error;
 mod guard;
 mod invitation;
-mod mutation;
 mod password;
 mod payload;
 mod profile;
@@ -31,12 +31,21 @@ mod user;
 mod variables;
 
 pub(crate) use document::{Document, Documents};
-pub(crate) use error::{RequestError, Unauthenticated, set_request_id};
-pub(crate) use query::AppInfo;
 pub(crate) use reference::{reference_markdown, root_fields};
 
 /// The executable schema.
-pub(crate) type Schema = async_graphql::Schema<query::Query, mutation::Mutation, EmptySubscription>;
+pub(crate) type Schema = async_graphql::Schema<query::Query, Mutation, EmptySubscription>;
+
+/// All mutations.
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(
+    code::CodeMutation,
+    password::PasswordMutation,
+    email::EmailMutation,
+    session::SessionMutation,
+    profile::ProfileMutation,
+    team_mutation::TeamMutation,
+);
 
 /// Needs no access token. An operation whose root fields are all public runs even if its access
 /// token is malformed, expired or revoked.
@@ -46,32 +55,27 @@ fn public() {}
 /// The schema over a set of use cases.
 pub(crate) fn schema(
     services: Services,
-    app: AppInfo,
+    app: AppConfig,
     limits: GraphqlConfig,
     introspection: bool,
 ) -> Schema {
-    let builder = builder()
+    let max_complexity = limits.max_complexity;
+    let mut builder = builder()
         .data(services)
         .data(app)
-        .extension(checks::Checks {
-            max_complexity: limits.max_complexity,
-        })
+        .extension(checks::Checks { max_complexity })
         // The guard has bounded the depth of every document.
         .limit_recursive_depth(usize::MAX);
-    if introspection {
-        builder.finish()
-    } else {
-        builder
-            .disable_introspection()
-            .disable_suggestions()
-            .finish()
+    if !introspection {
+        builder = builder.disable_introspection().disable_suggestions();
     }
+    builder.finish()
 }
 
-fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, EmptySubscription> {
+fn builder() -> SchemaBuilder<query::Query, Mutation, EmptySubscription> {
     Schema::build(
         query::Query,
-        mutation::Mutation::default(),
+        Mutation::default(),
         EmptySubscription,
     )
     .override_output_type_description::<team::TeamMembershipConnection>("A page of memberships.")

@@ -1,15 +1,13 @@
 //! Registering and signing in with a password, resetting and changing it.
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 
-use super::code::CodeChallenge;
 use super::context::ContextExt;
-use super::error::{ApiError, PayloadError};
-use super::payload::{payloads, split};
+use super::payload::{PayloadError, payloads, split};
 use super::public;
-use super::session::AuthSession;
 use super::user::User;
-use crate::service::{Failure, Registered, Registration};
+use crate::domain::session::SignedIn;
+use crate::service::{CodeChallenge, Registration};
 
 /// Input of `register`.
 #[derive(InputObject)]
@@ -74,41 +72,15 @@ pub(super) struct RegisterPayload {
     errors: Vec<PayloadError>,
 }
 
-impl RegisterPayload {
-    fn of(outcome: Result<Registered, Failure>) -> Result<Self, ApiError> {
-        let (registered, errors) = split(outcome)?;
-        let (user, challenge) = registered
-            .map(|new| (new.user, new.challenge.into()))
-            .unzip();
-        Ok(Self {
-            user: user.flatten().map(User::own),
-            challenge,
-            errors,
-        })
-    }
-}
-
 payloads! {
-    /// The result of `login`.
-    LoginPayload {
-        /// The new session.
-        session: AuthSession
-    }
-    /// The result of `requestPasswordReset`.
-    RequestPasswordResetPayload {
-        /// A message for the user, in English.
-        message: String
-    }
-    /// The result of `resetPassword`.
-    ResetPasswordPayload {
-        /// A message for the user, in English.
-        message: String
-    }
-    /// The result of `changePassword`.
-    ChangePasswordPayload {
-        /// The user.
-        user: User
-    }
+    /// The result of `login`: the new session.
+    LoginPayload { session: SignedIn }
+    /// The result of `requestPasswordReset`: a message for the user, in English.
+    RequestPasswordResetPayload { message: String }
+    /// The result of `resetPassword`: a message for the user, in English.
+    ResetPasswordPayload { message: String }
+    /// The result of `changePassword`: the user.
+    ChangePasswordPayload { user: User }
 }
 
 #[derive(Default)]
@@ -123,7 +95,7 @@ impl PasswordMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The email address, password and name of the new user.")]
         input: RegisterInput,
-    ) -> Result<RegisterPayload, ApiError> {
+    ) -> Result<RegisterPayload> {
         let (services, operation) = ctx.parts();
         let registration = Registration {
             email: &input.email,
@@ -132,7 +104,13 @@ impl PasswordMutation {
             last_name: input.last_name,
             invitation_token: input.invitation_token.as_deref(),
         };
-        RegisterPayload::of(services.register(operation, registration).await)
+        let (registered, errors) = split(services.register(operation, registration).await)?;
+        let (user, challenge) = registered.map(|new| (new.user, new.challenge)).unzip();
+        Ok(RegisterPayload {
+            user: user.flatten().map(User::own),
+            challenge,
+            errors,
+        })
     }
 
     /// Signs a user in with a password.
@@ -141,10 +119,13 @@ impl PasswordMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The email address and the password.")] input: LoginInput,
-    ) -> Result<LoginPayload, ApiError> {
+    ) -> Result<LoginPayload> {
         let (services, operation) = ctx.parts();
-        let LoginInput { email, password } = input;
-        LoginPayload::of(services.login(operation, &email, &password).await)
+        LoginPayload::of(
+            services
+                .login(operation, &input.email, &input.password)
+                .await,
+        )
     }
 
     /// Sends a link to choose a new password. It replaces any earlier link.
@@ -154,14 +135,13 @@ impl PasswordMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The email address to send the link to.")]
         input: RequestPasswordResetInput,
-    ) -> Result<RequestPasswordResetPayload, ApiError> {
+    ) -> Result<RequestPasswordResetPayload> {
         let (services, operation) = ctx.parts();
         let requested = services
             .request_password_reset(operation, &input.email)
             .await;
         RequestPasswordResetPayload::of(
-            requested
-                .map(|()| "We sent you an email with a link to choose a new password.".to_owned()),
+            requested.map(|()| "We sent you an email with a link to choose a new password."),
         )
     }
 
@@ -171,19 +151,13 @@ impl PasswordMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The token in the link and the new password.")] input: ResetPasswordInput,
-    ) -> Result<ResetPasswordPayload, ApiError> {
+    ) -> Result<ResetPasswordPayload> {
         let (services, operation) = ctx.parts();
-        let ResetPasswordInput {
-            token,
-            new_password,
-        } = input;
         let reset = services
-            .reset_password(operation, &token, &new_password)
+            .reset_password(operation, &input.token, &input.new_password)
             .await;
         ResetPasswordPayload::of(
-            reset.map(|()| {
-                "Your password has been changed. You can now sign in with it.".to_owned()
-            }),
+            reset.map(|()| "Your password has been changed. You can now sign in with it."),
         )
     }
 
@@ -192,15 +166,11 @@ impl PasswordMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The current and the new password.")] input: ChangePasswordInput,
-    ) -> Result<ChangePasswordPayload, ApiError> {
+    ) -> Result<ChangePasswordPayload> {
         let (services, operation) = ctx.parts();
-        let ChangePasswordInput {
-            current_password,
-            new_password,
-        } = input;
-        let current = current_password.as_deref();
+        let current = input.current_password.as_deref();
         let changed = services
-            .change_password(operation, current, &new_password)
+            .change_password(operation, current, &input.new_password)
             .await;
         ChangePasswordPayload::of(changed.map(User::own))
     }

@@ -1,12 +1,10 @@
 //! The signed-in user's own profile.
 
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
 
 use super::context::ContextExt;
-use super::error::ApiError;
 use super::payload::payloads;
 use super::user::User;
-use crate::domain::id::UserId;
 use crate::domain::user::ProfileChanges;
 
 /// Input of `updateMe`. A field that is omitted stays as it is; null clears it.
@@ -24,23 +22,6 @@ pub(super) struct UpdateMeInput {
     company: MaybeUndefined<String>,
 }
 
-impl From<UpdateMeInput> for ProfileChanges {
-    fn from(input: UpdateMeInput) -> Self {
-        let change = |field: MaybeUndefined<String>| match field {
-            MaybeUndefined::Undefined => None,
-            MaybeUndefined::Null => Some(None),
-            MaybeUndefined::Value(text) => Some(Some(text)),
-        };
-        Self {
-            name: input.name,
-            first_name: change(input.first_name),
-            last_name: change(input.last_name),
-            phone: change(input.phone),
-            company: change(input.company),
-        }
-    }
-}
-
 /// Input of `deleteMe`.
 #[derive(InputObject)]
 pub(super) struct DeleteMeInput {
@@ -49,16 +30,10 @@ pub(super) struct DeleteMeInput {
 }
 
 payloads! {
-    /// The result of `updateMe`.
-    UpdateMePayload {
-        /// The updated user.
-        user: User
-    }
-    /// The result of `deleteMe`.
-    DeleteMePayload {
-        /// The ID of the deleted user.
-        deleted_user_id: ID
-    }
+    /// The result of `updateMe`: the updated user.
+    UpdateMePayload { user: User }
+    /// The result of `deleteMe`: the ID of the deleted user.
+    DeleteMePayload { deleted_user_id: ID }
 }
 
 #[derive(Default)]
@@ -71,9 +46,16 @@ impl ProfileMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The fields to change.")] input: UpdateMeInput,
-    ) -> Result<UpdateMePayload, ApiError> {
+    ) -> Result<UpdateMePayload> {
         let (services, operation) = ctx.parts();
-        let updated = services.update_me(operation, input.into()).await;
+        let changes = ProfileChanges {
+            name: input.name,
+            first_name: input.first_name.into(),
+            last_name: input.last_name.into(),
+            phone: input.phone.into(),
+            company: input.company.into(),
+        };
+        let updated = services.update_me(operation, changes).await;
         UpdateMePayload::of(updated.map(User::own))
     }
 
@@ -83,9 +65,9 @@ impl ProfileMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The confirmation.")] input: DeleteMeInput,
-    ) -> Result<DeleteMePayload, ApiError> {
+    ) -> Result<DeleteMePayload> {
         let (services, operation) = ctx.parts();
         let deleted = services.delete_me(operation, &input.confirm_email).await;
-        DeleteMePayload::of(deleted.map(|id: UserId| ID::from(id.to_string())))
+        DeleteMePayload::of(deleted)
     }
 }

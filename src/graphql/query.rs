@@ -1,25 +1,16 @@
 //! The root of all queries.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, Result};
 
 use super::connection::page;
 use super::context::ContextExt;
-use super::error::ApiError;
-use super::invitation::InvitationPreview;
 use super::public;
 use super::server_info::ServerInfo;
-use super::session::Session;
-use super::team::{Team, TeamMembershipConnection, teams_of_viewer};
-use super::user::User;
-use crate::domain::email::EmailAddress;
-
-/// What is known of the application.
-#[derive(Clone, Debug)]
-pub struct AppInfo {
-    pub name: String,
-    /// Where users get help.
-    pub support_email: Option<EmailAddress>,
-}
+use super::team::{Team, TeamMembershipConnection, teams_of};
+use super::user::{User, Users};
+use crate::config::AppConfig;
+use crate::domain::session::Session;
+use crate::service::{Failure, InvitationPreview};
 
 #[derive(Default)]
 pub struct Query;
@@ -29,9 +20,10 @@ pub struct Query;
 impl Query {
     /// The signed-in user; null without an access token.
     #[graphql(directive = public::apply())]
-    async fn me(&self, ctx: &Context<'_>) -> Option<Result<User, ApiError>> {
-        let user = ctx.services().me(ctx.operation()).await.transpose()?;
-        Some(user.map(User::own).map_err(ApiError::from))
+    async fn me(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        let (services, operation) = ctx.parts();
+        let user = services.me(operation).await.transpose()?;
+        Some(user.map(User::own).map_err(Into::into))
     }
 
     /// The teams of the signed-in user with their role in each, in the order of joining. A page has
@@ -46,8 +38,10 @@ impl Query {
             i32,
         >,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
-    ) -> Result<TeamMembershipConnection, ApiError> {
-        teams_of_viewer(ctx, page(first, after, last, before)?).await
+    ) -> Result<TeamMembershipConnection> {
+        let reader = ctx.operation().user().map_err(Failure::from)?;
+        let (id, page) = (reader.user_id, page(first, after, last, before)?);
+        teams_of(ctx, id, Users::of([id]), Some(reader), page).await
     }
 
     /// A team that the signed-in user is a member of; null for any other team.
@@ -55,13 +49,10 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The ID of the team.")] id: ID,
-    ) -> Option<Result<Team, ApiError>> {
-        let team = ctx
-            .services()
-            .team(ctx.operation(), &id)
-            .await
-            .transpose()?;
-        Some(team.map(Team::from).map_err(ApiError::from))
+    ) -> Option<Result<Team>> {
+        let (services, operation) = ctx.parts();
+        let team = services.team(operation, &id).await.transpose()?;
+        Some(team.map(Team::from).map_err(Into::into))
     }
 
     /// What an invitation link shows before it is accepted; null if the token is unknown, used,
@@ -71,25 +62,21 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The token in the emailed link.")] token: String,
-    ) -> Option<Result<InvitationPreview, ApiError>> {
-        let preview = ctx.services().invitation(ctx.operation(), &token).await;
-        let preview = preview.transpose()?;
-        Some(preview.map(InvitationPreview::from).map_err(ApiError::from))
+    ) -> Option<Result<InvitationPreview>> {
+        let (services, operation) = ctx.parts();
+        let preview = services.invitation(operation, &token).await.transpose()?;
+        Some(preview.map_err(Into::into))
     }
 
     /// The active sessions of the signed-in user, newest first, with the current one marked.
-    async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>, ApiError> {
-        let current = ctx.operation().user()?.session_id;
-        let sessions = ctx.services().sessions(ctx.operation()).await?;
-        Ok(sessions
-            .into_iter()
-            .map(|s| Session::new(s, current))
-            .collect())
+    async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>> {
+        let (services, operation) = ctx.parts();
+        Ok(services.sessions(operation).await?)
     }
 
     /// What a client needs to render its forms, such as the length of codes and passwords.
     #[graphql(directive = public::apply())]
     async fn server_info(&self, ctx: &Context<'_>) -> ServerInfo {
-        ServerInfo::new(ctx.data_unchecked::<AppInfo>(), ctx.services())
+        ServerInfo::new(ctx.data_unchecked::<AppConfig>(), ctx.services())
     }
 }

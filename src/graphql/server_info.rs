@@ -2,8 +2,7 @@
 
 use async_graphql::{Enum, SimpleObject};
 
-use super::query::AppInfo;
-use crate::domain::code;
+use crate::config::AppConfig;
 use crate::service::Services;
 
 /// The characters of codes.
@@ -24,28 +23,27 @@ pub(super) struct ServerInfo {
     /// The version of the server.
     version: &'static str,
     /// The number of characters of a code.
-    code_length: u32,
+    code_length: usize,
     /// The characters of a code.
     code_type: CodeType,
     /// How long a code is valid, in minutes.
     code_expiration_minutes: i64,
     /// The minimum number of characters of a password.
-    password_min_length: u32,
+    password_min_length: usize,
     /// The email address where users get help.
     support_email: Option<String>,
 }
 
 impl ServerInfo {
-    pub(super) fn new(app: &AppInfo, services: &Services) -> Self {
+    pub(super) fn new(app: &AppConfig, services: &Services) -> Self {
         let codes = services.codes();
         Self {
             app_name: app.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
-            code_length: u32::try_from(codes.length).unwrap_or(u32::MAX),
-            code_type: code::CodeType::into(codes.code_type),
+            code_length: codes.length,
+            code_type: codes.code_type.into(),
             code_expiration_minutes: codes.lifetime.num_minutes(),
-            password_min_length: u32::try_from(services.passwords().rule.min_chars)
-                .unwrap_or(u32::MAX),
+            password_min_length: services.passwords().rule.min_chars,
             support_email: app
                 .support_email
                 .as_ref()

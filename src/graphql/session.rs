@@ -1,54 +1,40 @@
 //! Sessions: refreshing, signing out and revoking.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
+use async_graphql::{Context, ID, InputObject, Object, Result};
 
 use super::context::ContextExt;
-use super::error::ApiError;
 use super::payload::payloads;
 use super::public;
 use super::user::User;
-use crate::domain::id::SessionId;
-use crate::domain::session::{self, SignedIn};
+use crate::domain::clock::Timestamp;
+use crate::domain::session::{Session, SignedIn};
 
 /// The tokens that a client keeps after signing in.
-#[derive(SimpleObject)]
-pub(super) struct AuthSession {
+#[Object(name = "AuthSession")]
+impl SignedIn {
     /// A JWT, to be sent as `Authorization: Bearer`.
-    access_token: String,
-    /// When the access token expires.
-    access_token_expires_at: DateTime<Utc>,
-    /// An opaque token that can be used once: each refresh returns the next one.
-    refresh_token: String,
-    /// When the session expires unless it is refreshed.
-    refresh_token_expires_at: DateTime<Utc>,
-    /// The user who signed in.
-    user: User,
-}
-
-impl From<SignedIn> for AuthSession {
-    fn from(signed_in: SignedIn) -> Self {
-        Self {
-            access_token: signed_in.access_token,
-            access_token_expires_at: signed_in.access_token_expires_at,
-            refresh_token: signed_in.refresh_token,
-            refresh_token_expires_at: signed_in.refresh_token_expires_at,
-            user: User::own(signed_in.user),
-        }
+    async fn access_token(&self) -> &str {
+        &self.access_token
     }
-}
 
-pub(super) struct Session {
-    session: session::Session,
-    is_current: bool,
-}
+    /// When the access token expires.
+    async fn access_token_expires_at(&self) -> Timestamp {
+        self.access_token_expires_at
+    }
 
-impl Session {
-    pub(super) fn new(session: session::Session, current: SessionId) -> Self {
-        Self {
-            is_current: session.id == current,
-            session,
-        }
+    /// An opaque token that can be used once: each refresh returns the next one.
+    async fn refresh_token(&self) -> &str {
+        &self.refresh_token
+    }
+
+    /// When the session expires unless it is refreshed.
+    async fn refresh_token_expires_at(&self) -> Timestamp {
+        self.refresh_token_expires_at
+    }
+
+    /// The user who signed in.
+    async fn user(&self) -> User {
+        User::own(self.user.clone())
     }
 }
 
@@ -57,37 +43,38 @@ impl Session {
 impl Session {
     /// The `sid` claim of the session's access tokens.
     async fn id(&self) -> ID {
-        session_id(self.session.id)
+        self.id.into()
     }
 
     /// When the user signed in.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.session.created_at
+    async fn created_at(&self) -> Timestamp {
+        self.created_at
     }
 
     /// When the session was last used, to about a minute.
-    async fn last_used_at(&self) -> DateTime<Utc> {
-        self.session.last_used_at
+    async fn last_used_at(&self) -> Timestamp {
+        self.last_used_at
     }
 
     /// When the session expires unless it is refreshed.
-    async fn expires_at(&self) -> DateTime<Utc> {
-        self.session.expires_at
+    async fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 
     /// The `User-Agent` of the client when it signed in.
     async fn user_agent(&self) -> Option<&str> {
-        self.session.user_agent.as_deref()
+        self.user_agent.as_deref()
     }
 
     /// The IP address that the user signed in from.
     async fn ip_address(&self) -> Option<&str> {
-        self.session.ip_address.as_deref()
+        self.ip_address.as_deref()
     }
 
     /// Whether this is the session of the request.
-    async fn is_current(&self) -> bool {
-        self.is_current
+    async fn is_current(&self, ctx: &Context<'_>) -> bool {
+        let current = ctx.operation().session();
+        current.is_some_and(|current| current.session_id == self.id)
     }
 }
 
@@ -106,26 +93,14 @@ pub(super) struct RefreshSessionInput {
 }
 
 payloads! {
-    /// The result of `refreshSession`.
-    RefreshSessionPayload {
-        /// The session with its next tokens.
-        session: AuthSession
-    }
-    /// The result of `revokeSession`.
-    RevokeSessionPayload {
-        /// The ID of the ended session.
-        ended_session_id: ID
-    }
-    /// The result of `revokeOtherSessions`.
-    RevokeOtherSessionsPayload {
-        /// The IDs of the ended sessions.
-        ended_session_ids: Vec<ID>
-    }
-    /// The result of `logout`.
-    LogoutPayload {
-        /// The ID of the ended session.
-        ended_session_id: ID
-    }
+    /// The result of `refreshSession`: the session with its next tokens.
+    RefreshSessionPayload { session: SignedIn }
+    /// The result of `revokeSession`: the ID of the ended session.
+    RevokeSessionPayload { ended_session_id: ID }
+    /// The result of `revokeOtherSessions`: the IDs of the ended sessions.
+    RevokeOtherSessionsPayload { ended_session_ids: Vec<ID> }
+    /// The result of `logout`: the ID of the ended session.
+    LogoutPayload { ended_session_id: ID }
 }
 
 #[derive(Default)]
@@ -140,7 +115,7 @@ impl SessionMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token.")] input: RefreshSessionInput,
-    ) -> Result<RefreshSessionPayload, ApiError> {
+    ) -> Result<RefreshSessionPayload> {
         let (services, operation) = ctx.parts();
         RefreshSessionPayload::of(
             services
@@ -150,10 +125,10 @@ impl SessionMutation {
     }
 
     /// Ends the current session. Its access and refresh tokens stop working at once.
-    async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
+    async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload> {
         let (services, operation) = ctx.parts();
         let ended = services.logout(operation).await;
-        LogoutPayload::of(ended.map(session_id))
+        LogoutPayload::of(ended)
     }
 
     /// Ends one of the signed-in user's sessions.
@@ -161,24 +136,18 @@ impl SessionMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The session to end.")] input: RevokeSessionInput,
-    ) -> Result<RevokeSessionPayload, ApiError> {
+    ) -> Result<RevokeSessionPayload> {
         let (services, operation) = ctx.parts();
         let ended = services.revoke_session(operation, &input.session_id).await;
-        RevokeSessionPayload::of(ended.map(session_id))
+        RevokeSessionPayload::of(ended)
     }
 
     /// Ends all other sessions of the signed-in user.
-    async fn revoke_other_sessions(
-        &self,
-        ctx: &Context<'_>,
-    ) -> Result<RevokeOtherSessionsPayload, ApiError> {
+    async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<RevokeOtherSessionsPayload> {
         let (services, operation) = ctx.parts();
         let ended = services.revoke_other_sessions(operation).await;
-        let ids = |ended: Vec<SessionId>| ended.into_iter().map(session_id).collect::<Vec<_>>();
-        RevokeOtherSessionsPayload::of(ended.map(ids))
+        RevokeOtherSessionsPayload::of(
+            ended.map(|ids| ids.into_iter().map(ID::from).collect::<Vec<_>>()),
+        )
     }
-}
-
-fn session_id(id: SessionId) -> ID {
-    id.to_string().into()
 }

@@ -2,19 +2,18 @@
 //! viewer may see it.
 
 use async_graphql::connection::Connection;
-use async_graphql::{Context, ID, Object};
-use chrono::{DateTime, Utc};
+use async_graphql::{Context, ID, Object, Result};
 
-use super::accounts::Accounts;
-use super::connection::{TeamRole, connection, page, to_id};
+use super::connection::{TeamRole, connection, page};
 use super::context::ContextExt;
-use super::error::ApiError;
+use super::error::BadUserInput;
 use super::invitation::{TeamInvitationConnection, invitations};
-use super::user::User;
+use super::user::{User, Users};
+use crate::domain::clock::Timestamp;
 use crate::domain::id::{MembershipId, UserId};
 use crate::domain::operation::UserSession;
-use crate::domain::team::{Member, Membership, Page, Slice};
-use crate::service::{Services, TeamView};
+use crate::domain::team::{Member, Membership, Page};
+use crate::service::TeamView;
 
 pub(super) struct Team(TeamView);
 
@@ -29,7 +28,7 @@ impl From<TeamView> for Team {
 impl Team {
     /// The ID of the team.
     async fn id(&self) -> ID {
-        to_id(self.0.team().id)
+        self.0.team().id.into()
     }
 
     /// The name of the team.
@@ -43,12 +42,12 @@ impl Team {
     }
 
     /// When the team was created.
-    async fn created_at(&self) -> DateTime<Utc> {
+    async fn created_at(&self) -> Timestamp {
         self.0.team().created_at
     }
 
     /// When the name or description was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
+    async fn updated_at(&self) -> Timestamp {
         self.0.team().updated_at
     }
 
@@ -67,14 +66,18 @@ impl Team {
             i32,
         >,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
-    ) -> Result<TeamMembershipConnection, ApiError> {
+    ) -> Result<TeamMembershipConnection> {
         let slice = self.0.members(page(first, after, last, before)?).await?;
         let count = MembershipCount::OfTeam(self.0.clone());
-        Ok(connection(slice, count, |member| {
-            (
-                member.membership.id.into(),
-                TeamMembership::new(member, self.0.clone()),
-            )
+        let users = Users::loaded(slice.items.iter().map(|member| member.user.clone()), false);
+        Ok(connection(slice, count, |Member { membership, .. }| {
+            let (team, users) = (self.0.clone().into(), users.clone());
+            let node = TeamMembership {
+                membership,
+                team,
+                users,
+            };
+            (membership.id.into(), node)
         }))
     }
 
@@ -89,11 +92,11 @@ impl Team {
             i32,
         >,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
-    ) -> Option<Result<TeamInvitationConnection, ApiError>> {
+    ) -> Option<Result<TeamInvitationConnection>> {
         let admin = self.0.admin()?;
         let invitations = async {
             let page = page(first, after, last, before)?;
-            invitations(ctx.operation(), admin, page).await
+            invitations(ctx, admin, page).await
         };
         Some(invitations.await)
     }
@@ -102,22 +105,16 @@ impl Team {
 pub(super) struct TeamMembership {
     membership: Membership,
     team: Team,
-    user: MemberUser,
+    /// The user, and those of the other memberships of the page.
+    users: Users,
 }
 
-/// The user of a membership: known, or the viewer, who is only loaded when requested.
-#[derive(Clone)]
-enum MemberUser {
-    Known(Box<User>),
-    Viewer(UserId, Accounts),
-}
-
-impl TeamMembership {
-    pub(super) fn new(member: Member, view: TeamView) -> Self {
+impl From<(Member, TeamView)> for TeamMembership {
+    fn from((member, view): (Member, TeamView)) -> Self {
         Self {
             membership: member.membership,
             team: view.into(),
-            user: MemberUser::Known(Box::new(User::of_another(member.user))),
+            users: Users::loaded([member.user], false),
         }
     }
 }
@@ -127,7 +124,7 @@ impl TeamMembership {
 impl TeamMembership {
     /// The ID of the membership.
     async fn id(&self) -> ID {
-        to_id(self.membership.id)
+        self.membership.id.into()
     }
 
     /// The team.
@@ -136,14 +133,9 @@ impl TeamMembership {
     }
 
     /// The user.
-    async fn user(&self, ctx: &Context<'_>) -> Result<User, ApiError> {
-        match &self.user {
-            MemberUser::Known(user) => Ok(user.as_ref().clone()),
-            MemberUser::Viewer(id, own) => {
-                let account = own.get(ctx.services(), *id).await?;
-                account.map(User::own).ok_or(ApiError::Gone)
-            }
-        }
+    async fn user(&self, ctx: &Context<'_>) -> Result<User> {
+        let user = self.users.get(ctx, self.membership.user_id).await?;
+        Ok(user.ok_or(BadUserInput("This no longer exists."))?)
     }
 
     /// The role of the user in the team.
@@ -152,7 +144,7 @@ impl TeamMembership {
     }
 
     /// When the user joined the team.
-    async fn joined_at(&self) -> DateTime<Utc> {
+    async fn joined_at(&self) -> Timestamp {
         self.membership.joined_at
     }
 }
@@ -170,7 +162,7 @@ pub(super) enum MembershipCount {
 #[Object]
 impl MembershipCount {
     /// The number of memberships on all pages. Counted only if it is requested.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64, ApiError> {
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
         Ok(match self {
             Self::OfTeam(view) => view.count_members().await?,
             Self::OfUser(id) => ctx.services().count_teams(*id).await?,
@@ -178,45 +170,23 @@ impl MembershipCount {
     }
 }
 
-/// A page of the teams of the signed-in user.
-pub(super) async fn teams_of_viewer(
+/// A page of the teams of a user, as the reader sees them; without a reader, as the user does.
+pub(super) async fn teams_of(
     ctx: &Context<'_>,
-    page: Page<MembershipId>,
-) -> Result<TeamMembershipConnection, ApiError> {
-    let (services, operation) = ctx.parts();
-    let user_id = operation.user()?.user_id;
-    let slice = services.teams(operation, page).await?;
-    let user = MemberUser::Viewer(user_id, Accounts::of([user_id]));
-    Ok(teams_of(user_id, &user, slice))
-}
-
-/// A page of the teams of a user, for this user or a superuser.
-pub(super) async fn teams_of_user(
-    services: &Services,
-    (id, user): (UserId, User),
-    viewer: Option<UserSession>,
-    page: Page<MembershipId>,
-) -> Result<TeamMembershipConnection, ApiError> {
-    let slice = services.teams_of(id, viewer, page).await?;
-    Ok(teams_of(id, &MemberUser::Known(Box::new(user)), slice))
-}
-
-fn teams_of(
     id: UserId,
-    user: &MemberUser,
-    slice: Slice<(Membership, TeamView)>,
-) -> TeamMembershipConnection {
-    connection(slice, MembershipCount::OfUser(id), |(membership, view)| {
-        let user = user.clone();
-        let id = membership.id.into();
-        let team = view.into();
-        (
-            id,
-            TeamMembership {
-                membership,
-                team,
-                user,
-            },
-        )
-    })
+    users: Users,
+    reader: Option<UserSession>,
+    page: Page<MembershipId>,
+) -> Result<TeamMembershipConnection> {
+    let slice = ctx.services().teams_of(id, reader, page).await?;
+    let count = MembershipCount::OfUser(id);
+    Ok(connection(slice, count, |(membership, view)| {
+        let (team, users) = (view.into(), users.clone());
+        let node = TeamMembership {
+            membership,
+            team,
+            users,
+        };
+        (membership.id.into(), node)
+    }))
 }

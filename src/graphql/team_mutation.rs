@@ -1,15 +1,14 @@
 //! Mutations of teams, members and invitations.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use super::connection::{TeamRole, to_id};
+use super::connection::TeamRole;
 use super::context::ContextExt;
-use super::error::{ApiError, PayloadError};
 use super::invitation::TeamInvitation;
-use super::payload::{payloads, split};
+use super::payload::{PayloadError, payloads, split};
 use super::public;
 use super::team::{Team, TeamMembership};
-use crate::service::{Failure, Invited};
+use crate::service::Invited;
 
 /// Input of `createTeam`.
 #[derive(InputObject)]
@@ -108,70 +107,25 @@ pub(super) struct InviteToTeamPayload {
     errors: Vec<PayloadError>,
 }
 
-impl InviteToTeamPayload {
-    fn of(outcome: Result<Invited, Failure>) -> Result<Self, ApiError> {
-        let (invited, errors) = split(outcome)?;
-        let (membership, invitation) = match invited {
-            Some(Invited::Joined(member, view)) => {
-                (Some(TeamMembership::new(*member, *view)), None)
-            }
-            Some(Invited::Asked(invitation)) => (None, Some(invitation.into())),
-            None => (None, None),
-        };
-        Ok(Self {
-            membership,
-            invitation,
-            errors,
-        })
-    }
-}
-
 payloads! {
-    /// The result of `createTeam`.
-    CreateTeamPayload {
-        /// The new team.
-        team: Team
-    }
-    /// The result of `updateTeam`.
-    UpdateTeamPayload {
-        /// The updated team.
-        team: Team
-    }
-    /// The result of `deleteTeam`.
-    DeleteTeamPayload {
-        /// The ID of the deleted team.
-        deleted_team_id: ID
-    }
-    /// The result of `acceptInvitation`.
-    AcceptInvitationPayload {
-        /// The new membership.
-        membership: TeamMembership
-    }
-    /// The result of `declineInvitation`.
-    DeclineInvitationPayload {
-        /// A message for the user, in English.
-        message: String
-    }
-    /// The result of `revokeInvitation`.
-    RevokeInvitationPayload {
-        /// The revoked invitation.
-        invitation: TeamInvitation
-    }
-    /// The result of `changeMemberRole`.
-    ChangeMemberRolePayload {
-        /// The updated membership.
-        membership: TeamMembership
-    }
-    /// The result of `removeMember`.
-    RemoveMemberPayload {
-        /// The ID of the removed user.
-        removed_user_id: ID
-    }
-    /// The result of `leaveTeam`.
-    LeaveTeamPayload {
-        /// The ID of the team that the user left.
-        left_team_id: ID
-    }
+    /// The result of `createTeam`: the new team.
+    CreateTeamPayload { team: Team }
+    /// The result of `updateTeam`: the updated team.
+    UpdateTeamPayload { team: Team }
+    /// The result of `deleteTeam`: the ID of the deleted team.
+    DeleteTeamPayload { deleted_team_id: ID }
+    /// The result of `acceptInvitation`: the new membership.
+    AcceptInvitationPayload { membership: TeamMembership }
+    /// The result of `declineInvitation`: a message for the user, in English.
+    DeclineInvitationPayload { message: String }
+    /// The result of `revokeInvitation`: the revoked invitation.
+    RevokeInvitationPayload { invitation: TeamInvitation }
+    /// The result of `changeMemberRole`: the updated membership.
+    ChangeMemberRolePayload { membership: TeamMembership }
+    /// The result of `removeMember`: the ID of the removed user.
+    RemoveMemberPayload { removed_user_id: ID }
+    /// The result of `leaveTeam`: the ID of the team that the user left.
+    LeaveTeamPayload { left_team_id: ID }
 }
 
 #[derive(Default)]
@@ -184,12 +138,11 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The name and description of the new team.")] input: CreateTeamInput,
-    ) -> Result<CreateTeamPayload, ApiError> {
+    ) -> Result<CreateTeamPayload> {
         let (services, operation) = ctx.parts();
-        let CreateTeamInput { name, description } = input;
         CreateTeamPayload::of(
             services
-                .create_team(operation, &name, description.as_deref())
+                .create_team(operation, &input.name, input.description.as_deref())
                 .await,
         )
     }
@@ -199,17 +152,16 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The team and the fields to change.")] input: UpdateTeamInput,
-    ) -> Result<UpdateTeamPayload, ApiError> {
+    ) -> Result<UpdateTeamPayload> {
         let (services, operation) = ctx.parts();
-        let UpdateTeamInput {
-            team_id,
-            name,
-            description,
-        } = input;
         let updated = async {
-            let team = services.team_as_admin(operation, &team_id).await?;
-            team.update(operation, name.as_deref(), description.as_deref())
-                .await
+            let team = services.team_as_admin(operation, &input.team_id).await?;
+            team.update(
+                operation,
+                input.name.as_deref(),
+                input.description.as_deref(),
+            )
+            .await
         };
         UpdateTeamPayload::of(updated.await)
     }
@@ -219,13 +171,13 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The team to delete.")] input: DeleteTeamInput,
-    ) -> Result<DeleteTeamPayload, ApiError> {
+    ) -> Result<DeleteTeamPayload> {
         let (services, operation) = ctx.parts();
         let deleted = async {
             let team = services.team_as_admin(operation, &input.team_id).await?;
             team.delete(operation).await
         };
-        DeleteTeamPayload::of(deleted.await.map(to_id))
+        DeleteTeamPayload::of(deleted.await)
     }
 
     /// Adds a person to a team. A user who has verified the email address joins at once and is
@@ -235,18 +187,24 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The team, the person to invite and their role.")]
         input: InviteToTeamInput,
-    ) -> Result<InviteToTeamPayload, ApiError> {
+    ) -> Result<InviteToTeamPayload> {
         let (services, operation) = ctx.parts();
-        let InviteToTeamInput {
-            team_id,
-            email,
-            role,
-        } = input;
         let invited = async {
-            let team = services.team_as_admin(operation, &team_id).await?;
-            team.invite(operation, &email, role.into()).await
+            let team = services.team_as_admin(operation, &input.team_id).await?;
+            team.invite(operation, &input.email, input.role.into())
+                .await
         };
-        InviteToTeamPayload::of(invited.await)
+        let (invited, errors) = split(invited.await)?;
+        let (membership, invitation) = match invited {
+            Some(Invited::Joined(member, view)) => (Some((*member, *view).into()), None),
+            Some(Invited::Asked(invitation)) => (None, Some(invitation.into())),
+            None => (None, None),
+        };
+        Ok(InviteToTeamPayload {
+            membership,
+            invitation,
+            errors,
+        })
     }
 
     /// Accepts an invitation. The token was sent to the invited email address, so no sign-in is
@@ -258,12 +216,10 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation to accept.")] input: AcceptInvitationInput,
-    ) -> Result<AcceptInvitationPayload, ApiError> {
+    ) -> Result<AcceptInvitationPayload> {
         let (services, operation) = ctx.parts();
         let accepted = services.accept_invitation(operation, &input.token).await;
-        AcceptInvitationPayload::of(
-            accepted.map(|(member, view)| TeamMembership::new(member, view)),
-        )
+        AcceptInvitationPayload::of(accepted)
     }
 
     /// Declines an invitation. Its link stops working.
@@ -272,10 +228,10 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation to decline.")] input: DeclineInvitationInput,
-    ) -> Result<DeclineInvitationPayload, ApiError> {
+    ) -> Result<DeclineInvitationPayload> {
         let (services, operation) = ctx.parts();
         let declined = services.decline_invitation(operation, &input.token).await;
-        DeclineInvitationPayload::of(declined.map(|()| "You declined the invitation.".to_owned()))
+        DeclineInvitationPayload::of(declined.map(|()| "You declined the invitation."))
     }
 
     /// Revokes a pending invitation. Admins only.
@@ -283,7 +239,7 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation to revoke.")] input: RevokeInvitationInput,
-    ) -> Result<RevokeInvitationPayload, ApiError> {
+    ) -> Result<RevokeInvitationPayload> {
         let (services, operation) = ctx.parts();
         RevokeInvitationPayload::of(
             services
@@ -297,22 +253,14 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The member and the new role.")] input: ChangeMemberRoleInput,
-    ) -> Result<ChangeMemberRolePayload, ApiError> {
+    ) -> Result<ChangeMemberRolePayload> {
         let (services, operation) = ctx.parts();
-        let ChangeMemberRoleInput {
-            team_id,
-            user_id,
-            role,
-        } = input;
         let changed = async {
-            let team = services.team_as_admin(operation, &team_id).await?;
-            team.change_role(operation, &user_id, role.into()).await
-        };
-        ChangeMemberRolePayload::of(
-            changed
+            let team = services.team_as_admin(operation, &input.team_id).await?;
+            team.change_role(operation, &input.user_id, input.role.into())
                 .await
-                .map(|(member, view)| TeamMembership::new(member, view)),
-        )
+        };
+        ChangeMemberRolePayload::of(changed.await)
     }
 
     /// Removes a member from a team. Admins only. The last admin cannot be removed while there are
@@ -321,14 +269,13 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The member to remove.")] input: RemoveMemberInput,
-    ) -> Result<RemoveMemberPayload, ApiError> {
+    ) -> Result<RemoveMemberPayload> {
         let (services, operation) = ctx.parts();
-        let RemoveMemberInput { team_id, user_id } = input;
         let removed = async {
-            let team = services.team_as_admin(operation, &team_id).await?;
-            team.remove_member(operation, &user_id).await
+            let team = services.team_as_admin(operation, &input.team_id).await?;
+            team.remove_member(operation, &input.user_id).await
         };
-        RemoveMemberPayload::of(removed.await.map(to_id))
+        RemoveMemberPayload::of(removed.await)
     }
 
     /// Leaves a team. The last admin cannot leave while there are other members. The team is deleted
@@ -337,9 +284,9 @@ impl TeamMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The team to leave.")] input: LeaveTeamInput,
-    ) -> Result<LeaveTeamPayload, ApiError> {
+    ) -> Result<LeaveTeamPayload> {
         let (services, operation) = ctx.parts();
         let left = services.leave_team(operation, &input.team_id).await;
-        LeaveTeamPayload::of(left.map(to_id))
+        LeaveTeamPayload::of(left)
     }
 }

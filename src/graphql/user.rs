@@ -1,20 +1,70 @@
 //! Users.
 
-use async_graphql::{Context, ID, Object};
-use chrono::{DateTime, Utc};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+use tokio::sync::OnceCell;
 
 use super::connection::page;
 use super::context::ContextExt;
-use super::error::ApiError;
-use super::team::{TeamMembershipConnection, teams_of_user};
+use super::team::{TeamMembershipConnection, teams_of};
+use crate::domain::clock::Timestamp;
+use crate::domain::id::UserId;
 use crate::domain::operation::UserSession;
 use crate::domain::user::User as Account;
+
+/// The users that the items of a page refer to. What is requested of one of them is loaded for all.
+#[derive(Clone)]
+pub(super) struct Users(Arc<UserPage>);
+
+#[derive(Default)]
+struct UserPage {
+    ids: Vec<UserId>,
+    /// Whether the reader has just authenticated as the only user of the page.
+    is_own: bool,
+    accounts: OnceCell<HashMap<UserId, Account>>,
+    with_password: OnceCell<HashSet<UserId>>,
+}
+
+impl Users {
+    pub(super) fn of(ids: impl IntoIterator<Item = UserId>) -> Self {
+        let ids: HashSet<_> = ids.into_iter().collect();
+        Self(Arc::new(UserPage {
+            ids: ids.into_iter().collect(),
+            ..UserPage::default()
+        }))
+    }
+
+    pub(super) fn loaded(accounts: impl IntoIterator<Item = Account>, is_own: bool) -> Self {
+        let accounts = accounts.into_iter().map(|account| (account.id, account));
+        let accounts: HashMap<_, _> = accounts.collect();
+        Self(Arc::new(UserPage {
+            ids: accounts.keys().copied().collect(),
+            is_own,
+            accounts: OnceCell::new_with(Some(accounts)),
+            with_password: OnceCell::new(),
+        }))
+    }
+
+    /// One of them; `None` if it was deleted.
+    pub(super) async fn get(&self, ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
+        let load = async || {
+            let found = ctx.services().accounts(&self.0.ids).await;
+            found.map(|accounts| accounts.into_iter().map(|of| (of.id, of)).collect())
+        };
+        let accounts = self.0.accounts.get_or_try_init(load).await?;
+        Ok(accounts.get(&id).map(|account| User {
+            account: account.clone(),
+            page: self.clone(),
+        }))
+    }
+}
 
 #[derive(Clone)]
 pub(super) struct User {
     account: Account,
-    /// Whether the reader has just authenticated as this user.
-    is_own: bool,
+    page: Users,
 }
 
 impl User {
@@ -22,27 +72,20 @@ impl User {
     /// token.
     pub(super) fn own(account: Account) -> Self {
         Self {
+            page: Users::loaded([account.clone()], true),
             account,
-            is_own: true,
-        }
-    }
-
-    /// A user for any reader.
-    pub(super) fn of_another(account: Account) -> Self {
-        Self {
-            account,
-            is_own: false,
         }
     }
 
     /// A value that only the user and superusers can read.
-    fn private<T>(&self, ctx: &Context<'_>, fact: Option<T>) -> Option<T> {
-        let allowed = self.is_own
-            || ctx
-                .operation()
-                .session()
-                .is_some_and(|actor| actor.user_id == self.account.id || actor.is_superuser);
-        fact.filter(|_| allowed)
+    fn private<T>(&self, ctx: &Context<'_>, value: Option<T>) -> Option<T> {
+        value.filter(|_| self.page.0.is_own || self.reader(ctx).is_some())
+    }
+
+    /// The signed-in user, if they may read private values of this user.
+    fn reader(&self, ctx: &Context<'_>) -> Option<UserSession> {
+        let session = ctx.operation().session();
+        session.filter(|reader| reader.user_id == self.account.id || reader.is_superuser)
     }
 }
 
@@ -51,7 +94,7 @@ impl User {
 impl User {
     /// The ID of the user, which is the `sub` claim of their access tokens.
     async fn id(&self) -> ID {
-        self.account.id.to_string().into()
+        self.account.id.into()
     }
 
     /// The email address, in lower case.
@@ -75,7 +118,7 @@ impl User {
     }
 
     /// When the user was created.
-    async fn created_at(&self) -> DateTime<Utc> {
+    async fn created_at(&self) -> Timestamp {
         self.account.created_at
     }
 
@@ -85,10 +128,13 @@ impl User {
     }
 
     /// Whether the user can sign in with a password. Null for other users.
-    async fn has_password(&self, ctx: &Context<'_>) -> Option<Result<bool, ApiError>> {
+    async fn has_password(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
         self.private(ctx, Some(()))?;
-        let has_password = ctx.services().has_password(self.account.id).await;
-        Some(has_password.map_err(ApiError::from))
+        let page = &self.page.0;
+        let load = async || ctx.services().users_with_password(&page.ids).await;
+        let with_password = page.with_password.get_or_try_init(load).await;
+        let has_password = with_password.map(|ids| ids.contains(&self.account.id));
+        Some(has_password.map_err(Into::into))
     }
 
     /// Whether the user can sign in; false if an administrator disabled them. Null for other users.
@@ -112,7 +158,7 @@ impl User {
     }
 
     /// When the user was last changed. Null for other users.
-    async fn updated_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
+    async fn updated_at(&self, ctx: &Context<'_>) -> Option<Timestamp> {
         self.private(ctx, Some(self.account.updated_at))
     }
 
@@ -128,22 +174,19 @@ impl User {
             i32,
         >,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
-    ) -> Option<Result<TeamMembershipConnection, ApiError>> {
+    ) -> Option<Result<TeamMembershipConnection>> {
         self.private(ctx, Some(()))?;
-        let id = self.account.id;
-        // A user who has just authenticated is not signed in yet within this request.
-        let may_see = |actor: &UserSession| actor.user_id == id || actor.is_superuser;
-        let viewer = ctx.operation().session().filter(may_see);
-        let of = (id, self.clone());
         let teams = async {
             let page = page(first, after, last, before)?;
-            teams_of_user(ctx.services(), of, viewer, page).await
+            // A user who has just authenticated is not signed in yet within this request.
+            let reader = self.reader(ctx);
+            teams_of(ctx, self.account.id, self.page.clone(), reader, page).await
         };
         Some(teams.await)
     }
 
     /// When the user last signed in. Null for other users.
-    async fn last_login_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
+    async fn last_login_at(&self, ctx: &Context<'_>) -> Option<Timestamp> {
         self.private(ctx, self.account.last_login_at)
     }
 }

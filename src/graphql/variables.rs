@@ -15,7 +15,6 @@ use async_graphql::{
 };
 
 use super::connection::page_items;
-use super::document::Operation;
 
 static NULL: Value = Value::Null;
 
@@ -24,16 +23,20 @@ static NULL: Value = Value::Null;
 ///
 /// What else is wrong with the document is left to validation.
 pub(super) fn check(
-    operation: &Operation,
+    document: &ExecutableDocument,
+    operation: Option<&str>,
     variables: &Variables,
     registry: &Registry,
 ) -> Result<usize, ServerError> {
-    let Some(definition) = operation.definition() else {
+    let mut operations = document.operations.iter();
+    let named = operations.find(|(name, _)| name.map(Name::as_str) == operation);
+    let Some((_, definition)) = named else {
         return Ok(0);
     };
+    let definition = &definition.node;
     let mut checking = Checking {
         registry,
-        document: operation.document(),
+        document,
         values: HashMap::new(),
         fragments: HashMap::new(),
     };
@@ -128,17 +131,16 @@ impl<'a> Checking<'a> {
     }
 
     fn directives(&self, directives: &[Positioned<Directive>]) -> Result<(), ServerError> {
-        directives.iter().try_for_each(|directive| {
-            let directive = &directive.node;
-            let known = self.registry.directives.get(directive.name.node.as_str());
-            known.map_or(Ok(()), |known| {
+        for Positioned { node, .. } in directives {
+            if let Some(known) = self.registry.directives.get(node.name.node.as_str()) {
                 self.arguments(&known.args, |argument| {
-                    let value = directive.get_argument(argument)?;
+                    let value = node.get_argument(argument)?;
                     let resolved = value.node.clone().into_const_with(|name| self.value(&name));
                     Some((value.pos, resolved.ok()?))
-                })
-            })
-        })
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// The value of a variable; an error if it is not defined.
@@ -146,18 +148,18 @@ impl<'a> Checking<'a> {
         self.values.get(name).copied().cloned().ok_or(())
     }
 
+    /// Checks the arguments that are given. Validation says which are missing.
     fn arguments(
         &self,
         known: &IndexMap<String, MetaInputValue>,
         given: impl Fn(&str) -> Option<(Pos, Value)>,
     ) -> Result<(), ServerError> {
-        known
-            .values()
-            .try_for_each(|argument| match given(&argument.name) {
-                Some((pos, value)) => self.check(&argument.ty, &value, &argument.name, pos),
-                // Validation says which arguments are missing.
-                None => Ok(()),
-            })
+        for argument in known.values() {
+            if let Some((pos, value)) = given(&argument.name) {
+                self.check(&argument.ty, &value, &argument.name, pos)?;
+            }
+        }
+        Ok(())
     }
 
     fn check(&self, ty: &str, value: &Value, name: &str, pos: Pos) -> Result<(), ServerError> {

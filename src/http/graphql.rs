@@ -17,11 +17,10 @@ use poem::http::{Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument;
 
-use self::persisted::RequestedDocument;
 use super::accept::{prefers, quality};
 use super::{HttpState, pages};
 use crate::domain::operation::{Actor, OperationContext};
-use crate::graphql::{RequestError, Unauthenticated, set_request_id};
+use crate::graphql::error::{self, bad_user_input, code, with_extension};
 use crate::service::AuthenticationError;
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 use crate::telemetry::{self, event};
@@ -36,30 +35,32 @@ const JSON: &str = "application/json";
 struct Refusal {
     /// `None` for 400, or 200 with `application/json`.
     status: Option<StatusCode>,
-    error: RequestError,
+    error: Box<ServerError>,
     header: Option<(&'static str, &'static str)>,
 }
 
-impl Refusal {
-    fn new(status: StatusCode, error: RequestError) -> Self {
-        Self {
-            status: Some(status),
-            ..Self::document(error)
-        }
-    }
-
-    /// A document that cannot be executed.
-    fn document(error: RequestError) -> Self {
+/// A document that cannot be executed.
+impl From<ServerError> for Refusal {
+    fn from(error: ServerError) -> Self {
         Self {
             status: None,
-            error,
+            error: Box::new(error),
             header: None,
+        }
+    }
+}
+
+impl Refusal {
+    fn new(status: StatusCode, error: ServerError) -> Self {
+        Self {
+            status: Some(status),
+            ..Self::from(error)
         }
     }
 
     /// A request that does not follow GraphQL over HTTP.
     fn request(status: StatusCode, message: impl Into<String>) -> Self {
-        Self::new(status, RequestError::BadUserInput(message.into()))
+        Self::new(status, bad_user_input(message))
     }
 
     fn bad_request(message: impl Into<String>) -> Self {
@@ -70,9 +71,9 @@ impl Refusal {
         Self::request(StatusCode::METHOD_NOT_ALLOWED, message).with_header("allow", allowed)
     }
 
-    fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.header = Some((name, value));
-        self
+    fn with_header(self, name: &'static str, value: &'static str) -> Self {
+        let header = Some((name, value));
+        Self { header, ..self }
     }
 }
 
@@ -98,8 +99,7 @@ pub(super) fn endpoint(state: Arc<HttpState>) -> impl Endpoint {
 async fn or_internal(response: impl Future<Output = Response>, request_id: &str) -> Response {
     let response = AssertUnwindSafe(response).catch_unwind().await;
     response.unwrap_or_else(|_| {
-        let error = vec![RequestError::Internal.into()];
-        let response = async_graphql::Response::from_errors(error);
+        let response = async_graphql::Response::from_errors(vec![error::internal()]);
         let status = Some(StatusCode::INTERNAL_SERVER_ERROR);
         encode(response, request_id, JSON, status)
     })
@@ -125,21 +125,18 @@ async fn respond(
         Err(Refusal::request(StatusCode::NOT_ACCEPTABLE, message))
     };
     let media_type = media_type.unwrap_or(JSON);
-    let Refusal {
-        status,
-        error,
-        header,
-    } = match result {
-        Ok(response) => return encode(response, request_id, media_type, None),
-        Err(refusal) => refusal,
-    };
-    let response = async_graphql::Response::from_errors(vec![error.into()]);
-    let mut response = encode(response, request_id, media_type, status);
-    if let Some((name, value)) = header {
-        let value = header::HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
+    match result {
+        Ok(response) => encode(response, request_id, media_type, None),
+        Err(refusal) => {
+            let response = async_graphql::Response::from_errors(vec![*refusal.error]);
+            let mut response = encode(response, request_id, media_type, refusal.status);
+            if let Some((name, value)) = refusal.header {
+                let value = header::HeaderValue::from_static(value);
+                response.headers_mut().insert(name, value);
+            }
+            response
+        }
     }
-    response
 }
 
 /// All `Accept` headers as one.
@@ -173,18 +170,15 @@ async fn run(
         Method::POST => parameters::from_body(request, &state.http.connections).await?,
         _ => return Err(Refusal::method("GET, POST", "Use GET or POST.")),
     };
-    let RequestedDocument { document, to_share } =
-        persisted::document(state, &mut parameters).await?;
-    let operation = document
-        .operation(parameters.operation_name.as_deref())
-        .map_err(Refusal::document)?;
+    let (document, to_share) = persisted::document(state, &mut parameters).await?;
+    let operation = document.operation(parameters.operation_name.as_deref())?;
     if request.method() == Method::GET && operation.kind != OperationType::Query {
         return Err(Refusal::method("POST", "Only queries can be sent by GET."));
     }
 
     let variables = parameters.variables.unwrap_or_default();
     let variables = Variables::from_json(serde_json::Value::Object(variables));
-    let executed = operation.request(variables).map_err(Refusal::document)?;
+    let executed = document.request(operation, variables)?;
     ctx.actor = actor(state, &ctx, request, operation.is_public).await?;
     let executed = executed.data(ctx);
     let begun = Instant::now();
@@ -206,10 +200,8 @@ async fn run(
         }
         Err(elapsed) => {
             event::emit(event::InternalError::new(&elapsed));
-            Err(Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                RequestError::TimedOut,
-            ))
+            let error = error::timed_out();
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))
         }
     }
 }
@@ -242,16 +234,13 @@ async fn actor(
         Ok(session) => Ok(Actor::User(session)),
         Err(AuthenticationError::Rejected(_)) if is_public => Ok(Actor::Anonymous),
         Err(AuthenticationError::Rejected(rejection)) => {
-            let error = RequestError::Unauthenticated(Unauthenticated::Rejected(rejection));
-            let refusal = Refusal::new(StatusCode::UNAUTHORIZED, error);
+            let refusal = Refusal::new(StatusCode::UNAUTHORIZED, error::rejected(rejection));
             Err(refusal.with_header("www-authenticate", "Bearer error=\"invalid_token\""))
         }
         Err(AuthenticationError::Internal(error)) => {
             event::emit(event::InternalError::new(&error));
-            Err(Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                RequestError::Internal,
-            ))
+            let error = error::internal();
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error))
         }
     }
 }
@@ -263,9 +252,11 @@ fn encode(
     media_type: &'static str,
     status: Option<StatusCode>,
 ) -> Response {
-    set_request_id(&mut response, request_id);
+    let errors = response.errors.into_iter();
+    let errors = errors.map(|error| with_extension(error, "requestId", request_id));
+    response.errors = errors.collect();
     for code in response.errors.iter().filter_map(code) {
-        count_error(ErrorPlace::Top, &code);
+        count_error(ErrorPlace::Top, code);
     }
     let was_executed = was_executed(&response);
     let status = status.unwrap_or(if was_executed || media_type == JSON {
@@ -284,17 +275,9 @@ fn encode(
         .content_type(format!("{media_type}; charset=utf-8"))
         .body(body.unwrap_or_default());
     if !was_executed && let Some(code) = response.errors.first().and_then(code) {
-        encoded.set_data(RefusalCode(code));
+        encoded.set_data(RefusalCode(code.to_owned()));
     }
     encoded
-}
-
-/// The `extensions.code` of an error.
-fn code(error: &ServerError) -> Option<String> {
-    match error.extensions.as_ref()?.get("code")? {
-        Value::String(code) => Some(code.clone()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

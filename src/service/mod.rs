@@ -49,7 +49,7 @@ pub use liveness::{AuthenticationError, Rejection};
 pub use mails::{MailDetails, RetriedMails, Retry};
 pub use outbox::LeasedMail;
 pub use readiness::{Condition, Readiness, WORKER_AGE_MAX};
-pub use registration::{Registered, Registration};
+pub use registration::Registration;
 pub use retention::{Cleaned, LeaseHolder};
 
 pub use teams::{TeamAdmin, TeamView};

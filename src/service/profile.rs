@@ -1,9 +1,12 @@
 //! What signed-in people see and do about their own account.
 
+use std::collections::HashSet;
+
 use super::sign_in::Revocations;
 use super::{Failure, Reason, ServiceError, Services};
 use crate::db::users::{self, Field};
-use crate::db::{invitations, outbox, sessions};
+use crate::db::{credentials, invitations, outbox, sessions};
+use crate::domain::credential::CredentialKind;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
 use crate::domain::operation::OperationContext;
@@ -76,6 +79,14 @@ impl Services {
     /// Accounts by their identifiers, for those who may see them already.
     pub async fn accounts(&self, ids: &[UserId]) -> Result<Vec<User>, ServiceError> {
         Ok(users::find_all(&self.0.db, ids).await?)
+    }
+
+    /// Those of the users who have a password.
+    pub async fn users_with_password(
+        &self,
+        ids: &[UserId],
+    ) -> Result<HashSet<UserId>, ServiceError> {
+        Ok(credentials::find_users(&self.0.db, ids, CredentialKind::Password).await?)
     }
 
     /// The signed-in account, for changing it.

@@ -191,11 +191,6 @@ impl Services {
             self.enqueue(mail.id).await;
         }
     }
-
-    pub async fn has_password(&self, user: UserId) -> Result<bool, ServiceError> {
-        let kind = CredentialKind::Password;
-        Ok(credentials::find(&self.0.db, user, kind).await?.is_some())
-    }
 }
 
 fn refuse_disabled(ctx: &OperationContext, user: &User) -> Failure {

@@ -62,16 +62,6 @@ impl Services {
         view.ok_or_else(|| Reason::NotFound.at("teamId").into())
     }
 
-    /// The teams of the signed-in account, in the order of joining.
-    pub async fn teams(
-        &self,
-        ctx: &OperationContext,
-        page: Page<MembershipId>,
-    ) -> Result<Slice<(Membership, TeamView)>, Failure> {
-        let actor = ctx.user()?;
-        Ok(self.teams_of(actor.user_id, Some(actor), page).await?)
-    }
-
     /// The teams of an account, as it or a superuser sees them; without a session, as it sees
     /// them itself.
     pub async fn teams_of(

@@ -5,6 +5,7 @@ use async_graphql::parser::parse_query;
 
 use super::*;
 use crate::config;
+use crate::graphql::error::code;
 
 /// The limits that apply where nothing is set.
 pub(in crate::graphql) fn default_limits() -> GraphqlConfig {
@@ -15,9 +16,9 @@ pub(in crate::graphql) fn default_limits() -> GraphqlConfig {
 
 /// Checks a document as far as the parser reads it: the message if it is refused.
 fn check(text: &str, limits: &GraphqlConfig) -> Result<(), String> {
-    let told = |refusal| match refusal {
-        RequestError::TooComplex { message, .. } => message,
-        other => panic!("{text}: {other:?}"),
+    let told = |refusal: ServerError| {
+        assert_eq!(code(&refusal), Some("QUERY_TOO_COMPLEX"), "{text}");
+        refusal.message
     };
     check_text(text, &limits.document).map_err(told)?;
     match parse_query(text) {

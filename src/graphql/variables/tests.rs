@@ -53,8 +53,8 @@ async fn run(query: &str, variables: &Json) -> Json {
     let mut answers = Vec::new();
     for _ in 0..2 {
         let operation = document.operation(None).unwrap();
-        let request = operation
-            .request(Variables::from_json(variables.clone()))
+        let request = document
+            .request(operation, Variables::from_json(variables.clone()))
             .unwrap();
         answers.push(serde_json::to_value(schema.execute(request).await).unwrap());
     }

@@ -6,21 +6,17 @@ use serde_json::{Map, Value};
 
 use super::Refusal;
 use super::parameters::Parameters;
-use crate::graphql::{Document, RequestError};
+use crate::graphql::{Document, error};
 use crate::http::HttpState;
 use crate::service::DocumentHash;
 
-pub(super) struct RequestedDocument {
-    pub(super) document: Document,
-    /// The document's text and hash, to be shared with other processes once it has been executed.
-    pub(super) to_share: Option<(DocumentHash, String)>,
-}
-
-/// The document of a request: the one it contains, or the one known by its hash.
+/// The document of a request: the one it contains, or the one known by its hash. One that it
+/// contains and names by its hash comes with both, to be shared with other processes once it has
+/// been executed.
 pub(super) async fn document(
     state: &HttpState,
     parameters: &mut Parameters,
-) -> Result<RequestedDocument, Refusal> {
+) -> Result<(Document, Option<(DocumentHash, String)>), Refusal> {
     let named = parameters.extensions.as_ref().map(named).transpose()?;
     match (parameters.query.take(), named.flatten()) {
         (Some(text), named) => {
@@ -30,16 +26,10 @@ pub(super) async fn document(
                     "The document does not have the given \"sha256Hash\".",
                 ));
             }
-            let document = state.documents.read(hash, &text);
-            Ok(RequestedDocument {
-                document: document.map_err(Refusal::document)?,
-                to_share: named.map(|hash| (hash, text)),
-            })
+            let document = state.documents.read(hash, &text)?;
+            Ok((document, named.map(|hash| (hash, text))))
         }
-        (None, Some(hash)) => Ok(RequestedDocument {
-            document: find(state, hash).await?,
-            to_share: None,
-        }),
+        (None, Some(hash)) => Ok((find(state, hash).await?, None)),
         (None, None) => Err(Refusal::bad_request("The parameter \"query\" is missing.")),
     }
 }
@@ -49,11 +39,11 @@ async fn find(state: &HttpState, hash: DocumentHash) -> Result<Document, Refusal
         return Ok(document);
     }
     match state.services.shared_document(hash).await {
-        Some(text) => state.documents.read(hash, &text).map_err(Refusal::document),
+        Some(text) => Ok(state.documents.read(hash, &text)?),
         // 200 for any media type: Apollo iOS does not read responses with another status.
         None => Err(Refusal::new(
             StatusCode::OK,
-            RequestError::PersistedQueryNotFound,
+            error::persisted_query_not_found(),
         )),
     }
 }
