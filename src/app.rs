@@ -250,7 +250,6 @@ async fn listen(address: SocketAddr, tls: Option<Tls>) -> anyhow::Result<(Listen
 fn http_state(config: Config, services: Services, mailbox: Mailbox) -> HttpState {
     HttpState {
         schema: graphql::schema(
-            services.clone(),
             config.app.clone(),
             config.graphql,
             config.http.introspection,

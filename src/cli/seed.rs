@@ -14,7 +14,7 @@ pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<()> {
         "APP_ENV is production, which must have no accounts with a published password"
     );
     let core = assemble(config, Clock::default()).await?;
-    let seeded = core.services.seed(&core.services.operator_context()).await;
+    let seeded = core.services.operator().seed().await;
     core.db.close().await?;
     let seeded = seeded?;
     if json {

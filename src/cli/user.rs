@@ -68,17 +68,15 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
 }
 
 async fn perform(services: &Services, command: Command) -> anyhow::Result<()> {
-    let ctx = &services.operator_context();
+    let operator = services.operator();
     match command {
-        Command::Create { email, name } => {
-            change(services.create_account(ctx, &email, &name)).await
-        }
-        Command::Promote { email } => change(services.set_superuser(ctx, &email, true)).await,
-        Command::Demote { email } => change(services.set_superuser(ctx, &email, false)).await,
-        Command::Disable { email } => change(services.set_active(ctx, &email, false)).await,
-        Command::Enable { email } => change(services.set_active(ctx, &email, true)).await,
+        Command::Create { email, name } => change(operator.create_account(&email, &name)).await,
+        Command::Promote { email } => change(operator.set_superuser(&email, true)).await,
+        Command::Demote { email } => change(operator.set_superuser(&email, false)).await,
+        Command::Disable { email } => change(operator.set_active(&email, false)).await,
+        Command::Enable { email } => change(operator.set_active(&email, true)).await,
         Command::Export { email, output } => {
-            let exported = services.export(ctx, &email).await?;
+            let exported = operator.export(&email).await?;
             match output {
                 None => print_json(&exported),
                 Some(path) => {

@@ -1,34 +1,21 @@
-//! Who does something, from where, and in which request.
+//! Who acts, from where and in which request.
 
 use std::net::IpAddr;
 
-use super::clock::{Clock, Timestamp};
 use super::id::{SessionId, UserId};
 
 /// The longest user agent that is kept, in characters.
 const USER_AGENT_MAX_CHARS: usize = 256;
 
-/// What every use case takes first: who acts, from where, in which request, and what time it is.
-#[derive(Clone, Debug)]
+/// Who acts, from where and in which request. The default is an administrator on the command line.
+#[derive(Clone, Debug, Default)]
 pub struct OperationContext {
-    pub actor: Actor,
-    /// `None` for operators and the system.
+    /// The signed-in user, if there is one.
+    pub session: Option<UserSession>,
+    /// `None` outside of requests, like `request_id`.
     pub client: Option<Client>,
-    /// Names the request in its response and in the log; `None` outside of requests.
+    /// Names the request in its response and in the log.
     pub request_id: Option<String>,
-    clock: Clock,
-}
-
-/// Who acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Actor {
-    /// A client without an access token.
-    Anonymous,
-    User(UserSession),
-    /// An administrator on the command line.
-    Operator,
-    /// A worker or another background task.
-    System,
 }
 
 /// A user whose access token was valid and whose session and account are active.
@@ -55,43 +42,6 @@ pub struct Client {
 pub struct NotSignedIn;
 
 impl OperationContext {
-    /// A request whose sender is not known yet.
-    pub fn request(client: Client, request_id: String, clock: Clock) -> Self {
-        Self {
-            actor: Actor::Anonymous,
-            client: Some(client),
-            request_id: Some(request_id),
-            clock,
-        }
-    }
-
-    pub fn operator(clock: Clock) -> Self {
-        Self {
-            actor: Actor::Operator,
-            client: None,
-            request_id: None,
-            clock,
-        }
-    }
-
-    /// The current time. It moves on during an operation, which may wait for locks and hashes.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// The signed-in user, for operations that need one.
-    pub fn user(&self) -> Result<UserSession, NotSignedIn> {
-        self.session().ok_or(NotSignedIn)
-    }
-
-    /// The signed-in user's session, if there is one.
-    pub fn session(&self) -> Option<UserSession> {
-        match self.actor {
-            Actor::User(session) => Some(session),
-            Actor::Anonymous | Actor::Operator | Actor::System => None,
-        }
-    }
-
     pub fn ip_address(&self) -> Option<IpAddr> {
         self.client.as_ref().map(|client| client.ip)
     }

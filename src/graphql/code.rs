@@ -99,7 +99,6 @@ impl CodeMutation {
         #[graphql(desc = "The email address and the profile of the new user.")]
         input: RequestSignupCodeInput,
     ) -> Result<RequestSignupCodePayload> {
-        let (services, operation) = ctx.parts();
         let profile = ProfileInput {
             name: input.name,
             first_name: input.first_name,
@@ -109,8 +108,8 @@ impl CodeMutation {
         };
         let invitation = input.invitation_token.as_deref();
         RequestSignupCodePayload::of(
-            services
-                .request_signup_code(operation, &input.email, profile, invitation)
+            ctx.caller()
+                .request_signup_code(&input.email, profile, invitation)
                 .await,
         )
     }
@@ -123,10 +122,9 @@ impl CodeMutation {
         #[graphql(desc = "The code and the email address that it was sent to.")]
         input: VerifySignupCodeInput,
     ) -> Result<VerifySignupCodePayload> {
-        let (services, operation) = ctx.parts();
         VerifySignupCodePayload::of(
-            services
-                .verify_signup_code(operation, &input.email, &input.code, input.name.as_deref())
+            ctx.caller()
+                .verify_signup_code(&input.email, &input.code, input.name.as_deref())
                 .await,
         )
     }
@@ -138,8 +136,7 @@ impl CodeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The email address to send the code to.")] input: RequestLoginCodeInput,
     ) -> Result<RequestLoginCodePayload> {
-        let (services, operation) = ctx.parts();
-        RequestLoginCodePayload::of(services.request_login_code(operation, &input.email).await)
+        RequestLoginCodePayload::of(ctx.caller().request_login_code(&input.email).await)
     }
 
     /// Verifies a sign-in code and signs the user in.
@@ -150,10 +147,9 @@ impl CodeMutation {
         #[graphql(desc = "The code and the email address that it was sent to.")]
         input: VerifyLoginCodeInput,
     ) -> Result<VerifyLoginCodePayload> {
-        let (services, operation) = ctx.parts();
         VerifyLoginCodePayload::of(
-            services
-                .verify_login_code(operation, &input.email, &input.code)
+            ctx.caller()
+                .verify_login_code(&input.email, &input.code)
                 .await,
         )
     }

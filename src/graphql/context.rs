@@ -1,25 +1,13 @@
 use async_graphql::Context;
 
-use crate::domain::operation::OperationContext;
-use crate::service::Services;
+use crate::service::Caller;
 
-/// What every resolver begins with.
 pub(super) trait ContextExt<'a> {
-    fn services(&self) -> &'a Services;
-    fn operation(&self) -> &'a OperationContext;
-    fn parts(&self) -> (&'a Services, &'a OperationContext);
+    fn caller(&self) -> &'a Caller;
 }
 
 impl<'a> ContextExt<'a> for Context<'a> {
-    fn services(&self) -> &'a Services {
+    fn caller(&self) -> &'a Caller {
         self.data_unchecked()
-    }
-
-    fn operation(&self) -> &'a OperationContext {
-        self.data_unchecked()
-    }
-
-    fn parts(&self) -> (&'a Services, &'a OperationContext) {
-        (self.services(), self.operation())
     }
 }

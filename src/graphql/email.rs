@@ -52,8 +52,7 @@ impl EmailMutation {
         &self,
         ctx: &Context<'_>,
     ) -> Result<RequestEmailVerificationPayload> {
-        let (services, operation) = ctx.parts();
-        RequestEmailVerificationPayload::of(services.request_email_verification(operation).await)
+        RequestEmailVerificationPayload::of(ctx.caller().request_email_verification().await)
     }
 
     /// Verifies the email address of a user who registered with a password.
@@ -64,10 +63,7 @@ impl EmailMutation {
         #[graphql(desc = "The code and the email address that it was sent to.")]
         input: VerifyEmailInput,
     ) -> Result<VerifyEmailPayload> {
-        let (services, operation) = ctx.parts();
-        let verified = services
-            .verify_email(operation, &input.email, &input.code)
-            .await;
+        let verified = ctx.caller().verify_email(&input.email, &input.code).await;
         VerifyEmailPayload::of(verified.map(User::own))
     }
 
@@ -77,12 +73,7 @@ impl EmailMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new email address.")] input: RequestEmailChangeInput,
     ) -> Result<RequestEmailChangePayload> {
-        let (services, operation) = ctx.parts();
-        RequestEmailChangePayload::of(
-            services
-                .request_email_change(operation, &input.new_email)
-                .await,
-        )
+        RequestEmailChangePayload::of(ctx.caller().request_email_change(&input.new_email).await)
     }
 
     /// Changes the email address of the signed-in user, and sends a notice to the previous one.
@@ -92,8 +83,7 @@ impl EmailMutation {
         #[graphql(desc = "The code that was sent to the new email address.")]
         input: ConfirmEmailChangeInput,
     ) -> Result<ConfirmEmailChangePayload> {
-        let (services, operation) = ctx.parts();
-        let confirmed = services.confirm_email_change(operation, &input.code).await;
+        let confirmed = ctx.caller().confirm_email_change(&input.code).await;
         ConfirmEmailChangePayload::of(confirmed.map(User::own))
     }
 }

@@ -4,7 +4,6 @@ use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, Result};
 
 use super::connection::{TeamRole, connection};
-use super::context::ContextExt;
 use super::user::{User, Users};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::InvitationId;
@@ -71,18 +70,17 @@ pub(super) struct InvitationCount(TeamAdmin);
 #[Object]
 impl InvitationCount {
     /// The number of pending invitations on all pages. Counted only if it is requested.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
-        Ok(self.0.count_invitations(ctx.operation()).await?)
+    async fn total_count(&self) -> Result<u64> {
+        Ok(self.0.count_invitations().await?)
     }
 }
 
 /// A page of the pending invitations of a team.
 pub(super) async fn invitations(
-    ctx: &Context<'_>,
     admin: TeamAdmin,
     page: Page<InvitationId>,
 ) -> Result<TeamInvitationConnection> {
-    let slice = admin.invitations(ctx.operation(), page).await?;
+    let slice = admin.invitations(page).await?;
     let inviters = Users::of(slice.items.iter().filter_map(|item| item.invited_by));
     Ok(connection(slice, InvitationCount(admin), |invitation| {
         let (id, inviters) = (invitation.id.into(), inviters.clone());

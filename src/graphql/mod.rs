@@ -7,7 +7,6 @@ use async_graphql::{
 use chrono::{DateTime, Utc};
 
 use crate::config::{AppConfig, GraphqlConfig};
-use crate::service::Services;
 
 mod checks;
 mod code;
@@ -52,16 +51,10 @@ pub(crate) struct Mutation(
 #[TypeDirective(location = "FieldDefinition")]
 fn public() {}
 
-/// The schema over a set of use cases.
-pub(crate) fn schema(
-    services: Services,
-    app: AppConfig,
-    limits: GraphqlConfig,
-    introspection: bool,
-) -> Schema {
+/// Execute it with a [`Caller`](crate::service::Caller) among the data of the request.
+pub(crate) fn schema(app: AppConfig, limits: GraphqlConfig, introspection: bool) -> Schema {
     let max_complexity = limits.max_complexity;
     let mut builder = builder()
-        .data(services)
         .data(app)
         .extension(checks::Checks { max_complexity })
         // The guard has bounded the depth of every document.

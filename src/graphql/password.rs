@@ -96,7 +96,6 @@ impl PasswordMutation {
         #[graphql(desc = "The email address, password and name of the new user.")]
         input: RegisterInput,
     ) -> Result<RegisterPayload> {
-        let (services, operation) = ctx.parts();
         let registration = Registration {
             email: &input.email,
             password: &input.password,
@@ -104,7 +103,7 @@ impl PasswordMutation {
             last_name: input.last_name,
             invitation_token: input.invitation_token.as_deref(),
         };
-        let (registered, errors) = split(services.register(operation, registration).await)?;
+        let (registered, errors) = split(ctx.caller().register(registration).await)?;
         let (user, challenge) = registered.map(|new| (new.user, new.challenge)).unzip();
         Ok(RegisterPayload {
             user: user.flatten().map(User::own),
@@ -120,12 +119,7 @@ impl PasswordMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The email address and the password.")] input: LoginInput,
     ) -> Result<LoginPayload> {
-        let (services, operation) = ctx.parts();
-        LoginPayload::of(
-            services
-                .login(operation, &input.email, &input.password)
-                .await,
-        )
+        LoginPayload::of(ctx.caller().login(&input.email, &input.password).await)
     }
 
     /// Sends a link to choose a new password. It replaces any earlier link.
@@ -136,10 +130,7 @@ impl PasswordMutation {
         #[graphql(desc = "The email address to send the link to.")]
         input: RequestPasswordResetInput,
     ) -> Result<RequestPasswordResetPayload> {
-        let (services, operation) = ctx.parts();
-        let requested = services
-            .request_password_reset(operation, &input.email)
-            .await;
+        let requested = ctx.caller().request_password_reset(&input.email).await;
         RequestPasswordResetPayload::of(
             requested.map(|()| "We sent you an email with a link to choose a new password."),
         )
@@ -152,9 +143,9 @@ impl PasswordMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The token in the link and the new password.")] input: ResetPasswordInput,
     ) -> Result<ResetPasswordPayload> {
-        let (services, operation) = ctx.parts();
-        let reset = services
-            .reset_password(operation, &input.token, &input.new_password)
+        let reset = ctx
+            .caller()
+            .reset_password(&input.token, &input.new_password)
             .await;
         ResetPasswordPayload::of(
             reset.map(|()| "Your password has been changed. You can now sign in with it."),
@@ -167,10 +158,10 @@ impl PasswordMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The current and the new password.")] input: ChangePasswordInput,
     ) -> Result<ChangePasswordPayload> {
-        let (services, operation) = ctx.parts();
         let current = input.current_password.as_deref();
-        let changed = services
-            .change_password(operation, current, &input.new_password)
+        let changed = ctx
+            .caller()
+            .change_password(current, &input.new_password)
             .await;
         ChangePasswordPayload::of(changed.map(User::own))
     }

@@ -47,7 +47,6 @@ impl ProfileMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The fields to change.")] input: UpdateMeInput,
     ) -> Result<UpdateMePayload> {
-        let (services, operation) = ctx.parts();
         let changes = ProfileChanges {
             name: input.name,
             first_name: input.first_name.into(),
@@ -55,7 +54,7 @@ impl ProfileMutation {
             phone: input.phone.into(),
             company: input.company.into(),
         };
-        let updated = services.update_me(operation, changes).await;
+        let updated = ctx.caller().update_me(changes).await;
         UpdateMePayload::of(updated.map(User::own))
     }
 
@@ -66,8 +65,7 @@ impl ProfileMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The confirmation.")] input: DeleteMeInput,
     ) -> Result<DeleteMePayload> {
-        let (services, operation) = ctx.parts();
-        let deleted = services.delete_me(operation, &input.confirm_email).await;
+        let deleted = ctx.caller().delete_me(&input.confirm_email).await;
         DeleteMePayload::of(deleted)
     }
 }

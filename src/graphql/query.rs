@@ -21,8 +21,7 @@ impl Query {
     /// The signed-in user; null without an access token.
     #[graphql(directive = public::apply())]
     async fn me(&self, ctx: &Context<'_>) -> Option<Result<User>> {
-        let (services, operation) = ctx.parts();
-        let user = services.me(operation).await.transpose()?;
+        let user = ctx.caller().me().await.transpose()?;
         Some(user.map(User::own).map_err(Into::into))
     }
 
@@ -39,7 +38,7 @@ impl Query {
         >,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<TeamMembershipConnection> {
-        let reader = ctx.operation().user().map_err(Failure::from)?;
+        let reader = ctx.caller().user().map_err(Failure::from)?;
         let (id, page) = (reader.user_id, page(first, after, last, before)?);
         teams_of(ctx, id, Users::of([id]), Some(reader), page).await
     }
@@ -50,8 +49,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The ID of the team.")] id: ID,
     ) -> Option<Result<Team>> {
-        let (services, operation) = ctx.parts();
-        let team = services.team(operation, &id).await.transpose()?;
+        let team = ctx.caller().team(&id).await.transpose()?;
         Some(team.map(Team::from).map_err(Into::into))
     }
 
@@ -63,20 +61,18 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The token in the emailed link.")] token: String,
     ) -> Option<Result<InvitationPreview>> {
-        let (services, operation) = ctx.parts();
-        let preview = services.invitation(operation, &token).await.transpose()?;
+        let preview = ctx.caller().invitation(&token).await.transpose()?;
         Some(preview.map_err(Into::into))
     }
 
     /// The active sessions of the signed-in user, newest first, with the current one marked.
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>> {
-        let (services, operation) = ctx.parts();
-        Ok(services.sessions(operation).await?)
+        Ok(ctx.caller().sessions().await?)
     }
 
     /// What a client needs to render its forms, such as the length of codes and passwords.
     #[graphql(directive = public::apply())]
     async fn server_info(&self, ctx: &Context<'_>) -> ServerInfo {
-        ServerInfo::new(ctx.data_unchecked::<AppConfig>(), ctx.services())
+        ServerInfo::new(ctx.data_unchecked::<AppConfig>(), ctx.caller())
     }
 }

@@ -73,7 +73,7 @@ impl Session {
 
     /// Whether this is the session of the request.
     async fn is_current(&self, ctx: &Context<'_>) -> bool {
-        let current = ctx.operation().session();
+        let current = ctx.caller().session();
         current.is_some_and(|current| current.session_id == self.id)
     }
 }
@@ -116,18 +116,12 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token.")] input: RefreshSessionInput,
     ) -> Result<RefreshSessionPayload> {
-        let (services, operation) = ctx.parts();
-        RefreshSessionPayload::of(
-            services
-                .refresh_session(operation, &input.refresh_token)
-                .await,
-        )
+        RefreshSessionPayload::of(ctx.caller().refresh_session(&input.refresh_token).await)
     }
 
     /// Ends the current session. Its access and refresh tokens stop working at once.
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload> {
-        let (services, operation) = ctx.parts();
-        let ended = services.logout(operation).await;
+        let ended = ctx.caller().logout().await;
         LogoutPayload::of(ended)
     }
 
@@ -137,15 +131,13 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The session to end.")] input: RevokeSessionInput,
     ) -> Result<RevokeSessionPayload> {
-        let (services, operation) = ctx.parts();
-        let ended = services.revoke_session(operation, &input.session_id).await;
+        let ended = ctx.caller().revoke_session(&input.session_id).await;
         RevokeSessionPayload::of(ended)
     }
 
     /// Ends all other sessions of the signed-in user.
     async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<RevokeOtherSessionsPayload> {
-        let (services, operation) = ctx.parts();
-        let ended = services.revoke_other_sessions(operation).await;
+        let ended = ctx.caller().revoke_other_sessions().await;
         RevokeOtherSessionsPayload::of(
             ended.map(|ids| ids.into_iter().map(ID::from).collect::<Vec<_>>()),
         )

@@ -84,7 +84,6 @@ impl Team {
     /// The pending invitations; null for members who are not admins.
     async fn invitations(
         &self,
-        ctx: &Context<'_>,
         #[graphql(desc = "The number of items from the beginning, or after `after`.")]
         first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
@@ -96,7 +95,7 @@ impl Team {
         let admin = self.0.admin()?;
         let invitations = async {
             let page = page(first, after, last, before)?;
-            invitations(ctx, admin, page).await
+            invitations(admin, page).await
         };
         Some(invitations.await)
     }
@@ -165,7 +164,7 @@ impl MembershipCount {
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
         Ok(match self {
             Self::OfTeam(view) => view.count_members().await?,
-            Self::OfUser(id) => ctx.services().count_teams(*id).await?,
+            Self::OfUser(id) => ctx.caller().count_teams(*id).await?,
         })
     }
 }
@@ -178,7 +177,7 @@ pub(super) async fn teams_of(
     reader: Option<UserSession>,
     page: Page<MembershipId>,
 ) -> Result<TeamMembershipConnection> {
-    let slice = ctx.services().teams_of(id, reader, page).await?;
+    let slice = ctx.caller().teams_of(id, reader, page).await?;
     let count = MembershipCount::OfUser(id);
     Ok(connection(slice, count, |(membership, view)| {
         let (team, users) = (view.into(), users.clone());

@@ -139,10 +139,9 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The name and description of the new team.")] input: CreateTeamInput,
     ) -> Result<CreateTeamPayload> {
-        let (services, operation) = ctx.parts();
         CreateTeamPayload::of(
-            services
-                .create_team(operation, &input.name, input.description.as_deref())
+            ctx.caller()
+                .create_team(&input.name, input.description.as_deref())
                 .await,
         )
     }
@@ -153,15 +152,10 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The team and the fields to change.")] input: UpdateTeamInput,
     ) -> Result<UpdateTeamPayload> {
-        let (services, operation) = ctx.parts();
         let updated = async {
-            let team = services.team_as_admin(operation, &input.team_id).await?;
-            team.update(
-                operation,
-                input.name.as_deref(),
-                input.description.as_deref(),
-            )
-            .await
+            let team = ctx.caller().team_as_admin(&input.team_id).await?;
+            team.update(input.name.as_deref(), input.description.as_deref())
+                .await
         };
         UpdateTeamPayload::of(updated.await)
     }
@@ -172,10 +166,9 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The team to delete.")] input: DeleteTeamInput,
     ) -> Result<DeleteTeamPayload> {
-        let (services, operation) = ctx.parts();
         let deleted = async {
-            let team = services.team_as_admin(operation, &input.team_id).await?;
-            team.delete(operation).await
+            let team = ctx.caller().team_as_admin(&input.team_id).await?;
+            team.delete().await
         };
         DeleteTeamPayload::of(deleted.await)
     }
@@ -188,11 +181,9 @@ impl TeamMutation {
         #[graphql(desc = "The team, the person to invite and their role.")]
         input: InviteToTeamInput,
     ) -> Result<InviteToTeamPayload> {
-        let (services, operation) = ctx.parts();
         let invited = async {
-            let team = services.team_as_admin(operation, &input.team_id).await?;
-            team.invite(operation, &input.email, input.role.into())
-                .await
+            let team = ctx.caller().team_as_admin(&input.team_id).await?;
+            team.invite(&input.email, input.role.into()).await
         };
         let (invited, errors) = split(invited.await)?;
         let (membership, invitation) = match invited {
@@ -217,8 +208,7 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation to accept.")] input: AcceptInvitationInput,
     ) -> Result<AcceptInvitationPayload> {
-        let (services, operation) = ctx.parts();
-        let accepted = services.accept_invitation(operation, &input.token).await;
+        let accepted = ctx.caller().accept_invitation(&input.token).await;
         AcceptInvitationPayload::of(accepted)
     }
 
@@ -229,8 +219,7 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation to decline.")] input: DeclineInvitationInput,
     ) -> Result<DeclineInvitationPayload> {
-        let (services, operation) = ctx.parts();
-        let declined = services.decline_invitation(operation, &input.token).await;
+        let declined = ctx.caller().decline_invitation(&input.token).await;
         DeclineInvitationPayload::of(declined.map(|()| "You declined the invitation."))
     }
 
@@ -240,12 +229,7 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation to revoke.")] input: RevokeInvitationInput,
     ) -> Result<RevokeInvitationPayload> {
-        let (services, operation) = ctx.parts();
-        RevokeInvitationPayload::of(
-            services
-                .revoke_invitation(operation, &input.invitation_id)
-                .await,
-        )
+        RevokeInvitationPayload::of(ctx.caller().revoke_invitation(&input.invitation_id).await)
     }
 
     /// Changes the role of a member. Admins only. The last admin cannot become a member.
@@ -254,11 +238,9 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The member and the new role.")] input: ChangeMemberRoleInput,
     ) -> Result<ChangeMemberRolePayload> {
-        let (services, operation) = ctx.parts();
         let changed = async {
-            let team = services.team_as_admin(operation, &input.team_id).await?;
-            team.change_role(operation, &input.user_id, input.role.into())
-                .await
+            let team = ctx.caller().team_as_admin(&input.team_id).await?;
+            team.change_role(&input.user_id, input.role.into()).await
         };
         ChangeMemberRolePayload::of(changed.await)
     }
@@ -270,10 +252,9 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The member to remove.")] input: RemoveMemberInput,
     ) -> Result<RemoveMemberPayload> {
-        let (services, operation) = ctx.parts();
         let removed = async {
-            let team = services.team_as_admin(operation, &input.team_id).await?;
-            team.remove_member(operation, &input.user_id).await
+            let team = ctx.caller().team_as_admin(&input.team_id).await?;
+            team.remove_member(&input.user_id).await
         };
         RemoveMemberPayload::of(removed.await)
     }
@@ -285,8 +266,7 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The team to leave.")] input: LeaveTeamInput,
     ) -> Result<LeaveTeamPayload> {
-        let (services, operation) = ctx.parts();
-        let left = services.leave_team(operation, &input.team_id).await;
+        let left = ctx.caller().leave_team(&input.team_id).await;
         LeaveTeamPayload::of(left)
     }
 }

@@ -50,7 +50,7 @@ impl Users {
     /// One of them; `None` if it was deleted.
     pub(super) async fn get(&self, ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
         let load = async || {
-            let found = ctx.services().accounts(&self.0.ids).await;
+            let found = ctx.caller().accounts(&self.0.ids).await;
             found.map(|accounts| accounts.into_iter().map(|of| (of.id, of)).collect())
         };
         let accounts = self.0.accounts.get_or_try_init(load).await?;
@@ -84,7 +84,7 @@ impl User {
 
     /// The signed-in user, if they may read private values of this user.
     fn reader(&self, ctx: &Context<'_>) -> Option<UserSession> {
-        let session = ctx.operation().session();
+        let session = ctx.caller().session();
         session.filter(|reader| reader.user_id == self.account.id || reader.is_superuser)
     }
 }
@@ -131,7 +131,7 @@ impl User {
     async fn has_password(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
         self.private(ctx, Some(()))?;
         let page = &self.page.0;
-        let load = async || ctx.services().users_with_password(&page.ids).await;
+        let load = async || ctx.caller().users_with_password(&page.ids).await;
         let with_password = page.with_password.get_or_try_init(load).await;
         let has_password = with_password.map(|ids| ids.contains(&self.account.id));
         Some(has_password.map_err(Into::into))

@@ -19,9 +19,8 @@ use tracing::Instrument;
 
 use super::accept::{prefers, quality};
 use super::{HttpState, pages};
-use crate::domain::operation::{Actor, OperationContext};
 use crate::graphql::error::{self, bad_user_input, code, with_extension};
-use crate::service::AuthenticationError;
+use crate::service::{AuthenticationError, Caller};
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 use crate::telemetry::{self, event};
 
@@ -85,11 +84,11 @@ pub(super) fn endpoint(state: Arc<HttpState>) -> impl Endpoint {
     make(move |request| {
         let state = Arc::clone(&state);
         async move {
-            let Some(ctx) = request.data::<OperationContext>().cloned() else {
+            let Some(caller) = request.data::<Caller>().cloned() else {
                 return Err(poem::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR));
             };
-            let request_id = ctx.request_id.clone().unwrap_or_default();
-            let response = respond(&state, ctx, request, &request_id);
+            let request_id = caller.request_id().unwrap_or_default().to_owned();
+            let response = respond(&state, caller, request, &request_id);
             Ok(or_internal(response, &request_id).await)
         }
     })
@@ -107,7 +106,7 @@ async fn or_internal(response: impl Future<Output = Response>, request_id: &str)
 
 async fn respond(
     state: &HttpState,
-    ctx: OperationContext,
+    caller: Caller,
     mut request: Request,
     request_id: &str,
 ) -> Response {
@@ -119,7 +118,7 @@ async fn respond(
     }
     let media_type = media_type(accept);
     let result = if media_type.is_some() {
-        run(state, ctx, &mut request).await
+        run(state, caller, &mut request).await
     } else {
         let message = format!("Accept {GRAPHQL_RESPONSE} or {JSON}.");
         Err(Refusal::request(StatusCode::NOT_ACCEPTABLE, message))
@@ -162,7 +161,7 @@ fn media_type(accept: Option<&str>) -> Option<&'static str> {
 
 async fn run(
     state: &HttpState,
-    mut ctx: OperationContext,
+    caller: Caller,
     request: &mut Request,
 ) -> Result<async_graphql::Response, Refusal> {
     let mut parameters = match *request.method() {
@@ -179,8 +178,8 @@ async fn run(
     let variables = parameters.variables.unwrap_or_default();
     let variables = Variables::from_json(serde_json::Value::Object(variables));
     let executed = document.request(operation, variables)?;
-    ctx.actor = actor(state, &ctx, request, operation.is_public).await?;
-    let executed = executed.data(ctx);
+    let caller = authenticate(caller, request, operation.is_public).await?;
+    let executed = executed.data(caller);
     let begun = Instant::now();
     let span = telemetry::operation_span();
     let fields: Vec<_> = operation.root_fields.iter().map(String::as_str).collect();
@@ -213,15 +212,14 @@ fn was_executed(response: &async_graphql::Response) -> bool {
 
 /// Authenticates the request's access token. An invalid token is refused, unless the operation is
 /// public: a client that has one must be able to refresh its session and to sign in.
-async fn actor(
-    state: &HttpState,
-    ctx: &OperationContext,
+async fn authenticate(
+    caller: Caller,
     request: &Request,
     is_public: bool,
-) -> Result<Actor, Refusal> {
+) -> Result<Caller, Refusal> {
     let mut given = request.headers().get_all(header::AUTHORIZATION).iter();
     let Some(authorization) = given.next() else {
-        return Ok(Actor::Anonymous);
+        return Ok(caller);
     };
     // Two headers are refused: a proxy may have checked the other one.
     let token = Some(authorization)
@@ -230,9 +228,9 @@ async fn actor(
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
         .map_or("", |(_, token)| token.trim());
-    match state.services.authenticate(ctx, token).await {
-        Ok(session) => Ok(Actor::User(session)),
-        Err(AuthenticationError::Rejected(_)) if is_public => Ok(Actor::Anonymous),
+    match caller.authenticate(token).await {
+        Ok(session) => Ok(caller.signed_in_as(session)),
+        Err(AuthenticationError::Rejected(_)) if is_public => Ok(caller),
         Err(AuthenticationError::Rejected(rejection)) => {
             let refusal = Refusal::new(StatusCode::UNAUTHORIZED, error::rejected(rejection));
             Err(refusal.with_header("www-authenticate", "Bearer error=\"invalid_token\""))

@@ -99,9 +99,9 @@ async fn observe<E: Endpoint>(
 ) -> poem::Result<Response> {
     let given = request.header(REQUEST_ID).filter(|id| is_request_id(id));
     let id = given.map_or_else(|| services.new_request_id(), str::to_owned);
-    let ctx = services.request_context(client(&request, &trusted), id.clone());
+    let caller = services.caller(client(&request, &trusted), id.clone());
     let is_secure = is_secure(&request, &trusted);
-    request.set_data(ctx.clone());
+    request.set_data(caller.clone());
     let (begun, route) = (Instant::now(), metrics::route(request.uri().path()));
     let detail = format!("{} {}", request.method(), request.uri().path());
     let span = telemetry::request_span(&id);
@@ -125,13 +125,13 @@ async fn observe<E: Endpoint>(
             .map(|refusal| refusal.0.as_str());
         let (status, detail) = (status.as_u16(), detail.as_str());
         if refused || reason.is_some() {
-            ctx.emit(event::RequestRefused {
+            caller.emit(event::RequestRefused {
                 status,
                 reason,
                 detail,
             });
         } else {
-            ctx.emit(event::RequestServed { status, detail });
+            caller.emit(event::RequestServed { status, detail });
         }
         headers::add(&mut response, &id, is_secure);
         Ok(response)

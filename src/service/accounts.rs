@@ -2,30 +2,24 @@
 
 use futures::future::join_all;
 
-use super::{Failure, Reason, Services};
+use super::{Caller, Failure, Reason, Services};
 use crate::db::users::{self, Field};
 use crate::db::{DbError, sessions};
 use crate::domain::email::EmailAddress;
-use crate::domain::operation::OperationContext;
 use crate::domain::session::RevokeReason;
 use crate::domain::user::{ProfileInput, User};
 use crate::telemetry::event;
 
-impl Services {
+impl Caller {
     /// Makes an account whose address the operator vouches for.
-    pub async fn create_account(
-        &self,
-        ctx: &OperationContext,
-        email: &str,
-        name: &str,
-    ) -> Result<User, Failure> {
+    pub async fn create_account(&self, email: &str, name: &str) -> Result<User, Failure> {
         let email = EmailAddress::parse(email)?;
         let profile = ProfileInput {
             name: name.to_owned(),
             ..ProfileInput::default()
         }
         .parse()?;
-        let now = ctx.now();
+        let now = self.now();
         let user = User {
             email_verified_at: Some(now),
             ..User::new(self.new_id(), email, profile, now)
@@ -34,7 +28,7 @@ impl Services {
             Err(DbError::Conflict(_)) => Err(Reason::EmailTaken.at("email").into()),
             inserted => {
                 inserted?;
-                ctx.emit(event::AccountCreated {
+                self.emit(event::AccountCreated {
                     email: &user.email,
                     user_id: user.id,
                 });
@@ -45,24 +39,18 @@ impl Services {
 
     /// Makes a user with a verified email address a superuser, or an ordinary one again. Revokes the
     /// sessions, because access tokens contain the role.
-    pub async fn set_superuser(
-        &self,
-        ctx: &OperationContext,
-        email: &str,
-        is_superuser: bool,
-    ) -> Result<User, Failure> {
+    pub async fn set_superuser(&self, email: &str, is_superuser: bool) -> Result<User, Failure> {
         let mut user = self.account_at(email).await?;
         if is_superuser && user.email_verified_at.is_none() {
             // Whoever registered it may not be who the operator means.
             return Err(Reason::EmailNotVerified.at("email").into());
         }
         user.is_superuser = is_superuser;
-        user.updated_at = ctx.now();
+        user.updated_at = self.now();
         users::update(&self.0.db, &user, &[Field::IsSuperuser]).await?;
-        self.end_all_sessions(ctx, &user, RevokeReason::Revoked)
-            .await?;
+        self.end_all_sessions(&user, RevokeReason::Revoked).await?;
         let reason = if is_superuser { "promoted" } else { "demoted" };
-        ctx.emit(event::AccountPromoted {
+        self.emit(event::AccountPromoted {
             email: &user.email,
             user_id: user.id,
             reason,
@@ -71,25 +59,20 @@ impl Services {
     }
 
     /// Disables an account, whose sessions end at once, or enables it again.
-    pub async fn set_active(
-        &self,
-        ctx: &OperationContext,
-        email: &str,
-        is_active: bool,
-    ) -> Result<User, Failure> {
+    pub async fn set_active(&self, email: &str, is_active: bool) -> Result<User, Failure> {
         let mut user = self.account_at(email).await?;
         user.is_active = is_active;
-        user.updated_at = ctx.now();
+        user.updated_at = self.now();
         users::update(&self.0.db, &user, &[Field::IsActive]).await?;
         if is_active {
-            ctx.emit(event::AccountEnabled {
+            self.emit(event::AccountEnabled {
                 email: &user.email,
                 user_id: user.id,
             });
         } else {
-            self.end_all_sessions(ctx, &user, RevokeReason::AccountDisabled)
+            self.end_all_sessions(&user, RevokeReason::AccountDisabled)
                 .await?;
-            ctx.emit(event::AccountDisabled {
+            self.emit(event::AccountDisabled {
                 email: &user.email,
                 user_id: user.id,
             });
@@ -97,13 +80,8 @@ impl Services {
         Ok(user)
     }
 
-    async fn end_all_sessions(
-        &self,
-        ctx: &OperationContext,
-        user: &User,
-        reason: RevokeReason,
-    ) -> Result<(), Failure> {
-        let (id, now) = (user.id, ctx.now());
+    async fn end_all_sessions(&self, user: &User, reason: RevokeReason) -> Result<(), Failure> {
+        let (id, now) = (user.id, self.now());
         let ended = sessions::revoke_all_of_user(&self.0.db, id, None, now, reason).await?;
         join_all(
             ended
@@ -113,7 +91,9 @@ impl Services {
         .await;
         Ok(())
     }
+}
 
+impl Services {
     async fn account_at(&self, email: &str) -> Result<User, Failure> {
         let email = EmailAddress::parse(email)?;
         let user = users::find_by_email(&self.0.db, &email).await?;

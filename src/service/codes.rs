@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::limits::RateLimitKey;
 use super::suspicion::Signal;
-use super::{Failure, Reason, ServiceError, Services, UserError};
+use super::{Caller, Failure, Reason, ServiceError, UserError};
 use crate::crypto;
 use crate::db::{Tx, codes, outbox, users};
 use crate::domain::clock::Timestamp;
@@ -12,7 +12,6 @@ use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, MailId, Nonce, UserId};
 use crate::domain::mail::{Mail, OutboxMail};
-use crate::domain::operation::OperationContext;
 use crate::domain::user::{Profile, User};
 use crate::telemetry::event;
 
@@ -36,36 +35,27 @@ pub(super) struct NewCode<'a> {
     pub(super) mail: Mail,
 }
 
-impl Services {
+impl Caller {
     /// Counts a request for a mail. The network is counted first, so that one over its limit cannot
     /// use up the limit of the email address.
-    pub(super) async fn count_code_request(
-        &self,
-        ctx: &OperationContext,
-        email: &EmailAddress,
-    ) -> Result<(), UserError> {
-        self.acquire(ctx, self.code_requests_per_network(), RateLimitKey::Network)
+    pub(super) async fn count_code_request(&self, email: &EmailAddress) -> Result<(), UserError> {
+        self.acquire(self.code_requests_per_network(), RateLimitKey::Network)
             .await?;
         // After the limit, because each email address is remembered.
-        self.record_signal(ctx, Signal::CodeRequest, email);
-        self.acquire(
-            ctx,
-            self.code_requests_per_address(),
-            RateLimitKey::Email(email),
-        )
-        .await?;
+        self.record_signal(Signal::CodeRequest, email);
+        self.acquire(self.code_requests_per_address(), RateLimitKey::Email(email))
+            .await?;
         Ok(())
     }
 
     /// Replaces the open code and adds its mail and `also` to the outbox.
     pub(super) async fn send_code(
         &self,
-        ctx: &OperationContext,
         new: NewCode<'_>,
         also: Option<OutboxMail>,
     ) -> Result<CodeChallenge, ServiceError> {
         let tx = self.0.db.begin().await?;
-        let (challenge, mail) = self.write_code(ctx, &tx, new).await?;
+        let (challenge, mail) = self.write_code(&tx, new).await?;
         if let Some(also) = &also {
             outbox::insert(&tx, also).await?;
         }
@@ -79,11 +69,10 @@ impl Services {
     /// Replaces the open code and adds its mail to the outbox. Enqueue the mail after the commit.
     pub(super) async fn write_code(
         &self,
-        ctx: &OperationContext,
         tx: &Tx,
         new: NewCode<'_>,
     ) -> Result<(CodeChallenge, MailId), ServiceError> {
-        let now = ctx.now();
+        let now = self.now();
         let lifetime = match new.purpose {
             Purpose::PasswordReset => self.0.passwords.reset_lifetime,
             Purpose::Signup | Purpose::Login | Purpose::VerifyEmail | Purpose::ChangeEmail => {
@@ -121,15 +110,13 @@ impl Services {
     /// Checks an answer to the newest code for an email address, without consuming the code.
     pub(super) async fn answer_code(
         &self,
-        ctx: &OperationContext,
         purpose: Purpose,
         email: &EmailAddress,
         answer: &str,
     ) -> Result<VerificationCode, Failure> {
-        self.count_answer(ctx).await?;
+        self.count_answer().await?;
         let code = codes::find_newest(&self.0.db, purpose, email).await?;
         self.judge_answer(
-            ctx,
             CodeSubmission {
                 purpose,
                 email,
@@ -147,11 +134,10 @@ impl Services {
     /// account had before.
     pub(super) async fn consume_of_account(
         &self,
-        ctx: &OperationContext,
         tx: &Tx,
         code: &VerificationCode,
     ) -> Result<User, Failure> {
-        if !codes::consume(tx, code.id, ctx.now()).await? {
+        if !codes::consume(tx, code.id, self.now()).await? {
             return Err(lost_race());
         }
         let user = match code.user_id {
@@ -163,23 +149,22 @@ impl Services {
     }
 
     /// Counts an answer from a network; uncounted if it is correct.
-    pub(super) async fn count_answer(&self, ctx: &OperationContext) -> Result<(), UserError> {
+    pub(super) async fn count_answer(&self) -> Result<(), UserError> {
         let rule = self.wrong_codes_per_network();
-        Ok(self.acquire(ctx, rule, RateLimitKey::Network).await?)
+        Ok(self.acquire(rule, RateLimitKey::Network).await?)
     }
 
     /// Checks an answer to a code. Every answer is counted before it is compared, so concurrent
     /// guesses get no more attempts.
     pub(super) async fn judge_answer(
         &self,
-        ctx: &OperationContext,
         submission: CodeSubmission<'_>,
         code: Option<VerificationCode>,
     ) -> Result<VerificationCode, Failure> {
         let Some(code) = code else {
-            self.record_signal(ctx, Signal::WrongCode, submission.email);
-            return submission.refuse(
-                ctx,
+            self.record_signal(Signal::WrongCode, submission.email);
+            return self.refuse_code(
+                submission,
                 Reason::InvalidCode {
                     attempts_remaining: 0,
                 },
@@ -189,8 +174,8 @@ impl Services {
         let max = self.0.codes.max_attempts;
         let tried = Some((code.attempts, max));
         if code.used_at.is_some() {
-            self.record_signal(ctx, Signal::DeadCode, submission.email);
-            ctx.emit(event::UsedCodeTried {
+            self.record_signal(Signal::DeadCode, submission.email);
+            self.emit(event::UsedCodeTried {
                 email: submission.email,
                 purpose: submission.purpose.into(),
                 attempt_number: Some(code.attempts),
@@ -202,16 +187,16 @@ impl Services {
             .at("code")
             .into());
         }
-        if !code.is_live(ctx.now()) {
-            self.record_signal(ctx, Signal::DeadCode, submission.email);
-            return submission.refuse(ctx, Reason::CodeExpired, tried);
+        if !code.is_live(self.now()) {
+            self.record_signal(Signal::DeadCode, submission.email);
+            return self.refuse_code(submission, Reason::CodeExpired, tried);
         }
         if code.attempts >= max {
-            self.record_signal(ctx, Signal::WrongCode, submission.email);
-            return submission.refuse(ctx, Reason::TooManyAttempts, tried);
+            self.record_signal(Signal::WrongCode, submission.email);
+            return self.refuse_code(submission, Reason::TooManyAttempts, tried);
         }
         let Some(answer) = self.0.codes.format().parse(submission.answer) else {
-            ctx.emit(event::InvalidCodeFormat {
+            self.emit(event::InvalidCodeFormat {
                 email: submission.email,
                 purpose: submission.purpose.into(),
                 attempt_number: Some(code.attempts),
@@ -221,72 +206,63 @@ impl Services {
             return Err(Reason::InvalidCode { attempts_remaining }.at("code").into());
         };
         if !codes::count_attempt(&self.0.db, code.id, max).await? {
-            self.record_signal(ctx, Signal::WrongCode, submission.email);
-            return submission.refuse(ctx, Reason::TooManyAttempts, Some((max, max)));
+            self.record_signal(Signal::WrongCode, submission.email);
+            return self.refuse_code(submission, Reason::TooManyAttempts, Some((max, max)));
         }
         if !self.0.keys.is_code(&code, self.0.codes.format(), &answer) {
-            self.record_signal(ctx, Signal::WrongCode, submission.email);
+            self.record_signal(Signal::WrongCode, submission.email);
             // Read again, because of concurrent answers.
             let code = codes::find(&self.0.db, code.id).await?;
             let attempts = code.map_or(max, |code| code.attempts);
             let attempts_remaining = max.saturating_sub(attempts);
-            return submission.refuse(
-                ctx,
+            return self.refuse_code(
+                submission,
                 Reason::InvalidCode { attempts_remaining },
                 Some((attempts, max)),
             );
         }
-        self.release(ctx, self.wrong_codes_per_network(), RateLimitKey::Network)
+        self.release(self.wrong_codes_per_network(), RateLimitKey::Network)
             .await;
         Ok(code)
     }
-}
 
-#[derive(Clone, Copy)]
-pub(super) struct CodeSubmission<'a> {
-    pub(super) purpose: Purpose,
-    pub(super) email: &'a EmailAddress,
-    pub(super) answer: &'a str,
-}
-
-impl CodeSubmission<'_> {
     /// Logs a refusal, with the attempts made and allowed where there is a code.
-    fn refuse<T>(
-        self,
-        ctx: &OperationContext,
+    fn refuse_code<T>(
+        &self,
+        submission: CodeSubmission<'_>,
         reason: Reason,
         attempts: Option<(u32, u32)>,
     ) -> Result<T, Failure> {
-        let Self { email, purpose, .. } = self;
+        let CodeSubmission { email, purpose, .. } = submission;
         let purpose = purpose.into();
         let (attempt_number, limit) = attempts.unzip();
-        match (reason, self.purpose) {
-            (Reason::CodeExpired, _) => ctx.emit(event::ExpiredCodeTried {
+        match (reason, submission.purpose) {
+            (Reason::CodeExpired, _) => self.emit(event::ExpiredCodeTried {
                 email,
                 purpose,
                 attempt_number,
                 limit,
             }),
-            (Reason::TooManyAttempts, _) => ctx.emit(event::CodeAttemptsExhausted {
+            (Reason::TooManyAttempts, _) => self.emit(event::CodeAttemptsExhausted {
                 email,
                 purpose,
                 attempt_number,
                 limit,
             }),
-            (_, Purpose::Signup) => ctx.emit(event::SignupFailedInvalidCode {
+            (_, Purpose::Signup) => self.emit(event::SignupFailedInvalidCode {
                 email,
                 purpose,
                 attempt_number,
                 limit,
             }),
-            (_, Purpose::Login) => ctx.emit(event::LoginFailedInvalidCode {
+            (_, Purpose::Login) => self.emit(event::LoginFailedInvalidCode {
                 email,
                 purpose,
                 attempt_number,
                 limit,
             }),
             (_, Purpose::VerifyEmail | Purpose::ChangeEmail | Purpose::PasswordReset) => {
-                ctx.emit(event::VerificationFailedInvalidCode {
+                self.emit(event::VerificationFailedInvalidCode {
                     email,
                     purpose,
                     attempt_number,
@@ -296,6 +272,13 @@ impl CodeSubmission<'_> {
         }
         Err(reason.at("code").into())
     }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct CodeSubmission<'a> {
+    pub(super) purpose: Purpose,
+    pub(super) email: &'a EmailAddress,
+    pub(super) answer: &'a str,
 }
 
 /// The code was correct, but was consumed or superseded in the meantime.

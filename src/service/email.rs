@@ -3,30 +3,25 @@
 use super::codes::{CodeSubmission, NewCode, lost_race};
 use super::limits::RateLimitKey;
 use super::sign_in::EarlierCredentials;
-use super::{CodeChallenge, Failure, Reason, Services};
+use super::{Caller, CodeChallenge, Failure, Reason, Services};
 use crate::db::users::{self, Field};
 use crate::db::{DbError, codes, outbox};
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::mail::{ChangeStatus, Mail, OutboxMail};
-use crate::domain::operation::OperationContext;
 use crate::domain::user::User;
 use crate::telemetry::event;
 
-impl Services {
+impl Caller {
     /// Mails a code to verify the email address of the signed-in user.
-    pub async fn request_email_verification(
-        &self,
-        ctx: &OperationContext,
-    ) -> Result<CodeChallenge, Failure> {
-        let user = self.own_account(ctx).await?;
-        self.count_code_request(ctx, &user.email).await?;
+    pub async fn request_email_verification(&self) -> Result<CodeChallenge, Failure> {
+        let user = self.own_account().await?;
+        self.count_code_request(&user.email).await?;
         // A new code inherits the invitation that the user registered with.
         let purpose = Purpose::VerifyEmail;
         let older = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
         let challenge = self
             .send_code(
-                ctx,
                 NewCode {
                     purpose: Purpose::VerifyEmail,
                     email: &user.email,
@@ -45,25 +40,17 @@ impl Services {
 
     /// Verifies the email address of a user who registered with a password. The password is kept: the
     /// mail tells its reader about it.
-    pub async fn verify_email(
-        &self,
-        ctx: &OperationContext,
-        email: &str,
-        code: &str,
-    ) -> Result<User, Failure> {
+    pub async fn verify_email(&self, email: &str, code: &str) -> Result<User, Failure> {
         let email = EmailAddress::parse(email)?;
-        let code = self
-            .answer_code(ctx, Purpose::VerifyEmail, &email, code)
-            .await?;
+        let code = self.answer_code(Purpose::VerifyEmail, &email, code).await?;
         let tx = self.0.db.begin().await?;
         self.hold_invited_team(&tx, code.invitation_id).await?;
-        let mut user = self.consume_of_account(ctx, &tx, &code).await?;
-        self.verify_email_address(ctx, &tx, &mut user, EarlierCredentials::Keep)
+        let mut user = self.consume_of_account(&tx, &code).await?;
+        self.verify_email_address(&tx, &mut user, EarlierCredentials::Keep)
             .await?;
-        self.join_by_signup(ctx, &tx, code.invitation_id, &user)
-            .await?;
+        self.join_by_signup(&tx, code.invitation_id, &user).await?;
         tx.commit().await?;
-        ctx.emit(event::EmailVerified {
+        self.emit(event::EmailVerified {
             email: &email,
             user_id: user.id,
         });
@@ -75,18 +62,14 @@ impl Services {
     /// If the new email address has a user: [`Reason::EmailTaken`], or with
     /// `ACCOUNT_EXISTENCE_HINTS` off the usual response after the same work, and a mail that explains
     /// it.
-    pub async fn request_email_change(
-        &self,
-        ctx: &OperationContext,
-        new_email: &str,
-    ) -> Result<CodeChallenge, Failure> {
+    pub async fn request_email_change(&self, new_email: &str) -> Result<CodeChallenge, Failure> {
         let new_email =
             EmailAddress::parse(new_email).map_err(|_| Reason::InvalidEmail.at("newEmail"))?;
-        let user = self.own_account(ctx).await?;
-        self.count_code_request(ctx, &new_email).await?;
+        let user = self.own_account().await?;
+        self.count_code_request(&new_email).await?;
         // The old email address gets a mail too.
         let per_address = self.code_requests_per_address();
-        self.acquire(ctx, per_address, RateLimitKey::Email(&user.email))
+        self.acquire(per_address, RateLimitKey::Email(&user.email))
             .await?;
         let taken = users::find_by_email(&self.0.db, &new_email)
             .await?
@@ -98,7 +81,6 @@ impl Services {
         let name = user.profile.name;
         let challenge = self
             .send_code(
-                ctx,
                 NewCode {
                     purpose: Purpose::ChangeEmail,
                     email: &new_email,
@@ -114,7 +96,7 @@ impl Services {
                 Some(notice),
             )
             .await?;
-        ctx.emit(event::EmailChangeRequested {
+        self.emit(event::EmailChangeRequested {
             email: &new_email,
             user_id: user.id,
         });
@@ -123,13 +105,9 @@ impl Services {
 
     /// Changes the email address of the signed-in user to the one the code was mailed to, and tells the
     /// old one.
-    pub async fn confirm_email_change(
-        &self,
-        ctx: &OperationContext,
-        code: &str,
-    ) -> Result<User, Failure> {
-        let user = self.own_account(ctx).await?;
-        self.count_answer(ctx).await?;
+    pub async fn confirm_email_change(&self, code: &str) -> Result<User, Failure> {
+        let user = self.own_account().await?;
+        self.count_answer().await?;
         let purpose = Purpose::ChangeEmail;
         let found = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
         let email = found
@@ -141,8 +119,8 @@ impl Services {
             email: &email,
             answer: code,
         };
-        let code = self.judge_answer(ctx, submission, found).await?;
-        let now = ctx.now();
+        let code = self.judge_answer(submission, found).await?;
+        let now = self.now();
         let notice = self.change_notice(&user, &email, ChangeStatus::Changed);
         let tx = self.0.db.begin().await?;
         if !codes::consume(&tx, code.id, now).await? {
@@ -163,13 +141,15 @@ impl Services {
         outbox::insert(&tx, &notice).await?;
         tx.commit().await?;
         self.enqueue(notice.id).await;
-        ctx.emit(event::EmailChanged {
+        self.emit(event::EmailChanged {
             email: &user.email,
             user_id: user.id,
         });
         Ok(user)
     }
+}
 
+impl Services {
     /// A mail to the old email address of a user.
     fn change_notice(
         &self,

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::sign_in::EarlierCredentials;
 use super::teams::{TeamAdmin, TeamView};
-use super::{Failure, Reason, ServiceError, Services};
+use super::{Caller, Failure, Reason, ServiceError, Services};
 use crate::crypto;
 use crate::db::invitations::InvitationOutcome;
 use crate::db::{Executor, Tx, invitations, outbox, teams, users};
@@ -12,7 +12,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, Nonce, UserId};
 use crate::domain::mail::Mail;
-use crate::domain::operation::OperationContext;
 use crate::domain::team::{Invitation, Member, Membership, Role, Team};
 use crate::domain::user::User;
 use crate::telemetry::event;
@@ -39,16 +38,11 @@ pub struct InvitationPreview {
 impl TeamAdmin {
     /// Lets an address join: at once if its account has proved it, else by a mailed invitation.
     /// Inviting again renews the invitation and its mail; the old link is worthless then.
-    pub async fn invite(
-        self,
-        ctx: &OperationContext,
-        email: &str,
-        role: Role,
-    ) -> Result<Invited, Failure> {
+    pub async fn invite(self, email: &str, role: Role) -> Result<Invited, Failure> {
         let email = EmailAddress::parse(email)?;
-        let services = self.services();
-        let (team, now) = (self.team(), ctx.now());
-        let inviter = users::find(&services.0.db, self.actor_id()).await?;
+        let caller = self.caller();
+        let (team, now) = (self.team(), caller.now());
+        let inviter = users::find(&caller.0.db, self.actor_id()).await?;
         if inviter
             .as_ref()
             .is_none_or(|inviter| inviter.email_verified_at.is_none())
@@ -56,8 +50,8 @@ impl TeamAdmin {
             // Nobody mails strangers in the name of an address that may not be theirs.
             return Err(Reason::EmailNotVerified.into());
         }
-        services
-            .count_invitation(ctx, self.actor_id(), team.id, &email)
+        caller
+            .count_invitation(self.actor_id(), team.id, &email)
             .await?;
         let team_name = team.name.clone();
         let inviter_name = inviter.map(|inviter| inviter.profile.name);
@@ -74,25 +68,25 @@ impl TeamAdmin {
             invitations::cancel_mails_of(&tx, open.id).await?;
         }
         // Joining at once tells that there is an account.
-        let hints = services.0.codes.existence_hints;
+        let hints = caller.0.codes.existence_hints;
         let verified =
             user.filter(|user| hints && user.email_verified_at.is_some() && user.is_active);
         if let Some(user) = verified {
             if let Some(open) = &open {
                 invitations::close(&tx, open, InvitationOutcome::Accepted, now).await?;
             }
-            let membership = services.new_membership(team.id, user.id, role);
+            let membership = caller.new_membership(team.id, user.id, role);
             teams::add_member(&tx, &membership).await?;
             let mail = Mail::TeamAdded {
                 name: user.profile.name.clone(),
                 team_name,
                 inviter_name,
             };
-            let mail = services.new_mail(mail, &email, Some(user.id), None);
+            let mail = caller.new_mail(mail, &email, Some(user.id), None);
             outbox::insert(&tx, &mail).await?;
             tx.commit().await?;
-            services.enqueue(mail.id).await;
-            ctx.emit(event::TeamMemberAdded {
+            caller.enqueue(mail.id).await;
+            caller.emit(event::TeamMemberAdded {
                 user_id: user.id,
                 team_id: team.id,
                 reason: role.into(),
@@ -106,14 +100,14 @@ impl TeamAdmin {
         let mut invitation = Invitation {
             id: open
                 .as_ref()
-                .map_or_else(|| services.new_id(), |open| open.id),
+                .map_or_else(|| caller.new_id(), |open| open.id),
             team_id: team.id,
             email: email.clone(),
             role,
             invited_by: Some(self.actor_id()),
             nonce: Nonce(crypto::random()),
             created_at: now,
-            expires_at: now + services.0.invitation_lifetime,
+            expires_at: now + caller.0.invitation_lifetime,
             accepted_at: None,
             declined_at: None,
             revoked_at: None,
@@ -122,7 +116,7 @@ impl TeamAdmin {
             invitations::insert(&tx, &invitation).await?;
         } else if !invitations::renew(&tx, &invitation).await? {
             // Declined, or cleaned away, since it was found: nobody holds the team for that.
-            invitation.id = services.new_id();
+            invitation.id = caller.new_id();
             invitations::insert(&tx, &invitation).await?;
         }
         let refers_to = Some(Uuid::from(invitation.id));
@@ -130,11 +124,11 @@ impl TeamAdmin {
             team_name,
             inviter_name,
         };
-        let mail = services.new_mail(mail, &email, None, refers_to);
+        let mail = caller.new_mail(mail, &email, None, refers_to);
         outbox::insert(&tx, &mail).await?;
         tx.commit().await?;
-        services.enqueue(mail.id).await;
-        ctx.emit(event::TeamInvitationSent {
+        caller.enqueue(mail.id).await;
+        caller.emit(event::TeamInvitationSent {
             email: &email,
             user_id: self.actor_id(),
             team_id: team.id,
@@ -143,36 +137,28 @@ impl TeamAdmin {
     }
 }
 
-impl Services {
+impl Caller {
     /// What an invitation link shows; `None` for a token that cannot be accepted.
-    pub async fn invitation(
-        &self,
-        ctx: &OperationContext,
-        token: &str,
-    ) -> Result<Option<InvitationPreview>, ServiceError> {
-        self.live_invitation(ctx, &self.0.db, token).await
+    pub async fn invitation(&self, token: &str) -> Result<Option<InvitationPreview>, ServiceError> {
+        self.live_invitation(&self.0.db, token).await
     }
 
     /// Lets the account that holds the invited address join. The token was mailed there, so it is
     /// proof enough, whoever presents it, unless they are signed in as somebody else.
-    pub async fn accept_invitation(
-        &self,
-        ctx: &OperationContext,
-        token: &str,
-    ) -> Result<(Member, TeamView), Failure> {
+    pub async fn accept_invitation(&self, token: &str) -> Result<(Member, TeamView), Failure> {
         if self.0.keys.read_invitation_token(token).is_none() {
             // Nobody waits for the database for what is no token at all.
-            return Err(refuse(ctx, "token"));
+            return Err(self.refuse_token("token"));
         }
         let tx = self.0.db.begin().await?;
-        let found = self.require_invitation(ctx, &tx, token).await?;
+        let found = self.require_invitation(&tx, token).await?;
         teams::lock(&tx, found.team.id).await?;
         // Once more: the inviter may have lost the right until the team was held.
         let InvitationPreview {
             team, invitation, ..
-        } = self.require_invitation(ctx, &tx, token).await?;
+        } = self.require_invitation(&tx, token).await?;
         let user = users::find_by_email_for_key_share(&tx, &invitation.email).await?;
-        let session = ctx.session();
+        let session = self.session();
         if let Some(session) = session
             && user.as_ref().is_none_or(|user| user.id != session.user_id)
         {
@@ -182,21 +168,19 @@ impl Services {
         if !user.is_active {
             return Err(Reason::AccountDisabled.into());
         }
-        let now = ctx.now();
+        let now = self.now();
         // A signed-in user who also has the token owns both the account and the email address.
         let earlier = match session {
             Some(_) => EarlierCredentials::Keep,
             None => EarlierCredentials::Drop,
         };
-        let revocations = self
-            .verify_email_address(ctx, &tx, &mut user, earlier)
-            .await?;
+        let revocations = self.verify_email_address(&tx, &mut user, earlier).await?;
         let membership = self.join(&tx, &invitation, user.id, now).await?;
         let membership =
             membership.ok_or_else(|| Failure::from(Reason::InvalidToken.at("token")))?;
         tx.commit().await?;
         self.publish(revocations).await;
-        ctx.emit(event::TeamInvitationAccepted {
+        self.emit(event::TeamInvitationAccepted {
             user_id: user.id,
             team_id: team.id,
         });
@@ -208,18 +192,14 @@ impl Services {
     }
 
     /// Declines an invitation for the invited address.
-    pub async fn decline_invitation(
-        &self,
-        ctx: &OperationContext,
-        token: &str,
-    ) -> Result<(), Failure> {
+    pub async fn decline_invitation(&self, token: &str) -> Result<(), Failure> {
         let InvitationPreview { invitation, .. } =
-            self.require_invitation(ctx, &self.0.db, token).await?;
-        let (db, now) = (&self.0.db, ctx.now());
+            self.require_invitation(&self.0.db, token).await?;
+        let (db, now) = (&self.0.db, self.now());
         if !invitations::close(db, &invitation, InvitationOutcome::Declined, now).await? {
             return Err(Reason::InvalidToken.at("token").into());
         }
-        ctx.emit(event::TeamInvitationDeclined {
+        self.emit(event::TeamInvitationDeclined {
             email: &invitation.email,
             team_id: invitation.team_id,
         });
@@ -227,30 +207,26 @@ impl Services {
     }
 
     /// Takes an open invitation back. [`Reason::NotFound`] for one of another's team.
-    pub async fn revoke_invitation(
-        &self,
-        ctx: &OperationContext,
-        id: &str,
-    ) -> Result<Invitation, Failure> {
-        let actor = ctx.user()?;
+    pub async fn revoke_invitation(&self, id: &str) -> Result<Invitation, Failure> {
+        let actor = self.user()?;
         let not_found = || Failure::from(Reason::NotFound.at("invitationId"));
         let id: InvitationId = id.parse().map_err(|_| not_found())?;
         let invitation = invitations::find(&self.0.db, id)
             .await?
             .ok_or_else(not_found)?;
-        let team = self.team(ctx, &invitation.team_id.to_string()).await?;
+        let team = self.team(&invitation.team_id.to_string()).await?;
         let team = team.ok_or_else(not_found)?;
         let admin = team
             .admin()
             .ok_or_else(|| Failure::from(Reason::NotTeamAdmin))?;
         let (tx, _) = admin.begin().await?;
-        let now = ctx.now();
+        let now = self.now();
         if !invitations::close(&tx, &invitation, InvitationOutcome::Revoked, now).await? {
             return Err(not_found());
         }
         invitations::cancel_mails_of(&tx, id).await?;
         tx.commit().await?;
-        ctx.emit(event::TeamInvitationRevoked {
+        self.emit(event::TeamInvitationRevoked {
             email: &invitation.email,
             user_id: actor.user_id,
             team_id: invitation.team_id,
@@ -261,14 +237,13 @@ impl Services {
     /// The invitation that comes with a sign-up of `email`.
     pub(super) async fn invitation_for(
         &self,
-        ctx: &OperationContext,
         token: &str,
         email: &EmailAddress,
     ) -> Result<InvitationId, Failure> {
         let field = "invitationToken";
-        let preview = self.live_invitation(ctx, &self.0.db, token).await?;
+        let preview = self.live_invitation(&self.0.db, token).await?;
         let Some(InvitationPreview { invitation, .. }) = preview else {
-            return Err(refuse(ctx, field));
+            return Err(self.refuse_token(field));
         };
         if invitation.email == *email {
             Ok(invitation.id)
@@ -277,6 +252,66 @@ impl Services {
         }
     }
 
+    /// Lets an account join the held team by the invitation it signed up with, if that is still
+    /// good.
+    pub(super) async fn join_by_signup(
+        &self,
+        tx: &Tx,
+        id: Option<InvitationId>,
+        user: &User,
+    ) -> Result<(), ServiceError> {
+        let Some(id) = id else { return Ok(()) };
+        let now = self.now();
+        let invitation = invitations::find(tx, id).await?;
+        let invitation = invitation.filter(|i| i.is_open(now) && i.email == user.email);
+        if let Some(invitation) = invitation
+            && self.inviter(tx, &invitation).await?.is_some()
+        {
+            self.join(tx, &invitation, user.id, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn require_invitation(
+        &self,
+        db: &impl Executor,
+        token: &str,
+    ) -> Result<InvitationPreview, Failure> {
+        let preview = self.live_invitation(db, token).await?;
+        preview.ok_or_else(|| self.refuse_token("token"))
+    }
+
+    /// The invitation of a token, if it can be accepted: open, and its inviter still an admin.
+    async fn live_invitation(
+        &self,
+        db: &impl Executor,
+        token: &str,
+    ) -> Result<Option<InvitationPreview>, ServiceError> {
+        let Some((id, nonce)) = self.0.keys.read_invitation_token(token) else {
+            return Ok(None);
+        };
+        let now = self.now();
+        let found = invitations::find(db, id).await?;
+        let Some(invitation) = found.filter(|i| i.nonce == nonce && i.is_open(now)) else {
+            return Ok(None);
+        };
+        let inviter = self.inviter(db, &invitation).await?;
+        let team = teams::find(db, invitation.team_id).await?;
+        Ok(inviter.zip(team).map(|(inviter, team)| InvitationPreview {
+            team,
+            inviter,
+            invitation,
+        }))
+    }
+
+    /// Everything that can be wrong with an invitation has the same error.
+    fn refuse_token(&self, field: &'static str) -> Failure {
+        self.emit(event::TeamInvitationRejected {});
+        Reason::InvalidToken.at(field).into()
+    }
+}
+
+impl Services {
     /// Holds the team of the invitation that an account signs up with, before anything else is
     /// held.
     pub(super) async fn hold_invited_team(
@@ -288,27 +323,6 @@ impl Services {
             && let Some(invitation) = invitations::find(tx, id).await?
         {
             teams::lock(tx, invitation.team_id).await?;
-        }
-        Ok(())
-    }
-
-    /// Lets an account join the held team by the invitation it signed up with, if that is still
-    /// good.
-    pub(super) async fn join_by_signup(
-        &self,
-        ctx: &OperationContext,
-        tx: &Tx,
-        id: Option<InvitationId>,
-        user: &User,
-    ) -> Result<(), ServiceError> {
-        let Some(id) = id else { return Ok(()) };
-        let now = ctx.now();
-        let invitation = invitations::find(tx, id).await?;
-        let invitation = invitation.filter(|i| i.is_open(now) && i.email == user.email);
-        if let Some(invitation) = invitation
-            && self.inviter(tx, &invitation).await?.is_some()
-        {
-            self.join(tx, &invitation, user.id, now).await?;
         }
         Ok(())
     }
@@ -347,40 +361,6 @@ impl Services {
         Ok(Some(membership))
     }
 
-    async fn require_invitation(
-        &self,
-        ctx: &OperationContext,
-        db: &impl Executor,
-        token: &str,
-    ) -> Result<InvitationPreview, Failure> {
-        let preview = self.live_invitation(ctx, db, token).await?;
-        preview.ok_or_else(|| refuse(ctx, "token"))
-    }
-
-    /// The invitation of a token, if it can be accepted: open, and its inviter still an admin.
-    async fn live_invitation(
-        &self,
-        ctx: &OperationContext,
-        db: &impl Executor,
-        token: &str,
-    ) -> Result<Option<InvitationPreview>, ServiceError> {
-        let Some((id, nonce)) = self.0.keys.read_invitation_token(token) else {
-            return Ok(None);
-        };
-        let now = ctx.now();
-        let found = invitations::find(db, id).await?;
-        let Some(invitation) = found.filter(|i| i.nonce == nonce && i.is_open(now)) else {
-            return Ok(None);
-        };
-        let inviter = self.inviter(db, &invitation).await?;
-        let team = teams::find(db, invitation.team_id).await?;
-        Ok(inviter.zip(team).map(|(inviter, team)| InvitationPreview {
-            team,
-            inviter,
-            invitation,
-        }))
-    }
-
     /// Who invited, if they still could.
     async fn inviter(
         &self,
@@ -397,10 +377,4 @@ impl Services {
         let is_admin = membership.is_some_and(|membership| membership.role == Role::Admin);
         Ok(Some(user).filter(|user| user.is_active && (is_admin || user.is_superuser)))
     }
-}
-
-/// All that is wrong with an invitation gets the same answer.
-fn refuse(ctx: &OperationContext, field: &'static str) -> Failure {
-    ctx.emit(event::TeamInvitationRejected {});
-    Reason::InvalidToken.at(field).into()
 }

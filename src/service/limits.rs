@@ -1,9 +1,8 @@
 //! The named rules of the limiter, and counting by them.
 
-use super::Services;
+use super::{Caller, Services};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{TeamId, UserId};
-use crate::domain::operation::OperationContext;
 use crate::limits::{Exceeded, Rule};
 use crate::telemetry::event;
 
@@ -18,6 +17,72 @@ pub(super) enum RateLimitKey<'a> {
     Team(TeamId),
     /// Everything one account does.
     User(UserId),
+}
+
+impl Caller {
+    /// Counts an invitation: for the team, for its admin, who may have many teams, and for the
+    /// address, which may be invited to many.
+    pub(super) async fn count_invitation(
+        &self,
+        admin: UserId,
+        team: TeamId,
+        email: &EmailAddress,
+    ) -> Result<(), Exceeded> {
+        self.acquire(self.invitations_per_admin(), RateLimitKey::User(admin))
+            .await?;
+        self.acquire(self.invitations_per_team(), RateLimitKey::Team(team))
+            .await?;
+        self.acquire(self.invitations_per_address(), RateLimitKey::Email(email))
+            .await
+    }
+
+    /// Asks the limiter, without an event for what it refuses.
+    pub(super) async fn count(&self, rule: Rule, key: &str) -> Result<(), Exceeded> {
+        let decision = self.0.limiter.acquire(rule, key, self.now()).await;
+        if decision.degraded {
+            self.0.throttle.emit(event::LimiterDegraded {});
+        }
+        decision.allowed
+    }
+
+    /// Takes one of the actions that a rule allows, or refuses.
+    pub(super) async fn acquire(&self, rule: Rule, key: RateLimitKey<'_>) -> Result<(), Exceeded> {
+        let Some(hashed) = self.limit_key(key) else {
+            return Ok(());
+        };
+        let allowed = self.count(rule, &hashed).await;
+        self.metrics().limiter_decision(rule.name, allowed.is_ok());
+        allowed.inspect_err(|exceeded| {
+            self.emit(event::RateLimitExceeded {
+                email: match key {
+                    RateLimitKey::Email(email) => Some(email),
+                    RateLimitKey::Network | RateLimitKey::Team(_) | RateLimitKey::User(_) => None,
+                },
+                limit: rule.max,
+                period: rule.period,
+                retry_after_seconds: exceeded.retry_after.num_seconds(),
+                reason: rule.name,
+            });
+        })
+    }
+
+    /// Gives back what [`acquire`](Self::acquire) took.
+    pub(super) async fn release(&self, rule: Rule, key: RateLimitKey<'_>) {
+        if let Some(hashed) = self.limit_key(key) {
+            self.0.limiter.release(rule, &hashed, self.now()).await;
+        }
+    }
+
+    /// The keyed hash to count by; `None` for the network of an operation without a client.
+    pub(super) fn limit_key(&self, key: RateLimitKey<'_>) -> Option<String> {
+        let text = match key {
+            RateLimitKey::Email(email) => email.as_str().to_owned(),
+            RateLimitKey::User(user) => user.to_string(),
+            RateLimitKey::Team(team) => team.to_string(),
+            RateLimitKey::Network => self.context.client.as_ref()?.network().to_string(),
+        };
+        Some(self.0.keys.limit_subject(&text))
+    }
 }
 
 impl Services {
@@ -81,88 +146,5 @@ impl Services {
     /// Reset links sent to one address.
     pub(super) fn password_resets_per_address(&self) -> Rule {
         Rule::per_hour("password_resets", self.0.limits.password_resets_per_hour)
-    }
-
-    /// Counts an invitation: for the team, for its admin, who may have many teams, and for the
-    /// address, which may be invited to many.
-    pub(super) async fn count_invitation(
-        &self,
-        ctx: &OperationContext,
-        admin: UserId,
-        team: TeamId,
-        email: &EmailAddress,
-    ) -> Result<(), Exceeded> {
-        self.acquire(ctx, self.invitations_per_admin(), RateLimitKey::User(admin))
-            .await?;
-        self.acquire(ctx, self.invitations_per_team(), RateLimitKey::Team(team))
-            .await?;
-        self.acquire(
-            ctx,
-            self.invitations_per_address(),
-            RateLimitKey::Email(email),
-        )
-        .await
-    }
-
-    /// Asks the limiter, without an event for what it refuses.
-    pub(super) async fn count(
-        &self,
-        ctx: &OperationContext,
-        rule: Rule,
-        key: &str,
-    ) -> Result<(), Exceeded> {
-        let decision = self.0.limiter.acquire(rule, key, ctx.now()).await;
-        if decision.degraded {
-            self.0.throttle.emit(event::LimiterDegraded {});
-        }
-        decision.allowed
-    }
-
-    /// Takes one of the actions that a rule allows, or refuses.
-    pub(super) async fn acquire(
-        &self,
-        ctx: &OperationContext,
-        rule: Rule,
-        key: RateLimitKey<'_>,
-    ) -> Result<(), Exceeded> {
-        let Some(hashed) = self.limit_key(ctx, key) else {
-            return Ok(());
-        };
-        let allowed = self.count(ctx, rule, &hashed).await;
-        self.metrics().limiter_decision(rule.name, allowed.is_ok());
-        allowed.inspect_err(|exceeded| {
-            ctx.emit(event::RateLimitExceeded {
-                email: match key {
-                    RateLimitKey::Email(email) => Some(email),
-                    RateLimitKey::Network | RateLimitKey::Team(_) | RateLimitKey::User(_) => None,
-                },
-                limit: rule.max,
-                period: rule.period,
-                retry_after_seconds: exceeded.retry_after.num_seconds(),
-                reason: rule.name,
-            });
-        })
-    }
-
-    /// Gives back what [`acquire`](Self::acquire) took.
-    pub(super) async fn release(&self, ctx: &OperationContext, rule: Rule, key: RateLimitKey<'_>) {
-        if let Some(hashed) = self.limit_key(ctx, key) {
-            self.0.limiter.release(rule, &hashed, ctx.now()).await;
-        }
-    }
-
-    /// The keyed hash to count by; `None` for the network of an operation without a client.
-    pub(super) fn limit_key(
-        &self,
-        ctx: &OperationContext,
-        key: RateLimitKey<'_>,
-    ) -> Option<String> {
-        let text = match key {
-            RateLimitKey::Email(email) => email.as_str().to_owned(),
-            RateLimitKey::User(user) => user.to_string(),
-            RateLimitKey::Team(team) => team.to_string(),
-            RateLimitKey::Network => ctx.client.as_ref()?.network().to_string(),
-        };
-        Some(self.0.keys.limit_subject(&text))
     }
 }

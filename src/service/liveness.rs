@@ -10,12 +10,12 @@ use chrono::Duration;
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::{ServiceError, Services};
+use super::{Caller, ServiceError, Services};
 use crate::cache::CacheError;
 use crate::crypto::{AccessClaims, AccessTokenError};
 use crate::db::sessions;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::operation::{OperationContext, UserSession};
+use crate::domain::operation::UserSession;
 use crate::telemetry::event;
 
 /// How long a session counts as active without asking the database again; `last_used_at` is
@@ -55,16 +55,12 @@ enum SessionStatus {
     Revoked,
 }
 
-impl Services {
+impl Caller {
     /// Who presents an access token. Token, session and account must all be alive; the last two
     /// are asked for at each request, in the cache, then in the database.
-    pub async fn authenticate(
-        &self,
-        ctx: &OperationContext,
-        token: &str,
-    ) -> Result<UserSession, AuthenticationError> {
+    pub async fn authenticate(&self, token: &str) -> Result<UserSession, AuthenticationError> {
         let rejected = |rejection: Rejection, claims: Option<&AccessClaims>| {
-            ctx.emit(event::TokenRejected {
+            self.emit(event::TokenRejected {
                 user_id: claims.map(|claims| claims.sub),
                 session_id: claims.map(|claims| claims.sid),
                 reason: match rejection {
@@ -75,7 +71,7 @@ impl Services {
             });
             AuthenticationError::Rejected(rejection)
         };
-        let claims = match self.0.access_tokens.read(token, ctx.now()) {
+        let claims = match self.0.access_tokens.read(token, self.now()) {
             Ok(claims) => claims,
             Err(AccessTokenError::Invalid) => return Err(rejected(Rejection::Invalid, None)),
             Err(AccessTokenError::Expired) => return Err(rejected(Rejection::Expired, None)),
@@ -93,7 +89,9 @@ impl Services {
             SessionStatus::Revoked => Err(rejected(Rejection::Revoked, Some(&claims))),
         }
     }
+}
 
+impl Services {
     /// Marks a session as ended. While Redis is away this goes on in the background for as long
     /// as a process could find the session alive in what was filled before.
     async fn mark_revoked(&self, id: SessionId) {

@@ -1,19 +1,18 @@
 //! Who is in a team: roles, removal and leaving. A team with members always has an admin.
 
 use super::teams::{TeamAdmin, TeamView, delete};
-use super::{Failure, Reason, Services};
+use super::{Caller, Failure, Reason, Services};
 use crate::db::{Tx, codes, teams, users};
 use crate::domain::id::{TeamId, UserId};
-use crate::domain::operation::OperationContext;
 use crate::domain::team::{Member, Membership, Role};
 use crate::domain::user::User;
 use crate::telemetry::event;
 
-impl Services {
+impl Caller {
     /// Takes the signed-in account out of a team. The last member takes the team along.
-    pub async fn leave_team(&self, ctx: &OperationContext, id: &str) -> Result<TeamId, Failure> {
-        let actor = ctx.user()?;
-        let id = self.team_as_member(ctx, id).await?.team().id;
+    pub async fn leave_team(&self, id: &str) -> Result<TeamId, Failure> {
+        let actor = self.user()?;
+        let id = self.team_as_member(id).await?.team().id;
         let tx = self.0.db.begin().await?;
         teams::lock(&tx, id).await?;
         let membership = teams::membership(&tx, id, actor.user_id).await?;
@@ -22,14 +21,16 @@ impl Services {
         };
         remove(&tx, membership).await?;
         tx.commit().await?;
-        ctx.emit(event::TeamMemberRemoved {
+        self.emit(event::TeamMemberRemoved {
             user_id: actor.user_id,
             team_id: id,
             reason: "left",
         });
         Ok(id)
     }
+}
 
+impl Services {
     /// Begins the erasure of an account: it is out of the teams it administers, and its codes are
     /// gone. [`Reason::LastAdmin`] if a team would be left without an admin.
     pub(super) async fn begin_erasure(&self, user: &User) -> Result<Tx, Failure> {
@@ -56,12 +57,7 @@ impl Services {
 
 impl TeamAdmin {
     /// Lets a member do more or less. [`Reason::LastAdmin`] if nobody could change the team then.
-    pub async fn change_role(
-        self,
-        ctx: &OperationContext,
-        user: &str,
-        role: Role,
-    ) -> Result<(Member, TeamView), Failure> {
+    pub async fn change_role(self, user: &str, role: Role) -> Result<(Member, TeamView), Failure> {
         let id = self.team().id;
         let (tx, _) = self.begin().await?;
         let member = match user.parse() {
@@ -77,7 +73,7 @@ impl TeamAdmin {
         }
         teams::set_role(&tx, id, member.user.id, role).await?;
         tx.commit().await?;
-        ctx.emit(event::TeamRoleChanged {
+        self.caller().emit(event::TeamRoleChanged {
             user_id: member.user.id,
             team_id: id,
             reason: role.into(),
@@ -88,11 +84,7 @@ impl TeamAdmin {
     }
 
     /// Takes a member out. [`Reason::LastAdmin`] if nobody could change the team then.
-    pub async fn remove_member(
-        self,
-        ctx: &OperationContext,
-        user: &str,
-    ) -> Result<UserId, Failure> {
+    pub async fn remove_member(self, user: &str) -> Result<UserId, Failure> {
         let id = self.team().id;
         let (tx, _) = self.begin().await?;
         let membership = match user.parse() {
@@ -104,7 +96,7 @@ impl TeamAdmin {
         };
         remove(&tx, membership).await?;
         tx.commit().await?;
-        ctx.emit(event::TeamMemberRemoved {
+        self.caller().emit(event::TeamMemberRemoved {
             user_id: membership.user_id,
             team_id: id,
             reason: "removed",

@@ -1,6 +1,7 @@
 //! The use cases, one public function each. Callers check nothing: every rule and every limit is
 //! applied here.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::Duration;
@@ -11,10 +12,11 @@ use crate::crypto::{self, AccessTokens, Hasher, Keys};
 use crate::db::Db;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::id::{IdEntropy, RequestUuid};
-use crate::domain::operation::{Client, OperationContext};
+use crate::domain::operation::{Client, NotSignedIn, OperationContext, UserSession};
 use crate::limits::Limiter;
 use crate::queue::Queue;
 use crate::telemetry::Throttle;
+use crate::telemetry::event::Event;
 use crate::telemetry::metrics::Metrics;
 
 mod accounts;
@@ -97,6 +99,50 @@ pub struct Dependencies {
     pub metrics: Metrics,
 }
 
+/// The use cases for one caller: who acts, from where and in which request. Clones share it.
+#[derive(Clone)]
+pub struct Caller {
+    services: Services,
+    context: Arc<OperationContext>,
+}
+
+impl Deref for Caller {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.services
+    }
+}
+
+impl Caller {
+    /// The same caller, signed in.
+    pub fn signed_in_as(self, session: UserSession) -> Self {
+        self.services.in_context(OperationContext {
+            session: Some(session),
+            ..OperationContext::clone(&self.context)
+        })
+    }
+
+    /// The signed-in user, for operations that need one.
+    pub fn user(&self) -> Result<UserSession, NotSignedIn> {
+        self.context.session.ok_or(NotSignedIn)
+    }
+
+    /// The signed-in user's session, if there is one.
+    pub fn session(&self) -> Option<UserSession> {
+        self.context.session
+    }
+
+    pub fn request_id(&self) -> Option<&str> {
+        self.context.request_id.as_deref()
+    }
+
+    /// Logs an event with what is known of the caller.
+    pub fn emit(&self, event: impl Event) {
+        self.context.emit(event);
+    }
+}
+
 impl Services {
     /// Bundles the parts.
     pub fn new(parts: Dependencies) -> Self {
@@ -113,14 +159,25 @@ impl Services {
         T::from((self.now(), crypto::id_entropy()))
     }
 
-    /// The context of a request whose sender is not known yet.
-    pub fn request_context(&self, client: Client, request_id: String) -> OperationContext {
-        OperationContext::request(client, request_id, self.0.clock.clone())
+    /// The sender of a request, who is not known yet.
+    pub fn caller(&self, client: Client, request_id: String) -> Caller {
+        self.in_context(OperationContext {
+            session: None,
+            client: Some(client),
+            request_id: Some(request_id),
+        })
     }
 
-    /// The context of what an administrator does on the command line.
-    pub fn operator_context(&self) -> OperationContext {
-        OperationContext::operator(self.0.clock.clone())
+    /// An administrator on the command line.
+    pub fn operator(&self) -> Caller {
+        self.in_context(OperationContext::default())
+    }
+
+    fn in_context(&self, context: OperationContext) -> Caller {
+        Caller {
+            services: self.clone(),
+            context: Arc::new(context),
+        }
     }
 
     /// A name for a request that came without one.

@@ -1,24 +1,22 @@
 //! Signing up and logging in by a code sent to an email address.
 
 use super::codes::{NewCode, lost_race};
-use super::{CodeChallenge, Failure, Reason, Services, UserError};
+use super::{Caller, CodeChallenge, Failure, Reason, UserError};
 use crate::db::{DbError, codes, users};
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::mail::Mail;
-use crate::domain::operation::OperationContext;
 use crate::domain::session::{SignInMethod, SignedIn};
 use crate::domain::user::{ProfileInput, User, parse_name};
 use crate::telemetry::event;
 
-impl Services {
+impl Caller {
     /// Mails a code to sign up with.
     ///
     /// If the email address has a user: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS`
     /// off the usual response after the same work, and a mail that explains it.
     pub async fn request_signup_code(
         &self,
-        ctx: &OperationContext,
         email: &str,
         profile: ProfileInput,
         invitation_token: Option<&str>,
@@ -27,20 +25,19 @@ impl Services {
             (Ok(email), Ok(profile)) => (email, profile),
             (email, profile) => return Err(refuse_both(email.err(), profile.err())),
         };
-        self.count_code_request(ctx, &email).await?;
+        self.count_code_request(&email).await?;
         let invitation_id = match invitation_token {
-            Some(token) => Some(self.invitation_for(ctx, token, &email).await?),
+            Some(token) => Some(self.invitation_for(token, &email).await?),
             None => None,
         };
         let taken = users::find_by_email(&self.0.db, &email).await?;
         if taken.is_some() && self.0.codes.existence_hints {
-            ctx.emit(event::SignupRefusedEmailTaken { email: &email });
+            self.emit(event::SignupRefusedEmailTaken { email: &email });
             return Err(Reason::EmailTaken.at("email").into());
         }
         let name = profile.name.clone();
         let challenge = self
             .send_code(
-                ctx,
                 NewCode {
                     purpose: Purpose::Signup,
                     email: &email,
@@ -56,7 +53,7 @@ impl Services {
                 None,
             )
             .await?;
-        ctx.emit(event::SignupCodeRequested { email: &email });
+        self.emit(event::SignupCodeRequested { email: &email });
         Ok(challenge)
     }
 
@@ -64,15 +61,14 @@ impl Services {
     /// request.
     pub async fn verify_signup_code(
         &self,
-        ctx: &OperationContext,
         email: &str,
         code: &str,
         name: Option<&str>,
     ) -> Result<SignedIn, Failure> {
         let email = EmailAddress::parse(email)?;
         let name = name.map(parse_name).transpose().map_err(UserError::from)?;
-        let code = self.answer_code(ctx, Purpose::Signup, &email, code).await?;
-        let now = ctx.now();
+        let code = self.answer_code(Purpose::Signup, &email, code).await?;
+        let now = self.now();
         let mut profile = code.pending_profile.clone().ok_or_else(|| {
             DbError::Corrupt(format!("sign-up code {} without a profile", code.id))
         })?;
@@ -91,14 +87,13 @@ impl Services {
         }
         match users::insert(&tx, &user).await {
             Err(DbError::Conflict(_)) => {
-                ctx.emit(event::SignupRefusedEmailTaken { email: &email });
+                self.emit(event::SignupRefusedEmailTaken { email: &email });
                 return Err(Reason::EmailTaken.at("email").into());
             }
             inserted => inserted?,
         }
-        self.join_by_signup(ctx, &tx, code.invitation_id, &user)
-            .await?;
-        self.complete_sign_in(ctx, tx, user, SignInMethod::SignupCode)
+        self.join_by_signup(&tx, code.invitation_id, &user).await?;
+        self.complete_sign_in(tx, user, SignInMethod::SignupCode)
             .await
     }
 
@@ -107,21 +102,16 @@ impl Services {
     /// If the email address has no user: [`Reason::AccountNotFound`], or with
     /// `ACCOUNT_EXISTENCE_HINTS` off the usual response after the same work, and a mail that explains
     /// it.
-    pub async fn request_login_code(
-        &self,
-        ctx: &OperationContext,
-        email: &str,
-    ) -> Result<CodeChallenge, Failure> {
+    pub async fn request_login_code(&self, email: &str) -> Result<CodeChallenge, Failure> {
         let email = EmailAddress::parse(email)?;
-        self.count_code_request(ctx, &email).await?;
+        self.count_code_request(&email).await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         if user.is_none() && self.0.codes.existence_hints {
-            ctx.emit(event::LoginRefusedUnknownAccount { email: &email });
+            self.emit(event::LoginRefusedUnknownAccount { email: &email });
             return Err(Reason::AccountNotFound.at("email").into());
         }
         let challenge = self
             .send_code(
-                ctx,
                 NewCode {
                     purpose: Purpose::Login,
                     email: &email,
@@ -135,21 +125,16 @@ impl Services {
                 None,
             )
             .await?;
-        ctx.emit(event::LoginCodeRequested { email: &email });
+        self.emit(event::LoginCodeRequested { email: &email });
         Ok(challenge)
     }
 
-    pub async fn verify_login_code(
-        &self,
-        ctx: &OperationContext,
-        email: &str,
-        code: &str,
-    ) -> Result<SignedIn, Failure> {
+    pub async fn verify_login_code(&self, email: &str, code: &str) -> Result<SignedIn, Failure> {
         let email = EmailAddress::parse(email)?;
-        let code = self.answer_code(ctx, Purpose::Login, &email, code).await?;
+        let code = self.answer_code(Purpose::Login, &email, code).await?;
         let tx = self.0.db.begin().await?;
-        let user = self.consume_of_account(ctx, &tx, &code).await?;
-        self.complete_sign_in(ctx, tx, user, SignInMethod::LoginCode)
+        let user = self.consume_of_account(&tx, &code).await?;
+        self.complete_sign_in(tx, user, SignInMethod::LoginCode)
             .await
     }
 }

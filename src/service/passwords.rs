@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::codes::NewCode;
 use super::limits::RateLimitKey;
 use super::suspicion::Signal;
-use super::{Failure, Reason, ServiceError, Services, UserError};
+use super::{Caller, Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto::Comparison;
 use crate::db::users::{self, Field};
 use crate::db::{codes, credentials, sessions};
@@ -14,27 +14,21 @@ use crate::domain::credential::{Credential, CredentialKind};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
 use crate::domain::mail::Mail;
-use crate::domain::operation::OperationContext;
 use crate::domain::password::{Password, WeakPassword};
 use crate::domain::session::{RevokeReason, SignInMethod, SignedIn};
 use crate::domain::user::User;
 use crate::telemetry::event;
 
-impl Services {
+impl Caller {
     /// Signs in with a password.
     ///
     /// An unknown email address, a user without a password and a wrong password all get
     /// [`Reason::InvalidCredentials`] after the same work; with `ACCOUNT_EXISTENCE_HINTS` off so
     /// does a user with an unverified email address: only the person who registered it could tell
     /// the difference.
-    pub async fn login(
-        &self,
-        ctx: &OperationContext,
-        email: &str,
-        password: &str,
-    ) -> Result<SignedIn, Failure> {
+    pub async fn login(&self, email: &str, password: &str) -> Result<SignedIn, Failure> {
         let email = EmailAddress::parse(email)?;
-        self.count_login(ctx, &email).await?;
+        self.count_login(&email).await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         // An unknown email address costs the same queries and the same hash.
         let id = user
@@ -47,20 +41,20 @@ impl Services {
         let is_open =
             |user: &User| self.0.codes.existence_hints || user.email_verified_at.is_some();
         let (Some(user), Some(credential)) = (user.filter(is_open), credential) else {
-            return Err(self.refuse_login(ctx, &email));
+            return Err(self.refuse_login(&email));
         };
         if comparison == Comparison::Wrong {
-            return Err(self.refuse_login(ctx, &email));
+            return Err(self.refuse_login(&email));
         }
-        self.refund_login(ctx, &email).await;
+        self.refund_login(&email).await;
         let tx = self.0.db.begin().await?;
         users::lock(&tx, user.id).await?;
         // The password may have been reset while it was compared.
-        if !credentials::touch(&tx, &credential, ctx.now()).await? {
-            return Err(self.refuse_login(ctx, &email));
+        if !credentials::touch(&tx, &credential, self.now()).await? {
+            return Err(self.refuse_login(&email));
         }
         let signed_in = self
-            .complete_sign_in(ctx, tx, user, SignInMethod::Password)
+            .complete_sign_in(tx, user, SignInMethod::Password)
             .await?;
         if comparison == Comparison::RightAndOutdated
             && let Err(error) = self.rehash(&password, &credential).await
@@ -75,44 +69,25 @@ impl Services {
         Ok(signed_in)
     }
 
-    async fn password_of(&self, user: UserId) -> Result<Option<Credential>, ServiceError> {
-        Ok(credentials::find(&self.0.db, user, CredentialKind::Password).await?)
-    }
-
-    /// Replaces an imported or outdated hash.
-    async fn rehash(&self, password: &Password, old: &Credential) -> Result<(), ServiceError> {
-        let hash = self.0.hasher.hash(password).await?;
-        let tx = self.0.db.begin().await?;
-        users::lock(&tx, old.user_id).await?;
-        credentials::replace_data(&tx, old, hash).await?;
-        Ok(tx.commit().await?)
-    }
-
     /// Mails a link to set a new password.
     ///
     /// If the email address has no user: [`Reason::AccountNotFound`], or with
     /// `ACCOUNT_EXISTENCE_HINTS` off the usual response after the same work, and a mail that explains
     /// it.
-    pub async fn request_password_reset(
-        &self,
-        ctx: &OperationContext,
-        email: &str,
-    ) -> Result<(), Failure> {
+    pub async fn request_password_reset(&self, email: &str) -> Result<(), Failure> {
         let email = EmailAddress::parse(email)?;
         let per_network = self.code_requests_per_network();
-        self.acquire(ctx, per_network, RateLimitKey::Network)
-            .await?;
-        self.record_signal(ctx, Signal::CodeRequest, &email);
+        self.acquire(per_network, RateLimitKey::Network).await?;
+        self.record_signal(Signal::CodeRequest, &email);
         let per_address = self.password_resets_per_address();
-        self.acquire(ctx, per_address, RateLimitKey::Email(&email))
+        self.acquire(per_address, RateLimitKey::Email(&email))
             .await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         if user.is_none() && self.0.codes.existence_hints {
-            ctx.emit(event::LoginRefusedUnknownAccount { email: &email });
+            self.emit(event::LoginRefusedUnknownAccount { email: &email });
             return Err(Reason::AccountNotFound.at("email").into());
         }
         self.send_code(
-            ctx,
             NewCode {
                 purpose: Purpose::PasswordReset,
                 email: &email,
@@ -126,23 +101,18 @@ impl Services {
             None,
         )
         .await?;
-        ctx.emit(event::PasswordResetRequested { email: &email });
+        self.emit(event::PasswordResetRequested { email: &email });
         Ok(())
     }
 
     /// Sets a new password with a mailed token, which also verifies the email address. Revokes every
     /// session and tells the user.
-    pub async fn reset_password(
-        &self,
-        ctx: &OperationContext,
-        token: &str,
-        new_password: &str,
-    ) -> Result<(), Failure> {
-        let (code, mut user) = self.read_reset_token(ctx, token).await?;
+    pub async fn reset_password(&self, token: &str, new_password: &str) -> Result<(), Failure> {
+        let (code, mut user) = self.read_reset_token(token).await?;
         let names = Some(user.profile.name.as_str());
         let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
         let hash = self.0.hasher.hash(&password).await?;
-        let now = ctx.now();
+        let now = self.now();
         let tx = self.0.db.begin().await?;
         if !codes::consume(&tx, code.id, now).await? {
             return Err(Reason::InvalidToken.at("token").into());
@@ -152,12 +122,10 @@ impl Services {
         user.updated_at = now;
         users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
         let reason = RevokeReason::PasswordReset;
-        let revocations = self
-            .set_password(ctx, &tx, &user, hash, None, reason)
-            .await?;
+        let revocations = self.set_password(&tx, &user, hash, None, reason).await?;
         tx.commit().await?;
         self.publish(revocations).await;
-        ctx.emit(event::PasswordReset {
+        self.emit(event::PasswordReset {
             email: &user.email,
             user_id: user.id,
         });
@@ -168,16 +136,15 @@ impl Services {
     /// every other session and tells the user.
     pub async fn change_password(
         &self,
-        ctx: &OperationContext,
         current: Option<&str>,
         new_password: &str,
     ) -> Result<User, Failure> {
-        let actor = ctx.user()?;
-        let mut user = self.own_account(ctx).await?;
+        let actor = self.user()?;
+        let mut user = self.own_account().await?;
         let names = Some(user.profile.name.as_str());
         let password = self.parse_password(new_password, "newPassword", &user.email, names)?;
         let refused = |user: &User| {
-            ctx.emit(event::PasswordChangeFailed {
+            self.emit(event::PasswordChangeFailed {
                 email: &user.email,
                 user_id: user.id,
             });
@@ -186,14 +153,14 @@ impl Services {
         let old = self.password_of(user.id).await?;
         if let Some(old) = &old {
             // Not released on success: each change costs two hashes and a mail.
-            self.count_login(ctx, &user.email).await?;
+            self.count_login(&user.email).await?;
             let current = Password::new(current.unwrap_or_default());
             if self.0.hasher.compare(&current, Some(&old.data)).await? == Comparison::Wrong {
                 return Err(refused(&user));
             }
         }
         let hash = self.0.hasher.hash(&password).await?;
-        let now = ctx.now();
+        let now = self.now();
         let tx = self.0.db.begin().await?;
         codes::supersede_all_of_user(&tx, user.id, now).await?;
         user.updated_at = now;
@@ -206,12 +173,10 @@ impl Services {
             return Err(refused(&user));
         }
         let (kept, reason) = (Some(actor.session_id), RevokeReason::PasswordChanged);
-        let revocations = self
-            .set_password(ctx, &tx, &user, hash, kept, reason)
-            .await?;
+        let revocations = self.set_password(&tx, &user, hash, kept, reason).await?;
         tx.commit().await?;
         self.publish(revocations).await;
-        ctx.emit(event::PasswordChanged {
+        self.emit(event::PasswordChanged {
             email: &user.email,
             user_id: user.id,
         });
@@ -219,12 +184,8 @@ impl Services {
     }
 
     /// The live code and the user of a reset token.
-    async fn read_reset_token(
-        &self,
-        ctx: &OperationContext,
-        token: &str,
-    ) -> Result<(VerificationCode, User), Failure> {
-        let now = ctx.now();
+    async fn read_reset_token(&self, token: &str) -> Result<(VerificationCode, User), Failure> {
+        let now = self.now();
         let code = match self.0.keys.read_reset_token(token) {
             Some(id) => codes::find(&self.0.db, id).await?,
             None => None,
@@ -240,9 +201,47 @@ impl Services {
             .zip(user)
             .filter(|(code, user)| code.email == user.email);
         found.ok_or_else(|| {
-            ctx.emit(event::PasswordResetFailed {});
+            self.emit(event::PasswordResetFailed {});
             Reason::InvalidToken.at("token").into()
         })
+    }
+
+    /// Counts a login before the hash is computed: by network first, then by email address.
+    async fn count_login(&self, email: &EmailAddress) -> Result<(), UserError> {
+        self.acquire(self.logins_per_network(), RateLimitKey::Network)
+            .await?;
+        self.acquire(self.logins_per_address(), RateLimitKey::Email(email))
+            .await?;
+        Ok(())
+    }
+
+    /// Uncounts what [`count_login`](Self::count_login) counted.
+    async fn refund_login(&self, email: &EmailAddress) {
+        self.release(self.logins_per_network(), RateLimitKey::Network)
+            .await;
+        self.release(self.logins_per_address(), RateLimitKey::Email(email))
+            .await;
+    }
+
+    fn refuse_login(&self, email: &EmailAddress) -> Failure {
+        self.record_signal(Signal::FailedLogin, email);
+        self.emit(event::LoginFailedInvalidCredentials { email });
+        Reason::InvalidCredentials.into()
+    }
+}
+
+impl Services {
+    async fn password_of(&self, user: UserId) -> Result<Option<Credential>, ServiceError> {
+        Ok(credentials::find(&self.0.db, user, CredentialKind::Password).await?)
+    }
+
+    /// Replaces an imported or outdated hash.
+    async fn rehash(&self, password: &Password, old: &Credential) -> Result<(), ServiceError> {
+        let hash = self.0.hasher.hash(password).await?;
+        let tx = self.0.db.begin().await?;
+        users::lock(&tx, old.user_id).await?;
+        credentials::replace_data(&tx, old, hash).await?;
+        Ok(tx.commit().await?)
     }
 
     pub(super) fn parse_password(
@@ -258,32 +257,5 @@ impl Services {
             .rule
             .parse(text, email, names)
             .map_err(refused)
-    }
-
-    /// Counts a login before the hash is computed: by network first, then by email address.
-    async fn count_login(
-        &self,
-        ctx: &OperationContext,
-        email: &EmailAddress,
-    ) -> Result<(), UserError> {
-        self.acquire(ctx, self.logins_per_network(), RateLimitKey::Network)
-            .await?;
-        self.acquire(ctx, self.logins_per_address(), RateLimitKey::Email(email))
-            .await?;
-        Ok(())
-    }
-
-    /// Uncounts what [`count_login`](Self::count_login) counted.
-    async fn refund_login(&self, ctx: &OperationContext, email: &EmailAddress) {
-        self.release(ctx, self.logins_per_network(), RateLimitKey::Network)
-            .await;
-        self.release(ctx, self.logins_per_address(), RateLimitKey::Email(email))
-            .await;
-    }
-
-    fn refuse_login(&self, ctx: &OperationContext, email: &EmailAddress) -> Failure {
-        self.record_signal(ctx, Signal::FailedLogin, email);
-        ctx.emit(event::LoginFailedInvalidCredentials { email });
-        Reason::InvalidCredentials.into()
     }
 }

@@ -3,32 +3,27 @@
 use std::collections::HashSet;
 
 use super::sign_in::Revocations;
-use super::{Failure, Reason, ServiceError, Services};
+use super::{Caller, Failure, Reason, ServiceError, Services};
 use crate::db::users::{self, Field};
 use crate::db::{credentials, invitations, outbox, sessions};
 use crate::domain::credential::CredentialKind;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
-use crate::domain::operation::OperationContext;
 use crate::domain::user::{ProfileChanges, User};
 use crate::telemetry::event;
 
-impl Services {
+impl Caller {
     /// The signed-in account; `None` if it was deleted in this moment.
-    pub async fn me(&self, ctx: &OperationContext) -> Result<Option<User>, ServiceError> {
-        match ctx.session() {
+    pub async fn me(&self) -> Result<Option<User>, ServiceError> {
+        match self.session() {
             Some(session) => Ok(users::find(&self.0.db, session.user_id).await?),
             None => Ok(None),
         }
     }
 
     /// Changes what the signed-in account says about itself.
-    pub async fn update_me(
-        &self,
-        ctx: &OperationContext,
-        changes: ProfileChanges,
-    ) -> Result<User, Failure> {
-        let mut user = self.own_account(ctx).await?;
+    pub async fn update_me(&self, changes: ProfileChanges) -> Result<User, Failure> {
+        let mut user = self.own_account().await?;
         let fields: Vec<_> = [
             (changes.name.is_some(), Field::Name),
             (changes.first_name.is_some(), Field::FirstName),
@@ -40,23 +35,19 @@ impl Services {
         .filter_map(|(is_changed, field)| is_changed.then_some(field))
         .collect();
         user.profile = user.profile.changed(changes)?;
-        user.updated_at = ctx.now();
+        user.updated_at = self.now();
         users::update(&self.0.db, &user, &fields).await?;
         Ok(user)
     }
 
     /// Erases the signed-in account. `confirm_email` is its address, typed again.
-    pub async fn delete_me(
-        &self,
-        ctx: &OperationContext,
-        confirm_email: &str,
-    ) -> Result<UserId, Failure> {
-        let user = self.own_account(ctx).await?;
+    pub async fn delete_me(&self, confirm_email: &str) -> Result<UserId, Failure> {
+        let user = self.own_account().await?;
         let confirmed = EmailAddress::parse(confirm_email).is_ok_and(|email| email == user.email);
         if !confirmed {
             return Err(Reason::NotConfirmed.at("confirmEmail").into());
         }
-        let now = ctx.now();
+        let now = self.now();
         let tx = self.begin_erasure(&user).await?;
         let ended = sessions::live_of_user(&tx, user.id, now).await?;
         outbox::erase_of_user(&tx, user.id, &user.email).await?;
@@ -69,13 +60,21 @@ impl Services {
             mail: None,
         })
         .await;
-        ctx.emit(event::AccountDeleted {
+        self.emit(event::AccountDeleted {
             email: &user.email,
             user_id: user.id,
         });
         Ok(user.id)
     }
 
+    /// The signed-in account, for changing it.
+    pub(super) async fn own_account(&self) -> Result<User, Failure> {
+        let user = users::find(&self.0.db, self.user()?.user_id).await?;
+        user.ok_or_else(|| Reason::AccountNotFound.into())
+    }
+}
+
+impl Services {
     /// Accounts by their identifiers, for those who may see them already.
     pub async fn accounts(&self, ids: &[UserId]) -> Result<Vec<User>, ServiceError> {
         Ok(users::find_all(&self.0.db, ids).await?)
@@ -87,11 +86,5 @@ impl Services {
         ids: &[UserId],
     ) -> Result<HashSet<UserId>, ServiceError> {
         Ok(credentials::find_users(&self.0.db, ids, CredentialKind::Password).await?)
-    }
-
-    /// The signed-in account, for changing it.
-    pub(super) async fn own_account(&self, ctx: &OperationContext) -> Result<User, Failure> {
-        let user = users::find(&self.0.db, ctx.user()?.user_id).await?;
-        user.ok_or_else(|| Reason::AccountNotFound.into())
     }
 }

@@ -3,13 +3,12 @@
 use super::codes::NewCode;
 use super::limits::RateLimitKey;
 use super::passwordless::refuse_both;
-use super::{CodeChallenge, Failure, Reason, ServiceError, Services, UserError};
+use super::{Caller, CodeChallenge, Failure, Reason, ServiceError, UserError};
 use crate::db::{DbError, credentials, users};
 use crate::domain::code::Purpose;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::InvitationId;
 use crate::domain::mail::Mail;
-use crate::domain::operation::OperationContext;
 use crate::domain::user::{InvalidField, ProfileInput, User};
 use crate::telemetry::event;
 
@@ -29,16 +28,12 @@ pub struct Registered {
     pub challenge: CodeChallenge,
 }
 
-impl Services {
+impl Caller {
     /// Creates a user with a password, and mails a code to verify the email address.
     ///
     /// If the email address has a user: [`Reason::EmailTaken`], or with `ACCOUNT_EXISTENCE_HINTS`
     /// off the usual response after the same work, and a mail that explains it.
-    pub async fn register(
-        &self,
-        ctx: &OperationContext,
-        registration: Registration<'_>,
-    ) -> Result<Registered, Failure> {
+    pub async fn register(&self, registration: Registration<'_>) -> Result<Registered, Failure> {
         let Registration {
             email,
             password,
@@ -54,35 +49,33 @@ impl Services {
         };
         let password = self.parse_password(password, "password", &email, Some(&profile.name))?;
         let per_network = self.registrations_per_network();
-        self.acquire(ctx, per_network, RateLimitKey::Network)
-            .await?;
-        self.count_code_request(ctx, &email).await?;
+        self.acquire(per_network, RateLimitKey::Network).await?;
+        self.count_code_request(&email).await?;
         let invitation_id = match invitation_token {
-            Some(token) => Some(self.invitation_for(ctx, token, &email).await?),
+            Some(token) => Some(self.invitation_for(token, &email).await?),
             None => None,
         };
         let hash = self.0.hasher.hash(&password).await?;
-        let now = ctx.now();
+        let now = self.now();
         let hints = self.0.codes.existence_hints;
         let user = User::new(self.new_id(), email.clone(), profile, now);
         let challenge = match self
-            .write_registration(ctx, &user, Some(hash), invitation_id)
+            .write_registration(&user, Some(hash), invitation_id)
             .await
         {
             Ok(challenge) => {
-                ctx.emit(event::AccountCreated {
+                self.emit(event::AccountCreated {
                     email: &email,
                     user_id: user.id,
                 });
                 challenge
             }
             Err(ServiceError::Db(DbError::Conflict(_))) => {
-                ctx.emit(event::SignupRefusedEmailTaken { email: &email });
+                self.emit(event::SignupRefusedEmailTaken { email: &email });
                 if hints {
                     return Err(Reason::EmailTaken.at("email").into());
                 }
-                self.write_registration(ctx, &user, None, invitation_id)
-                    .await?
+                self.write_registration(&user, None, invitation_id).await?
             }
             Err(error) => return Err(error.into()),
         };
@@ -96,7 +89,6 @@ impl Services {
     /// already: then inserts only a mail that explains it, and a code that cannot be used.
     async fn write_registration(
         &self,
-        ctx: &OperationContext,
         user: &User,
         hash: Option<String>,
         invitation_id: Option<InvitationId>,
@@ -121,7 +113,7 @@ impl Services {
                 Mail::AccountExists { name }
             },
         };
-        let (challenge, mail) = self.write_code(ctx, &tx, new).await?;
+        let (challenge, mail) = self.write_code(&tx, new).await?;
         tx.commit().await?;
         self.enqueue(mail).await;
         Ok(challenge)

@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Failure, Services};
+use super::{Caller, Failure};
 use crate::db::{credentials, teams, users};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
-use crate::domain::operation::OperationContext;
 use crate::domain::password::Password;
 use crate::domain::team::{Page, PageEnd, Role, Team};
 use crate::domain::user::{ProfileInput, User};
@@ -44,15 +43,15 @@ pub struct SeededAccount {
     pub is_new: bool,
 }
 
-impl Services {
+impl Caller {
     /// Adds accounts and teams that are not there. Accounts that are there stay as they are.
-    pub async fn seed(&self, ctx: &OperationContext) -> Result<Vec<SeededAccount>, Failure> {
+    pub async fn seed(&self) -> Result<Vec<SeededAccount>, Failure> {
         let mut accounts = Vec::new();
         let mut ids = Vec::new();
         for (place, (email, name)) in PEOPLE.into_iter().enumerate() {
             let teams = TEAMS.iter().filter(|(_, members)| members.contains(&place));
             let teams = teams.map(|(name, _)| *name).collect();
-            let (user, is_new) = self.seed_account(ctx, email, name, place == 0).await?;
+            let (user, is_new) = self.seed_account(email, name, place == 0).await?;
             ids.push(user.id);
             accounts.push(SeededAccount {
                 email,
@@ -64,14 +63,13 @@ impl Services {
         }
         for (name, members) in TEAMS {
             let members: Vec<_> = members.iter().map(|place| ids[*place]).collect();
-            self.seed_team(ctx, name, &members).await?;
+            self.seed_team(name, &members).await?;
         }
         Ok(accounts)
     }
 
     async fn seed_account(
         &self,
-        ctx: &OperationContext,
         email: &str,
         name: &str,
         is_superuser: bool,
@@ -84,7 +82,7 @@ impl Services {
             name: name.to_owned(),
             ..ProfileInput::default()
         };
-        let now = ctx.now();
+        let now = self.now();
         let user = User {
             is_superuser,
             email_verified_at: Some(now),
@@ -99,12 +97,7 @@ impl Services {
     }
 
     /// Makes a team unless its first member is in one of that name.
-    async fn seed_team(
-        &self,
-        ctx: &OperationContext,
-        name: &str,
-        members: &[UserId],
-    ) -> Result<(), Failure> {
+    async fn seed_team(&self, name: &str, members: &[UserId]) -> Result<(), Failure> {
         let Some(admin) = members.first() else {
             return Ok(());
         };
@@ -118,7 +111,7 @@ impl Services {
         if there.items.iter().any(|(_, team)| team.name == name) {
             return Ok(());
         }
-        let now = ctx.now();
+        let now = self.now();
         let team = Team {
             id: self.new_id(),
             name: name.to_owned(),

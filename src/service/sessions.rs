@@ -1,10 +1,10 @@
 //! Sessions: opened at sign-in, refreshed, ended, and asked for at every request.
 
-use super::{Failure, Reason, ServiceError, Services};
+use super::{Caller, Failure, Reason, ServiceError, Services};
 use crate::crypto::{AccessClaims, TeamClaim};
 use crate::db::{Executor, sessions, teams};
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::operation::{OperationContext, UserSession};
+use crate::domain::operation::UserSession;
 use crate::domain::session::{RefreshDecision, RevokeReason, Session, SignedIn};
 use crate::domain::team::Membership;
 use crate::domain::user::User;
@@ -13,19 +13,15 @@ use crate::telemetry::event;
 /// How many teams an access token names: each takes about 60 bytes of a header on every request.
 const TEAMS_IN_TOKEN: usize = 50;
 
-impl Services {
+impl Caller {
     /// Gives the next tokens for a refresh token.
     ///
     /// The token before the current one gives the same answer again for a short time, so that
     /// two tabs or a lost reply harm nobody. An older one can only be a copy: it ends the
     /// session.
-    pub async fn refresh_session(
-        &self,
-        ctx: &OperationContext,
-        token: &str,
-    ) -> Result<SignedIn, Failure> {
+    pub async fn refresh_session(&self, token: &str) -> Result<SignedIn, Failure> {
         let refused = |reason: &'static str, session_id: Option<SessionId>| {
-            ctx.emit(event::RefreshTokenRejected { session_id, reason });
+            self.emit(event::RefreshTokenRejected { session_id, reason });
             Failure::from(Reason::InvalidToken.at("refreshToken"))
         };
         let Some((id, generation)) = self.0.keys.read_refresh_token(token) else {
@@ -38,7 +34,7 @@ impl Services {
             };
             // Before the token advances, so that a failure leaves it as it was.
             let teams = self.teams_in_token(&self.0.db, user.id).await?;
-            let now = ctx.now();
+            let now = self.now();
             match session.judge_refresh(generation, now, self.0.tokens.refresh_grace) {
                 RefreshDecision::Rotate => {
                     let expires_at = now + self.0.tokens.refresh_lifetime;
@@ -46,7 +42,7 @@ impl Services {
                         // Somebody else just did, or ended the session: judge again.
                         continue;
                     }
-                    ctx.emit(event::SessionRefreshed {
+                    self.emit(event::SessionRefreshed {
                         user_id: session.user_id,
                         session_id: session.id,
                     });
@@ -55,13 +51,13 @@ impl Services {
                         expires_at,
                         ..session
                     };
-                    return Ok(self.signed_in(ctx, user, &session, teams)?);
+                    return Ok(self.signed_in(user, &session, teams)?);
                 }
-                RefreshDecision::Repeat => return Ok(self.signed_in(ctx, user, &session, teams)?),
+                RefreshDecision::Repeat => return Ok(self.signed_in(user, &session, teams)?),
                 RefreshDecision::Reuse => {
-                    self.end_session(ctx, id, RevokeReason::RefreshTokenReuse)
+                    self.end_session(id, RevokeReason::RefreshTokenReuse)
                         .await?;
-                    ctx.emit(event::RefreshTokenReuse {
+                    self.emit(event::RefreshTokenReuse {
                         user_id: session.user_id,
                         session_id: session.id,
                     });
@@ -73,30 +69,25 @@ impl Services {
     }
 
     /// The live sessions of the signed-in account, the newest first.
-    pub async fn sessions(&self, ctx: &OperationContext) -> Result<Vec<Session>, Failure> {
-        let actor = ctx.user()?;
-        Ok(sessions::live_of_user(&self.0.db, actor.user_id, ctx.now()).await?)
+    pub async fn sessions(&self) -> Result<Vec<Session>, Failure> {
+        let actor = self.user()?;
+        Ok(sessions::live_of_user(&self.0.db, actor.user_id, self.now()).await?)
     }
 
     /// Ends one session of the signed-in account. [`Reason::NotFound`] for any other.
-    pub async fn revoke_session(
-        &self,
-        ctx: &OperationContext,
-        id: &str,
-    ) -> Result<SessionId, Failure> {
-        let actor = ctx.user()?;
+    pub async fn revoke_session(&self, id: &str) -> Result<SessionId, Failure> {
+        let actor = self.user()?;
         let found = match id.parse() {
             Ok(id) => sessions::find_with_user(&self.0.db, id).await?,
             Err(_) => None,
         };
-        let now = ctx.now();
+        let now = self.now();
         let own = found.filter(|(session, user)| user.id == actor.user_id && session.is_live(now));
         let Some((session, _)) = own else {
             return Err(Reason::NotFound.at("sessionId").into());
         };
-        self.end_session(ctx, session.id, RevokeReason::Revoked)
-            .await?;
-        ctx.emit(event::SessionRevoked {
+        self.end_session(session.id, RevokeReason::Revoked).await?;
+        self.emit(event::SessionRevoked {
             user_id: session.user_id,
             session_id: session.id,
             reason: RevokeReason::Revoked.into(),
@@ -105,11 +96,8 @@ impl Services {
     }
 
     /// Ends every session of the signed-in account but the one that asks.
-    pub async fn revoke_other_sessions(
-        &self,
-        ctx: &OperationContext,
-    ) -> Result<Vec<SessionId>, Failure> {
-        let actor = ctx.user()?;
+    pub async fn revoke_other_sessions(&self) -> Result<Vec<SessionId>, Failure> {
+        let actor = self.user()?;
         let UserSession {
             user_id,
             session_id,
@@ -117,10 +105,10 @@ impl Services {
         } = actor;
         let (kept, reason) = (Some(session_id), RevokeReason::Revoked);
         let ended =
-            sessions::revoke_all_of_user(&self.0.db, user_id, kept, ctx.now(), reason).await?;
+            sessions::revoke_all_of_user(&self.0.db, user_id, kept, self.now(), reason).await?;
         self.mark_all_revoked(ended.clone()).await;
         for id in &ended {
-            ctx.emit(event::SessionRevoked {
+            self.emit(event::SessionRevoked {
                 user_id,
                 session_id: *id,
                 reason: reason.into(),
@@ -130,11 +118,11 @@ impl Services {
     }
 
     /// Ends the session of whoever asks.
-    pub async fn logout(&self, ctx: &OperationContext) -> Result<SessionId, Failure> {
-        let actor = ctx.user()?;
-        self.end_session(ctx, actor.session_id, RevokeReason::Logout)
+    pub async fn logout(&self) -> Result<SessionId, Failure> {
+        let actor = self.user()?;
+        self.end_session(actor.session_id, RevokeReason::Logout)
             .await?;
-        ctx.emit(event::SessionRevoked {
+        self.emit(event::SessionRevoked {
             user_id: actor.user_id,
             session_id: actor.session_id,
             reason: RevokeReason::Logout.into(),
@@ -145,12 +133,11 @@ impl Services {
     /// The tokens of a session's current generation.
     pub(super) fn signed_in(
         &self,
-        ctx: &OperationContext,
         user: User,
         session: &Session,
         teams: Vec<Membership>,
     ) -> Result<SignedIn, ServiceError> {
-        let now = ctx.now();
+        let now = self.now();
         let access_token_expires_at = now + self.0.tokens.access_lifetime;
         let jti = self.new_id();
         let roles = if user.is_superuser {
@@ -176,7 +163,7 @@ impl Services {
             iat: now.timestamp(),
             exp: access_token_expires_at.timestamp(),
         })?;
-        ctx.emit(event::TokenIssued {
+        self.emit(event::TokenIssued {
             user_id: user.id,
             session_id: session.id,
         });
@@ -189,6 +176,15 @@ impl Services {
         })
     }
 
+    /// Ends a session in the database, then marks it as ended for all processes.
+    async fn end_session(&self, id: SessionId, reason: RevokeReason) -> Result<(), ServiceError> {
+        sessions::revoke(&self.0.db, id, self.now(), reason).await?;
+        self.mark_all_revoked(vec![id]).await;
+        Ok(())
+    }
+}
+
+impl Services {
     /// The teams that a token of the account names, and one more if they are too many.
     pub(super) async fn teams_in_token(
         &self,
@@ -196,18 +192,6 @@ impl Services {
         user: UserId,
     ) -> Result<Vec<Membership>, ServiceError> {
         Ok(teams::memberships_of_user(db, user, TEAMS_IN_TOKEN as u64 + 1).await?)
-    }
-
-    /// Ends a session in the database, then marks it as ended for all processes.
-    async fn end_session(
-        &self,
-        ctx: &OperationContext,
-        id: SessionId,
-        reason: RevokeReason,
-    ) -> Result<(), ServiceError> {
-        sessions::revoke(&self.0.db, id, ctx.now(), reason).await?;
-        self.mark_all_revoked(vec![id]).await;
-        Ok(())
     }
 }
 

@@ -1,13 +1,12 @@
 //! Completing a sign-in whatever its method, and changing and dropping credentials.
 
-use super::{Failure, Reason, ServiceError, Services};
+use super::{Caller, Failure, Reason, ServiceError, Services};
 use crate::db::users::{self, Field};
 use crate::db::{Tx, codes, credentials, outbox, sessions};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Credential, CredentialKind};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::mail::{ChangeStatus, Mail, OutboxMail};
-use crate::domain::operation::OperationContext;
 use crate::domain::session::{RevokeReason, Session, SignInMethod, SignedIn};
 use crate::domain::user::User;
 use crate::telemetry::event;
@@ -29,38 +28,36 @@ pub(super) struct Revocations {
     pub(super) mail: Option<OutboxMail>,
 }
 
-impl Services {
+impl Caller {
     /// Signs in a user who has just authenticated by `method`: opens a session, and commits the
     /// transaction. [`Reason::AccountDisabled`] if the user is disabled; the transaction is committed
     /// all the same, so that a code is used up.
     pub(super) async fn complete_sign_in(
         &self,
-        ctx: &OperationContext,
         tx: Tx,
         mut user: User,
         method: SignInMethod,
     ) -> Result<SignedIn, Failure> {
-        let now = ctx.now();
+        let now = self.now();
         if !user.is_active {
             tx.commit().await?;
-            return Err(refuse_disabled(ctx, &user));
+            return Err(self.refuse_disabled(&user));
         }
         let revocations = match method {
             SignInMethod::LoginCode => {
                 let earlier = EarlierCredentials::Drop;
-                self.verify_email_address(ctx, &tx, &mut user, earlier)
-                    .await?
+                self.verify_email_address(&tx, &mut user, earlier).await?
             }
             SignInMethod::SignupCode | SignInMethod::Password => Revocations::default(),
         };
         // A new user was inserted with the sign-in recorded.
         if method != SignInMethod::SignupCode {
             if !users::record_login(&tx, user.id, now).await? {
-                return Err(refuse_disabled(ctx, &user));
+                return Err(self.refuse_disabled(&user));
             }
             user.last_login_at = Some(now);
         }
-        let client = ctx.client.as_ref();
+        let client = self.context.client.as_ref();
         let session = Session {
             id: self.new_id(),
             user_id: user.id,
@@ -79,13 +76,13 @@ impl Services {
         sessions::insert(&tx, &session).await?;
         let teams = self.teams_in_token(&tx, user.id).await?;
         tx.commit().await?;
-        let signed_in = self.signed_in(ctx, user, &session, teams)?;
+        let signed_in = self.signed_in(user, &session, teams)?;
         self.publish(revocations).await;
         let (email, user_id) = (&signed_in.user.email, signed_in.user.id);
         match method {
-            SignInMethod::SignupCode => ctx.emit(event::UserSignupSuccess { email, user_id }),
+            SignInMethod::SignupCode => self.emit(event::UserSignupSuccess { email, user_id }),
             SignInMethod::LoginCode | SignInMethod::Password => {
-                ctx.emit(event::UserLoginSuccess { email, user_id });
+                self.emit(event::UserLoginSuccess { email, user_id });
             }
         }
         Ok(signed_in)
@@ -94,7 +91,6 @@ impl Services {
     /// Marks the email address of a user as verified, unless it was before.
     pub(super) async fn verify_email_address(
         &self,
-        ctx: &OperationContext,
         tx: &Tx,
         user: &mut User,
         earlier: EarlierCredentials,
@@ -102,7 +98,7 @@ impl Services {
         if user.email_verified_at.is_some() {
             return Ok(Revocations::default());
         }
-        let now = ctx.now();
+        let now = self.now();
         if earlier == EarlierCredentials::Drop {
             codes::supersede_all_of_user(tx, user.id, now).await?;
         }
@@ -112,7 +108,7 @@ impl Services {
         match earlier {
             EarlierCredentials::Keep => Ok(Revocations::default()),
             EarlierCredentials::Drop => {
-                self.drop_credentials(ctx, tx, user, RevokeReason::EmailVerified)
+                self.drop_credentials(tx, user, RevokeReason::EmailVerified)
                     .await
             }
         }
@@ -122,7 +118,6 @@ impl Services {
     /// tells the user.
     async fn drop_credentials(
         &self,
-        ctx: &OperationContext,
         tx: &Tx,
         user: &User,
         reason: RevokeReason,
@@ -130,14 +125,13 @@ impl Services {
         if credentials::delete_of_user(tx, user.id, None).await? == 0 {
             return Ok(Revocations::default());
         }
-        self.credentials_changed(ctx, tx, user, None, reason, ChangeStatus::Dropped)
+        self.credentials_changed(tx, user, None, reason, ChangeStatus::Dropped)
             .await
     }
 
     /// Sets the password of a locked user, revokes all sessions except `kept` and tells the user.
     pub(super) async fn set_password(
         &self,
-        ctx: &OperationContext,
         tx: &Tx,
         user: &User,
         hash: String,
@@ -146,32 +140,20 @@ impl Services {
     ) -> Result<Revocations, ServiceError> {
         let kind = CredentialKind::Password;
         credentials::delete_of_user(tx, user.id, Some(kind)).await?;
-        credentials::insert(tx, &self.new_password(user.id, hash, ctx.now())).await?;
-        self.credentials_changed(ctx, tx, user, kept, reason, ChangeStatus::Changed)
+        credentials::insert(tx, &self.new_password(user.id, hash, self.now())).await?;
+        self.credentials_changed(tx, user, kept, reason, ChangeStatus::Changed)
             .await
-    }
-
-    pub(super) fn new_password(&self, user_id: UserId, hash: String, now: Timestamp) -> Credential {
-        Credential {
-            id: self.new_id(),
-            user_id,
-            kind: CredentialKind::Password,
-            data: hash,
-            created_at: now,
-            last_used_at: None,
-        }
     }
 
     async fn credentials_changed(
         &self,
-        ctx: &OperationContext,
         tx: &Tx,
         user: &User,
         kept: Option<SessionId>,
         reason: RevokeReason,
         happened: ChangeStatus,
     ) -> Result<Revocations, ServiceError> {
-        let sessions = sessions::revoke_all_of_user(tx, user.id, kept, ctx.now(), reason).await?;
+        let sessions = sessions::revoke_all_of_user(tx, user.id, kept, self.now(), reason).await?;
         let mail = Mail::PasswordChanged {
             name: user.profile.name.clone(),
             happened,
@@ -184,6 +166,27 @@ impl Services {
         })
     }
 
+    fn refuse_disabled(&self, user: &User) -> Failure {
+        self.emit(event::LoginRefusedDisabledAccount {
+            email: &user.email,
+            user_id: user.id,
+        });
+        Reason::AccountDisabled.into()
+    }
+}
+
+impl Services {
+    pub(super) fn new_password(&self, user_id: UserId, hash: String, now: Timestamp) -> Credential {
+        Credential {
+            id: self.new_id(),
+            user_id,
+            kind: CredentialKind::Password,
+            data: hash,
+            created_at: now,
+            last_used_at: None,
+        }
+    }
+
     /// Tells all processes what a committed transaction revoked.
     pub(super) async fn publish(&self, revocations: Revocations) {
         self.mark_all_revoked(revocations.sessions).await;
@@ -191,12 +194,4 @@ impl Services {
             self.enqueue(mail.id).await;
         }
     }
-}
-
-fn refuse_disabled(ctx: &OperationContext, user: &User) -> Failure {
-    ctx.emit(event::LoginRefusedDisabledAccount {
-        email: &user.email,
-        user_id: user.id,
-    });
-    Reason::AccountDisabled.into()
 }

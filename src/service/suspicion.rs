@@ -5,10 +5,9 @@
 
 use tracing::Instrument;
 
-use super::Services;
+use super::Caller;
 use super::limits::RateLimitKey;
 use crate::domain::email::EmailAddress;
-use crate::domain::operation::OperationContext;
 use crate::limits::Rule;
 use crate::telemetry::event;
 
@@ -25,24 +24,19 @@ pub(super) enum Signal {
     CodeRequest,
 }
 
-impl Services {
+impl Caller {
     /// Counts a signal, and logs the anomalies that it completes.
-    pub(super) fn record_signal(
-        &self,
-        ctx: &OperationContext,
-        signal: Signal,
-        email: &EmailAddress,
-    ) {
-        let (services, ctx, email) = (self.clone(), ctx.clone(), email.clone());
+    pub(super) fn record_signal(&self, signal: Signal, email: &EmailAddress) {
+        let (caller, email) = (self.clone(), email.clone());
         let counting = async move {
             if signal != Signal::CodeRequest {
                 let key = RateLimitKey::Email(&email);
-                services.count_signal(&ctx, signal, key).await;
-            } else if !services.is_new_pair(&ctx, &email).await {
+                caller.count_signal(signal, key).await;
+            } else if !caller.is_new_pair(&email).await {
                 return;
             }
             let key = RateLimitKey::Network;
-            services.count_signal(&ctx, signal, key).await;
+            caller.count_signal(signal, key).await;
         };
         // In the request's span, so that the event has its id.
         tokio::spawn(counting.in_current_span());
@@ -50,7 +44,7 @@ impl Services {
 
     /// Counts a signal by email address or network. The one that reaches the threshold is logged,
     /// and no other for an hour.
-    async fn count_signal(&self, ctx: &OperationContext, signal: Signal, key: RateLimitKey<'_>) {
+    async fn count_signal(&self, signal: Signal, key: RateLimitKey<'_>) {
         let limits = &self.0.limits;
         let email = match key {
             RateLimitKey::Email(email) => Some(email),
@@ -79,13 +73,13 @@ impl Services {
             (Signal::DeadCode, false) => ("dead_codes_from_ip", "told_dead_codes_from_ip"),
             (Signal::CodeRequest, _) => ("addresses_from_ip", "told_addresses_from_ip"),
         };
-        let Some(hashed) = self.limit_key(ctx, key).filter(|_| threshold > 0) else {
+        let Some(hashed) = self.limit_key(key).filter(|_| threshold > 0) else {
             return;
         };
         let below = Rule::per_hour(signals, threshold - 1);
-        if self.count(ctx, below, &hashed).await.is_ok()
+        if self.count(below, &hashed).await.is_ok()
             || self
-                .count(ctx, Rule::per_hour(logged, 1), &hashed)
+                .count(Rule::per_hour(logged, 1), &hashed)
                 .await
                 .is_err()
         {
@@ -93,43 +87,44 @@ impl Services {
         }
         let (limit, period) = (threshold, below.period);
         match (signal, email) {
-            (Signal::WrongCode, Some(email)) => ctx.emit(event::SuspiciousCodesForAddress {
+            (Signal::WrongCode, Some(email)) => self.emit(event::SuspiciousCodesForAddress {
                 email,
                 limit,
                 period,
             }),
-            (Signal::WrongCode, None) => ctx.emit(event::SuspiciousCodesFromIp { limit, period }),
-            (Signal::FailedLogin, Some(email)) => ctx.emit(event::SuspiciousLoginsForAddress {
+            (Signal::WrongCode, None) => self.emit(event::SuspiciousCodesFromIp { limit, period }),
+            (Signal::FailedLogin, Some(email)) => self.emit(event::SuspiciousLoginsForAddress {
                 email,
                 limit,
                 period,
             }),
             (Signal::FailedLogin, None) => {
-                ctx.emit(event::SuspiciousLoginsFromIp { limit, period });
+                self.emit(event::SuspiciousLoginsFromIp { limit, period });
             }
-            (Signal::DeadCode, Some(email)) => ctx.emit(event::SuspiciousDeadCodesForAddress {
+            (Signal::DeadCode, Some(email)) => self.emit(event::SuspiciousDeadCodesForAddress {
                 email,
                 limit,
                 period,
             }),
             (Signal::DeadCode, None) => {
-                ctx.emit(event::SuspiciousDeadCodesFromIp { limit, period });
+                self.emit(event::SuspiciousDeadCodesFromIp { limit, period });
             }
             (Signal::CodeRequest, _) => {
-                ctx.emit(event::SuspiciousAddressesFromIp { limit, period });
+                self.emit(event::SuspiciousAddressesFromIp { limit, period });
             }
         }
     }
 
     /// Whether this network asks about this email address for the first time in an hour.
-    async fn is_new_pair(&self, ctx: &OperationContext, email: &EmailAddress) -> bool {
-        let network = ctx
+    async fn is_new_pair(&self, email: &EmailAddress) -> bool {
+        let network = self
+            .context
             .client
             .as_ref()
             .map(|client| client.network().to_string());
         let pair = format!("{} {}", network.unwrap_or_default(), email.as_str());
         let key = self.0.keys.limit_subject(&pair);
         let rule = Rule::per_hour("address_of_ip", 1);
-        self.count(ctx, rule, &key).await.is_ok()
+        self.count(rule, &key).await.is_ok()
     }
 }

@@ -1,17 +1,17 @@
 //! Teams. What somebody may do to one is a value they hold: [`TeamView`] for a member,
 //! [`TeamAdmin`] for an admin, nothing for anyone else. There is no other way to a team.
 
-use super::{Failure, Reason, ServiceError, Services};
+use super::{Caller, Failure, Reason, ServiceError, Services};
 use crate::db::{DbError, Executor, Tx, invitations, teams};
 use crate::domain::id::{InvitationId, MembershipId, TeamId, UserId};
-use crate::domain::operation::{OperationContext, UserSession};
+use crate::domain::operation::UserSession;
 use crate::domain::team::{Invitation, Member, Membership, Page, Role, Slice, Team, TeamInfo};
 use crate::telemetry::event;
 
 /// A team as one of its members may see it.
 #[derive(Clone)]
 pub struct TeamView {
-    services: Services,
+    caller: Caller,
     team: Team,
     viewer: UserId,
     role: Role,
@@ -23,15 +23,11 @@ pub struct TeamAdmin {
     view: TeamView,
 }
 
-impl Services {
+impl Caller {
     /// A team, for whoever is in it; the same `None` for a team of others and for one that never
     /// was.
-    pub async fn team(
-        &self,
-        ctx: &OperationContext,
-        id: &str,
-    ) -> Result<Option<TeamView>, Failure> {
-        let actor = ctx.user()?;
+    pub async fn team(&self, id: &str) -> Result<Option<TeamView>, Failure> {
+        let actor = self.user()?;
         let Ok(id) = id.parse::<TeamId>() else {
             return Ok(None);
         };
@@ -44,22 +40,46 @@ impl Services {
 
     /// A team for one of its admins; [`Reason::NotFound`] for whoever is not in it, and
     /// [`Reason::NotTeamAdmin`] for its other members.
-    pub async fn team_as_admin(
-        &self,
-        ctx: &OperationContext,
-        id: &str,
-    ) -> Result<TeamAdmin, Failure> {
-        let view = self.team_as_member(ctx, id).await?;
+    pub async fn team_as_admin(&self, id: &str) -> Result<TeamAdmin, Failure> {
+        let view = self.team_as_member(id).await?;
         view.admin().ok_or_else(|| Reason::NotTeamAdmin.into())
     }
 
-    pub(super) async fn team_as_member(
-        &self,
-        ctx: &OperationContext,
-        id: &str,
-    ) -> Result<TeamView, Failure> {
-        let view = self.team(ctx, id).await?;
+    pub(super) async fn team_as_member(&self, id: &str) -> Result<TeamView, Failure> {
+        let view = self.team(id).await?;
         view.ok_or_else(|| Reason::NotFound.at("teamId").into())
+    }
+
+    /// Makes a team whose first admin is the signed-in account.
+    pub async fn create_team(
+        &self,
+        name: &str,
+        description: Option<&str>,
+    ) -> Result<TeamView, Failure> {
+        let actor = self.user()?;
+        let TeamInfo { name, description } = TeamInfo::parse(name, description)?;
+        let now = self.now();
+        let team = Team {
+            id: self.new_id(),
+            name,
+            description,
+            created_at: now,
+            updated_at: now,
+        };
+        let membership = self.new_membership(team.id, actor.user_id, Role::Admin);
+        let tx = self.0.db.begin().await?;
+        teams::insert(&tx, &team).await?;
+        match teams::add_member(&tx, &membership).await {
+            // The account was erased in this moment.
+            Err(DbError::ForeignKeyViolation(_)) => return Err(Reason::AccountNotFound.into()),
+            added => added?,
+        }
+        tx.commit().await?;
+        self.emit(event::TeamCreated {
+            user_id: actor.user_id,
+            team_id: team.id,
+        });
+        Ok(self.view(team, Role::Admin, actor))
     }
 
     /// The teams of an account, as it or a superuser sees them; without a session, as it sees
@@ -80,42 +100,38 @@ impl Services {
         }))
     }
 
+    pub(super) fn view(&self, team: Team, role: Role, actor: UserSession) -> TeamView {
+        let UserSession {
+            user_id: viewer,
+            is_superuser,
+            ..
+        } = actor;
+        let role = if is_superuser { Role::Admin } else { role };
+        TeamView {
+            caller: self.clone(),
+            team,
+            viewer,
+            role,
+            is_superuser,
+        }
+    }
+
+    /// What an account that just joined may see, without a session.
+    pub(super) fn view_of_joined(&self, team: Team, membership: Membership) -> TeamView {
+        TeamView {
+            caller: self.clone(),
+            team,
+            viewer: membership.user_id,
+            role: membership.role,
+            is_superuser: false,
+        }
+    }
+}
+
+impl Services {
     /// How many teams an account is in.
     pub async fn count_teams(&self, account: UserId) -> Result<u64, ServiceError> {
         Ok(teams::count_of_user(&self.0.db, account).await?)
-    }
-
-    /// Makes a team whose first admin is the signed-in account.
-    pub async fn create_team(
-        &self,
-        ctx: &OperationContext,
-        name: &str,
-        description: Option<&str>,
-    ) -> Result<TeamView, Failure> {
-        let actor = ctx.user()?;
-        let TeamInfo { name, description } = TeamInfo::parse(name, description)?;
-        let now = ctx.now();
-        let team = Team {
-            id: self.new_id(),
-            name,
-            description,
-            created_at: now,
-            updated_at: now,
-        };
-        let membership = self.new_membership(team.id, actor.user_id, Role::Admin);
-        let tx = self.0.db.begin().await?;
-        teams::insert(&tx, &team).await?;
-        match teams::add_member(&tx, &membership).await {
-            // The account was erased in this moment.
-            Err(DbError::ForeignKeyViolation(_)) => return Err(Reason::AccountNotFound.into()),
-            added => added?,
-        }
-        tx.commit().await?;
-        ctx.emit(event::TeamCreated {
-            user_id: actor.user_id,
-            team_id: team.id,
-        });
-        Ok(self.view(team, Role::Admin, actor))
     }
 
     pub(super) fn new_membership(
@@ -130,33 +146,6 @@ impl Services {
             user_id,
             role,
             joined_at: self.now(),
-        }
-    }
-
-    pub(super) fn view(&self, team: Team, role: Role, actor: UserSession) -> TeamView {
-        let UserSession {
-            user_id: viewer,
-            is_superuser,
-            ..
-        } = actor;
-        let role = if is_superuser { Role::Admin } else { role };
-        TeamView {
-            services: self.clone(),
-            team,
-            viewer,
-            role,
-            is_superuser,
-        }
-    }
-
-    /// What an account that just joined may see, without a session.
-    pub(super) fn view_of_joined(&self, team: Team, membership: Membership) -> TeamView {
-        TeamView {
-            services: self.clone(),
-            team,
-            viewer: membership.user_id,
-            role: membership.role,
-            is_superuser: false,
         }
     }
 
@@ -189,12 +178,12 @@ impl TeamView {
 
     /// The members, in the order of joining.
     pub async fn members(&self, page: Page<MembershipId>) -> Result<Slice<Member>, ServiceError> {
-        Ok(teams::members(&self.services.0.db, self.team.id, page).await?)
+        Ok(teams::members(&self.caller.0.db, self.team.id, page).await?)
     }
 
     /// How many members there are.
     pub async fn count_members(&self) -> Result<u64, ServiceError> {
-        Ok(teams::count_members(&self.services.0.db, self.team.id).await?)
+        Ok(teams::count_members(&self.caller.0.db, self.team.id).await?)
     }
 
     /// The team as it may be seen once `user` has another role in it.
@@ -213,8 +202,8 @@ impl TeamView {
 }
 
 impl TeamAdmin {
-    pub(super) fn services(&self) -> &Services {
-        &self.view.services
+    pub(super) fn caller(&self) -> &Caller {
+        &self.view.caller
     }
 
     pub(super) fn team(&self) -> &Team {
@@ -234,7 +223,7 @@ impl TeamAdmin {
     /// A transaction that holds the team, as it is then, against other changes, begun by whoever
     /// is still an admin.
     pub(super) async fn begin(&self) -> Result<(Tx, Team), Failure> {
-        let tx = self.services().0.db.begin().await?;
+        let tx = self.caller().0.db.begin().await?;
         let Some(team) = teams::lock(&tx, self.team().id).await? else {
             return Err(Reason::NotFound.at("teamId").into());
         };
@@ -250,7 +239,6 @@ impl TeamAdmin {
     /// Changes name or description; what is `None` stays, and an empty description empties it.
     pub async fn update(
         self,
-        ctx: &OperationContext,
         name: Option<&str>,
         description: Option<&str>,
     ) -> Result<TeamView, Failure> {
@@ -262,12 +250,12 @@ impl TeamAdmin {
         let team = Team {
             name,
             description,
-            updated_at: self.services().now(),
+            updated_at: self.caller().now(),
             ..team
         };
         teams::update(&tx, &team).await?;
         tx.commit().await?;
-        ctx.emit(event::TeamUpdated {
+        self.caller().emit(event::TeamUpdated {
             user_id: self.actor_id(),
             team_id: self.team().id,
         });
@@ -275,12 +263,12 @@ impl TeamAdmin {
     }
 
     /// Deletes the team, with its memberships and invitations, and cancels the mails about them.
-    pub async fn delete(self, ctx: &OperationContext) -> Result<TeamId, Failure> {
+    pub async fn delete(self) -> Result<TeamId, Failure> {
         let id = self.team().id;
         let (tx, _) = self.begin().await?;
         delete(&tx, id).await?;
         tx.commit().await?;
-        ctx.emit(event::TeamDeleted {
+        self.caller().emit(event::TeamDeleted {
             user_id: self.actor_id(),
             team_id: id,
         });
@@ -290,18 +278,17 @@ impl TeamAdmin {
     /// The open invitations, the oldest first.
     pub async fn invitations(
         &self,
-        ctx: &OperationContext,
         page: Page<InvitationId>,
     ) -> Result<Slice<Invitation>, ServiceError> {
-        let services = self.services();
-        let (db, now) = (&services.0.db, ctx.now());
+        let caller = self.caller();
+        let (db, now) = (&caller.0.db, caller.now());
         Ok(invitations::open_of_team(db, self.team().id, now, page).await?)
     }
 
     /// How many open invitations there are.
-    pub async fn count_invitations(&self, ctx: &OperationContext) -> Result<u64, ServiceError> {
-        let services = self.services();
-        Ok(invitations::count_open(&services.0.db, self.team().id, ctx.now()).await?)
+    pub async fn count_invitations(&self) -> Result<u64, ServiceError> {
+        let caller = self.caller();
+        Ok(invitations::count_open(&caller.0.db, self.team().id, caller.now()).await?)
     }
 }
 

@@ -86,7 +86,11 @@ fn user_id() -> UserId {
 
 fn request() -> OperationContext {
     let client = Client::new([192, 0, 2, 1].into(), None);
-    OperationContext::request(client, "req".to_owned(), Clock::default())
+    OperationContext {
+        client: Some(client),
+        request_id: Some("req".to_owned()),
+        session: None,
+    }
 }
 
 fn sign_up() {

@@ -115,10 +115,7 @@ async fn template_files_can_be_disabled() {
     let process = Process::spawn_in(directory(&files), &[], variables).await;
     process.request_signup_code(ADA, "Ada").await;
     let mail = server.mail_to(ADA).await;
-    assert_eq!(
-        mail.header("Subject"),
-        ["Your sign-up code for Gatelodge"]
-    );
+    assert_eq!(mail.header("Subject"), ["Your sign-up code for Gatelodge"]);
 }
 
 /// A broken template stops the start, and everything that is wrong is told with its place.
