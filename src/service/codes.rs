@@ -35,6 +35,24 @@ pub(super) struct NewCode<'a> {
     pub(super) mail: Mail,
 }
 
+impl<'a> NewCode<'a> {
+    pub(super) fn new(
+        purpose: Purpose,
+        email: &'a EmailAddress,
+        user_id: Option<UserId>,
+        mail: Mail,
+    ) -> Self {
+        Self {
+            purpose,
+            email,
+            user_id,
+            pending_profile: None,
+            invitation_id: None,
+            mail,
+        }
+    }
+}
+
 impl Caller {
     /// Counts a request for a mail. The network is counted first, so that one over its limit cannot
     /// use up the limit of the email address.
@@ -116,15 +134,12 @@ impl Caller {
     ) -> Result<VerificationCode, Failure> {
         self.count_answer().await?;
         let code = codes::find_newest(&self.0.db, purpose, email).await?;
-        self.judge_answer(
-            CodeSubmission {
-                purpose,
-                email,
-                answer,
-            },
-            code,
-        )
-        .await
+        let submission = CodeSubmission {
+            purpose,
+            email,
+            answer,
+        };
+        self.judge_answer(submission, code).await
     }
 
     /// Consumes a code that was submitted correctly, and returns its user.

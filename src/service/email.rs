@@ -20,22 +20,17 @@ impl Caller {
         // A new code inherits the invitation that the user registered with.
         let purpose = Purpose::VerifyEmail;
         let older = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
-        let challenge = self
-            .send_code(
-                NewCode {
-                    purpose: Purpose::VerifyEmail,
-                    email: &user.email,
-                    user_id: Some(user.id),
-                    pending_profile: None,
-                    invitation_id: older.and_then(|code| code.invitation_id),
-                    mail: Mail::VerifyEmail {
-                        name: user.profile.name.clone(),
-                    },
-                },
-                None,
+        let name = user.profile.name;
+        let code = NewCode {
+            invitation_id: older.and_then(|code| code.invitation_id),
+            ..NewCode::new(
+                purpose,
+                &user.email,
+                Some(user.id),
+                Mail::VerifyEmail { name },
             )
-            .await?;
-        Ok(challenge)
+        };
+        Ok(self.send_code(code, None).await?)
     }
 
     /// Verifies the email address of a user who registered with a password. The password is kept: the
@@ -79,23 +74,13 @@ impl Caller {
         }
         let notice = self.change_notice(&user, &new_email, ChangeStatus::Requested);
         let name = user.profile.name;
-        let challenge = self
-            .send_code(
-                NewCode {
-                    purpose: Purpose::ChangeEmail,
-                    email: &new_email,
-                    user_id: Some(user.id),
-                    pending_profile: None,
-                    invitation_id: None,
-                    mail: if taken {
-                        Mail::AccountExists { name }
-                    } else {
-                        Mail::ChangeEmail { name }
-                    },
-                },
-                Some(notice),
-            )
-            .await?;
+        let mail = if taken {
+            Mail::AccountExists { name }
+        } else {
+            Mail::ChangeEmail { name }
+        };
+        let code = NewCode::new(Purpose::ChangeEmail, &new_email, Some(user.id), mail);
+        let challenge = self.send_code(code, Some(notice)).await?;
         self.emit(event::EmailChangeRequested {
             email: &new_email,
             user_id: user.id,

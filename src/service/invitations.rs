@@ -234,21 +234,20 @@ impl Caller {
         Ok(invitation)
     }
 
-    /// The invitation that comes with a sign-up of `email`.
+    /// The invitation that comes with a sign-up of `email`, if any.
     pub(super) async fn invitation_for(
         &self,
-        token: &str,
+        token: Option<&str>,
         email: &EmailAddress,
-    ) -> Result<InvitationId, Failure> {
+    ) -> Result<Option<InvitationId>, Failure> {
+        let Some(token) = token else { return Ok(None) };
         let field = "invitationToken";
-        let preview = self.live_invitation(&self.0.db, token).await?;
-        let Some(InvitationPreview { invitation, .. }) = preview else {
-            return Err(self.refuse_token(field));
-        };
-        if invitation.email == *email {
-            Ok(invitation.id)
-        } else {
-            Err(Reason::InvitationEmailMismatch.at(field).into())
+        match self.live_invitation(&self.0.db, token).await? {
+            None => Err(self.refuse_token(field)),
+            Some(InvitationPreview { invitation, .. }) if invitation.email == *email => {
+                Ok(Some(invitation.id))
+            }
+            Some(_) => Err(Reason::InvitationEmailMismatch.at(field).into()),
         }
     }
 

@@ -26,33 +26,23 @@ impl Caller {
             (email, profile) => return Err(refuse_both(email.err(), profile.err())),
         };
         self.count_code_request(&email).await?;
-        let invitation_id = match invitation_token {
-            Some(token) => Some(self.invitation_for(token, &email).await?),
-            None => None,
-        };
+        let invitation_id = self.invitation_for(invitation_token, &email).await?;
         let taken = users::find_by_email(&self.0.db, &email).await?;
         if taken.is_some() && self.0.codes.existence_hints {
             self.emit(event::SignupRefusedEmailTaken { email: &email });
             return Err(Reason::EmailTaken.at("email").into());
         }
         let name = profile.name.clone();
-        let challenge = self
-            .send_code(
-                NewCode {
-                    purpose: Purpose::Signup,
-                    email: &email,
-                    user_id: None,
-                    pending_profile: Some(profile),
-                    invitation_id,
-                    mail: if taken.is_some() {
-                        Mail::AccountExists { name }
-                    } else {
-                        Mail::SignupCode { name }
-                    },
-                },
-                None,
-            )
-            .await?;
+        let mail = match taken {
+            Some(_) => Mail::AccountExists { name },
+            None => Mail::SignupCode { name },
+        };
+        let code = NewCode {
+            pending_profile: Some(profile),
+            invitation_id,
+            ..NewCode::new(Purpose::Signup, &email, None, mail)
+        };
+        let challenge = self.send_code(code, None).await?;
         self.emit(event::SignupCodeRequested { email: &email });
         Ok(challenge)
     }
@@ -110,21 +100,12 @@ impl Caller {
             self.emit(event::LoginRefusedUnknownAccount { email: &email });
             return Err(Reason::AccountNotFound.at("email").into());
         }
-        let challenge = self
-            .send_code(
-                NewCode {
-                    purpose: Purpose::Login,
-                    email: &email,
-                    user_id: user.as_ref().map(|user| user.id),
-                    pending_profile: None,
-                    invitation_id: None,
-                    mail: user.map_or(Mail::NoAccount {}, |user| Mail::LoginCode {
-                        name: user.profile.name,
-                    }),
-                },
-                None,
-            )
-            .await?;
+        let user_id = user.as_ref().map(|user| user.id);
+        let mail = user.map_or(Mail::NoAccount {}, |user| Mail::LoginCode {
+            name: user.profile.name,
+        });
+        let code = NewCode::new(Purpose::Login, &email, user_id, mail);
+        let challenge = self.send_code(code, None).await?;
         self.emit(event::LoginCodeRequested { email: &email });
         Ok(challenge)
     }

@@ -87,20 +87,12 @@ impl Caller {
             self.emit(event::LoginRefusedUnknownAccount { email: &email });
             return Err(Reason::AccountNotFound.at("email").into());
         }
-        self.send_code(
-            NewCode {
-                purpose: Purpose::PasswordReset,
-                email: &email,
-                user_id: user.as_ref().map(|user| user.id),
-                pending_profile: None,
-                invitation_id: None,
-                mail: user.map_or(Mail::NoAccount {}, |user| Mail::PasswordReset {
-                    name: user.profile.name,
-                }),
-            },
-            None,
-        )
-        .await?;
+        let user_id = user.as_ref().map(|user| user.id);
+        let mail = user.map_or(Mail::NoAccount {}, |user| Mail::PasswordReset {
+            name: user.profile.name,
+        });
+        let code = NewCode::new(Purpose::PasswordReset, &email, user_id, mail);
+        self.send_code(code, None).await?;
         self.emit(event::PasswordResetRequested { email: &email });
         Ok(())
     }

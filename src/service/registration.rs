@@ -51,10 +51,7 @@ impl Caller {
         let per_network = self.registrations_per_network();
         self.acquire(per_network, RateLimitKey::Network).await?;
         self.count_code_request(&email).await?;
-        let invitation_id = match invitation_token {
-            Some(token) => Some(self.invitation_for(token, &email).await?),
-            None => None,
-        };
+        let invitation_id = self.invitation_for(invitation_token, &email).await?;
         let hash = self.0.hasher.hash(&password).await?;
         let now = self.now();
         let hints = self.0.codes.existence_hints;
@@ -101,17 +98,14 @@ impl Caller {
             let password = self.new_password(user.id, hash, user.created_at);
             credentials::insert(&tx, &password).await?;
         }
+        let (user_id, mail) = if is_new {
+            (Some(user.id), Mail::VerifyEmail { name })
+        } else {
+            (None, Mail::AccountExists { name })
+        };
         let new = NewCode {
-            purpose: Purpose::VerifyEmail,
-            email: &user.email,
-            user_id: is_new.then_some(user.id),
-            pending_profile: None,
             invitation_id,
-            mail: if is_new {
-                Mail::VerifyEmail { name }
-            } else {
-                Mail::AccountExists { name }
-            },
+            ..NewCode::new(Purpose::VerifyEmail, &user.email, user_id, mail)
         };
         let (challenge, mail) = self.write_code(&tx, new).await?;
         tx.commit().await?;
