@@ -7,27 +7,23 @@ use std::sync::Arc;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 
-use super::REQUEST_ID;
+use super::{HttpState, REQUEST_ID};
 
 /// How long a browser may cache a preflight, in seconds.
 const MAX_AGE: &str = "3600";
 const METHODS: &str = "GET, POST";
 const HEADERS: &str = "authorization, content-type, accept, apollo-require-preflight, x-request-id";
 
-/// `CORS_ALLOWED_ORIGINS` as header values.
-pub(super) fn origins(list: &[String]) -> Arc<[HeaderValue]> {
-    let origins = list.iter().map(|origin| HeaderValue::from_str(origin));
-    origins.filter_map(Result::ok).collect()
-}
-
 /// Answers preflight requests of listed origins, and adds the CORS headers to other responses.
 pub(super) async fn allow<E: Endpoint>(
     endpoint: Arc<E>,
     request: Request,
-    origins: Arc<[HeaderValue]>,
+    state: Arc<HttpState>,
 ) -> poem::Result<Response> {
     let origin = request.headers().get(header::ORIGIN);
-    let origin = origin.filter(|origin| origins.contains(origin)).cloned();
+    let allowed = &state.http.cors_allowed_origins;
+    let origin = origin.filter(|origin| allowed.iter().any(|allowed| *origin == allowed));
+    let origin = origin.cloned();
     let is_preflight = request.method() == Method::OPTIONS
         && request
             .headers()

@@ -12,9 +12,9 @@ use std::time::Instant;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{ServerError, Value, Variables};
 use futures::FutureExt;
-use poem::endpoint::make;
 use poem::http::{Method, StatusCode, header};
-use poem::{Endpoint, Request, Response};
+use poem::web::Data;
+use poem::{Body, Request, Response, handler};
 use tracing::Instrument;
 
 use super::accept::{prefers, quality};
@@ -80,18 +80,17 @@ impl Refusal {
 #[derive(Clone)]
 pub(super) struct RefusalCode(pub(super) String);
 
-pub(super) fn endpoint(state: Arc<HttpState>) -> impl Endpoint {
-    make(move |request| {
-        let state = Arc::clone(&state);
-        async move {
-            let Some(caller) = request.data::<Caller>().cloned() else {
-                return Err(poem::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR));
-            };
-            let request_id = caller.request_id().unwrap_or_default().to_owned();
-            let response = respond(&state, caller, request, &request_id);
-            Ok(or_internal(response, &request_id).await)
-        }
-    })
+/// `/graphql`.
+#[handler]
+pub(super) async fn graphql(
+    request: &Request,
+    body: Body,
+    Data(state): Data<&Arc<HttpState>>,
+    Data(caller): Data<&Caller>,
+) -> Response {
+    let request_id = caller.request_id().unwrap_or_default();
+    let response = respond(state, caller.clone(), request, body);
+    or_internal(response, request_id).await
 }
 
 /// The response, or INTERNAL after a panic, which the panic hook has logged.
@@ -107,28 +106,29 @@ async fn or_internal(response: impl Future<Output = Response>, request_id: &str)
 async fn respond(
     state: &HttpState,
     caller: Caller,
-    mut request: Request,
-    request_id: &str,
+    request: &Request,
+    body: Body,
 ) -> Response {
-    let accept = accept(&request);
+    let accept = accept(request);
     let accept = accept.as_deref();
+    let request_id = caller.request_id().unwrap_or_default().to_owned();
     if state.http.graphiql && request.method() == Method::GET && prefers(accept, "text/html", JSON)
     {
         return pages::graphiql();
     }
     let media_type = media_type(accept);
     let result = if media_type.is_some() {
-        run(state, caller, &mut request).await
+        run(state, caller, request, body).await
     } else {
         let message = format!("Accept {GRAPHQL_RESPONSE} or {JSON}.");
         Err(Refusal::request(StatusCode::NOT_ACCEPTABLE, message))
     };
     let media_type = media_type.unwrap_or(JSON);
     match result {
-        Ok(response) => encode(response, request_id, media_type, None),
+        Ok(response) => encode(response, &request_id, media_type, None),
         Err(refusal) => {
             let response = async_graphql::Response::from_errors(vec![*refusal.error]);
-            let mut response = encode(response, request_id, media_type, refusal.status);
+            let mut response = encode(response, &request_id, media_type, refusal.status);
             if let Some((name, value)) = refusal.header {
                 let value = header::HeaderValue::from_static(value);
                 response.headers_mut().insert(name, value);
@@ -162,11 +162,12 @@ fn media_type(accept: Option<&str>) -> Option<&'static str> {
 async fn run(
     state: &HttpState,
     caller: Caller,
-    request: &mut Request,
+    request: &Request,
+    body: Body,
 ) -> Result<async_graphql::Response, Refusal> {
     let mut parameters = match *request.method() {
         Method::GET => parameters::from_url(request)?,
-        Method::POST => parameters::from_body(request, &state.http.connections).await?,
+        Method::POST => parameters::from_body(request, body, &state.http.connections).await?,
         _ => return Err(Refusal::method("GET, POST", "Use GET or POST.")),
     };
     let (document, to_share) = persisted::document(state, &mut parameters).await?;

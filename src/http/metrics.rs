@@ -1,7 +1,7 @@
 //! The listener for monitoring: metrics and health, not meant for the public.
 
-use poem::endpoint::make;
-use poem::{Endpoint, Response, Route};
+use poem::web::Data;
+use poem::{EndpointExt, IntoResponse, Response, Route, get, handler};
 
 use super::health;
 use super::server::{self, Listener};
@@ -18,26 +18,18 @@ pub async fn serve(
     connections: ConnectionsConfig,
     stop: impl Future<Output = ()>,
 ) {
-    server::run(listener, endpoint(services), connections, stop).await;
+    let endpoint = Route::new()
+        .at("/metrics", get(metrics))
+        .at("/healthz", get(health::healthz))
+        .at("/readyz", get(health::readyz))
+        .data(services);
+    server::run(listener, endpoint, connections, stop).await;
 }
 
-fn endpoint(services: Services) -> impl Endpoint<Output = Response> {
-    let alive = poem::endpoint::make_sync(|_| health::alive());
-    Route::new()
-        .at("/metrics", poem::get(figures(services.clone())))
-        .at("/healthz", poem::get(alive))
-        .at("/readyz", poem::get(health::readiness(services)))
-}
-
-fn figures(services: Services) -> impl Endpoint {
-    make(move |_| {
-        let services = services.clone();
-        async move {
-            let text = services.metrics().text(&services.gauges().await);
-            let answer = Response::builder().content_type(TEXT_FORMAT).body(text);
-            Ok::<Response, poem::Error>(answer)
-        }
-    })
+#[handler]
+async fn metrics(Data(services): Data<&Services>) -> Response {
+    let text = services.metrics().text(&services.gauges().await);
+    text.with_content_type(TEXT_FORMAT).into_response()
 }
 
 /// The class of a path; metrics by path would be unbounded.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use poem::endpoint::make_sync;
 use poem::http::header;
 use poem::http::uri::Scheme;
-use poem::web::Json;
-use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, get};
+use poem::web::{Data, Json};
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, get, handler};
 use tracing::Instrument;
 
 use self::graphql::RefusalCode;
@@ -53,10 +52,10 @@ pub struct HttpState {
 /// Serves until `stop` is done, then lets open requests finish for up to ten seconds.
 pub async fn serve(state: HttpState, listener: Listener, stop: impl Future<Output = ()>) {
     let connections = state.http.connections;
-    server::run(listener, endpoint(state), connections, stop).await;
+    server::run(listener, endpoint(Arc::new(state)), connections, stop).await;
 }
 
-fn endpoint(state: HttpState) -> impl Endpoint<Output = Response> {
+fn endpoint(state: Arc<HttpState>) -> impl Endpoint<Output = Response> {
     let in_development = state.app.environment == Environment::Development;
     let pages = pages::routes(&pages::Pages {
         app_name: state.app.name.clone(),
@@ -64,67 +63,51 @@ fn endpoint(state: HttpState) -> impl Endpoint<Output = Response> {
         demo: in_development,
         mailbox: state.mailbox.clone().filter(|_| in_development),
     });
-    let origins = cors::origins(&state.http.cors_allowed_origins);
-    let services = state.services.clone();
-    let trusted: Arc<[IpNet]> = state.http.trusted_proxies.as_slice().into();
-    let graphql = graphql::endpoint(Arc::new(state))
-        .around(move |endpoint, request| cors::allow(endpoint, request, Arc::clone(&origins)));
-    let keys = services.clone();
+    let with_cors = Arc::clone(&state);
+    let graphql = graphql::graphql
+        .data(Arc::clone(&state))
+        .around(move |endpoint, request| cors::allow(endpoint, request, Arc::clone(&with_cors)));
     pages
         .at("/graphql", graphql)
-        .at("/healthz", get(make_sync(|_| health::alive())))
-        .at("/readyz", get(health::readiness(services.clone())))
-        .at(
-            "/.well-known/jwks.json",
-            get(make_sync(move |_| public_keys(&keys))),
-        )
-        .around(move |endpoint, request| {
-            observe(endpoint, request, services.clone(), Arc::clone(&trusted))
-        })
+        .at("/healthz", get(health::healthz))
+        .at("/readyz", get(health::readyz))
+        .at("/.well-known/jwks.json", get(public_keys))
+        .data(state.services.clone())
+        .around(move |endpoint, request| observe(endpoint, request, Arc::clone(&state)))
 }
 
 /// The public keys that other services verify access tokens with.
-fn public_keys(services: &Services) -> Response {
-    Json(services.public_keys())
-        .with_header(header::CACHE_CONTROL, "public, max-age=300")
-        .into_response()
+#[handler]
+fn public_keys(Data(services): Data<&Services>) -> impl IntoResponse {
+    Json(services.public_keys()).with_header(header::CACHE_CONTROL, "public, max-age=300")
 }
 
 /// Gives each request its id and its log event, and each response its headers.
 async fn observe<E: Endpoint>(
     endpoint: Arc<E>,
     mut request: Request,
-    services: Services,
-    trusted: Arc<[IpNet]>,
+    state: Arc<HttpState>,
 ) -> poem::Result<Response> {
+    let (services, trusted) = (&state.services, &state.http.trusted_proxies);
     let given = request.header(REQUEST_ID).filter(|id| is_request_id(id));
     let id = given.map_or_else(|| services.new_request_id(), str::to_owned);
-    let caller = services.caller(client(&request, &trusted), id.clone());
-    let is_secure = is_secure(&request, &trusted);
+    let caller = services.caller(client(&request, trusted), id.clone());
+    let is_secure = is_secure(&request, trusted);
     request.set_data(caller.clone());
     let (begun, route) = (Instant::now(), metrics::route(request.uri().path()));
     let detail = format!("{} {}", request.method(), request.uri().path());
     let span = telemetry::request_span(&id);
     telemetry::describe(&span, "http.request.method", request.method().to_string());
     telemetry::describe(&span, "http.route", route);
-    let described = span.clone();
-    async move {
-        let mut response = match endpoint.call(request).await {
-            Ok(response) => response.into_response(),
-            Err(error) => error.into_response(),
-        };
-        let status = response.status();
-        let number = i64::from(status.as_u16());
-        telemetry::describe(&described, "http.response.status_code", number);
-        services
-            .metrics()
-            .request(route, status.as_u16(), begun.elapsed());
-        let refused = status.is_client_error();
-        let reason = response
-            .data::<RefusalCode>()
-            .map(|refusal| refusal.0.as_str());
-        let (status, detail) = (status.as_u16(), detail.as_str());
-        if refused || reason.is_some() {
+    async {
+        let mut response = endpoint.get_response(request).await;
+        let status = response.status().as_u16();
+        telemetry::describe(&span, "http.response.status_code", i64::from(status));
+        services.metrics().request(route, status, begun.elapsed());
+        let refusal = response.data::<RefusalCode>();
+        let reason = refusal.map(|refusal| refusal.0.as_str());
+        let detail = detail.as_str();
+        if response.status().is_client_error() || reason.is_some() {
             caller.emit(event::RequestRefused {
                 status,
                 reason,
@@ -136,7 +119,7 @@ async fn observe<E: Endpoint>(
         headers::add(&mut response, &id, is_secure);
         Ok(response)
     }
-    .instrument(span)
+    .instrument(span.clone())
     .await
 }
 

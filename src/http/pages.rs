@@ -4,15 +4,16 @@
 //! content security policy can forbid inline ones. Text from users is inserted by the browser as
 //! text, never as HTML, except for mails, which are shown in a sandbox.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use poem::endpoint::make_sync;
 use poem::error::NotFoundError;
 use poem::http::{HeaderValue, StatusCode, header};
-use poem::{Body, IntoEndpoint, IntoResponse, Request, Response, Route, get};
+use poem::web::{Data, Path as PathParameter};
+use poem::{Body, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, get, handler};
 use serde_json::{Value, json};
 
-use super::accept::prefers;
 use crate::domain::mail::Link;
 use crate::domain::mailbox::{DeliveredMail, Mailbox};
 
@@ -24,10 +25,6 @@ const GRAPHIQL_DIRECTORY: &str = "assets/graphiql";
 const CDN: &str = "https://cdn.jsdelivr.net/npm";
 
 const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-const JSON: &str = "application/json";
 
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -42,32 +39,20 @@ const MAIL_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline
     img-src data: https:; font-src data:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'self'";
 
-/// A file that is built into the binary: its path, content type and content.
-type BuiltIn = (&'static str, &'static str, &'static str);
+/// A file that is built into the binary: its path and content.
+type BuiltIn = (&'static str, &'static str);
 
 const ASSETS: [BuiltIn; 2] = [
-    ("/assets/pages.css", CSS, include_str!("pages/pages.css")),
-    ("/assets/icon.svg", SVG, include_str!("pages/icon.svg")),
+    ("/assets/pages.css", include_str!("pages/pages.css")),
+    ("/assets/icon.svg", include_str!("pages/icon.svg")),
 ];
 const GRAPHIQL_ASSETS: [BuiltIn; 2] = [
-    (
-        "/assets/explorer.js",
-        JAVASCRIPT,
-        include_str!("pages/explorer.js"),
-    ),
-    (
-        "/assets/explorer.css",
-        CSS,
-        include_str!("pages/explorer.css"),
-    ),
+    ("/assets/explorer.js", include_str!("pages/explorer.js")),
+    ("/assets/explorer.css", include_str!("pages/explorer.css")),
 ];
 const MAILBOX: [BuiltIn; 2] = [
-    ("/dev/mailbox", HTML, include_str!("pages/mailbox.html")),
-    (
-        "/assets/mailbox.js",
-        JAVASCRIPT,
-        include_str!("pages/mailbox.js"),
-    ),
+    ("/dev/mailbox", include_str!("pages/mailbox.html")),
+    ("/assets/mailbox.js", include_str!("pages/mailbox.js")),
 ];
 
 /// GraphiQL's own files: the package with its version, the directory in it, and the file's name.
@@ -96,12 +81,7 @@ pub(super) fn routes(pages: &Pages) -> Route {
 }
 
 fn routes_with(pages: &Pages, graphiql_directory: &Path) -> Route {
-    let start_page = StartPage::new(pages);
-    let mut route = add_files(Route::new(), &ASSETS);
-    route = route.at(
-        "/",
-        get(make_sync(move |request| start_page.answer(&request))),
-    );
+    let mut route = add_files(Route::new(), &ASSETS).at("/", file("/", start_page(pages)));
     if pages.graphiql {
         route = add_files(route, &GRAPHIQL_ASSETS);
         route = add_graphiql_files(route, graphiql_directory);
@@ -128,17 +108,21 @@ fn page(policy: &'static str, content_type: &'static str, body: impl Into<Body>)
 }
 
 fn add_files(route: Route, files: &[BuiltIn]) -> Route {
-    files
-        .iter()
-        .fold(route, |route, &(path, content_type, content)| {
-            route.at(path, file(content_type, content))
-        })
+    let add = |route: Route, &(path, content)| route.at(path, file(path, content));
+    files.iter().fold(route, add)
 }
 
-fn file<B>(content_type: &'static str, content: B) -> impl IntoEndpoint
+/// A file, with the content type that the extension of its path stands for.
+fn file<B>(path: &str, content: B) -> impl IntoEndpoint + use<B>
 where
     B: Into<Body> + Clone + Send + Sync + 'static,
 {
+    let content_type = match Path::new(path).extension().and_then(OsStr::to_str) {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => HTML,
+    };
     get(make_sync(move |_| {
         page(PAGE_POLICY, content_type, content.clone())
     }))
@@ -148,10 +132,8 @@ where
 fn add_graphiql_files(mut route: Route, installed: &Path) -> Route {
     for (package, directory, name) in GRAPHIQL_FILES {
         let path = format!("/assets/graphiql/{name}");
-        let is_style = Path::new(name).extension() == Some("css".as_ref());
-        let content_type = if is_style { CSS } else { JAVASCRIPT };
         route = if let Ok(content) = std::fs::read(installed.join(name)) {
-            route.at(path, file(content_type, content))
+            route.at(&path, file(&path, content))
         } else {
             let location = format!("{CDN}/{package}/{directory}{name}");
             let redirect = move |_| {
@@ -163,76 +145,29 @@ fn add_graphiql_files(mut route: Route, installed: &Path) -> Route {
     route
 }
 
-/// `/`, as HTML and as JSON.
-struct StartPage {
-    html: String,
-    json: String,
+fn start_page(pages: &Pages) -> String {
+    let mut html = include_str!("pages/index.html").to_owned();
+    if !pages.demo {
+        html = without_lines_about("/demo", &html);
+    }
+    if pages.mailbox.is_none() {
+        html = without_lines_about("/dev/mailbox", &html);
+    }
+    let graphql = if pages.graphiql {
+        "GraphiQL: explore and try the API"
+    } else {
+        "The GraphQL API; send requests by POST"
+    };
+    html.replace("{version}", env!("CARGO_PKG_VERSION"))
+        .replace("{graphql}", graphql)
+        .replace("{app_name}", &escape(&pages.app_name))
 }
 
-impl StartPage {
-    fn new(pages: &Pages) -> Self {
-        let graphql = if pages.graphiql {
-            "GraphiQL: explore and try the API"
-        } else {
-            "The GraphQL API; send requests by POST"
-        };
-        let links: Vec<_> = [
-            ("graphql", "/graphql", graphql, true),
-            (
-                "demo",
-                "/demo",
-                "Demo app: sign up, sign in, create a team",
-                pages.demo,
-            ),
-            (
-                "mailbox",
-                "/dev/mailbox",
-                "Mailbox: mails that would be sent are shown there",
-                pages.mailbox.is_some(),
-            ),
-            (
-                "healthz",
-                "/healthz",
-                "Liveness: is the process running?",
-                true,
-            ),
-            (
-                "readyz",
-                "/readyz",
-                "Readiness: can it serve requests?",
-                true,
-            ),
-        ]
-        .into_iter()
-        .filter(|(.., is_there)| *is_there)
-        .collect();
-
-        let name = &pages.app_name;
-        let version = env!("CARGO_PKG_VERSION");
-        let items = links.iter().map(|(_, path, text, _)| {
-            format!("<li><a href=\"{path}\"><code>{path}</code><span>{text}</span></a></li>")
-        });
-        let paths = links.iter().map(|(key, path, ..)| (*key, *path));
-        let paths: std::collections::BTreeMap<_, _> = paths.collect();
-        Self {
-            html: include_str!("pages/index.html")
-                .replace("{version}", version)
-                .replace("{links}", &items.collect::<String>())
-                .replace("{app_name}", &escape(name)),
-            json: json!({ "name": name, "version": version, "links": paths }).to_string(),
-        }
-    }
-
-    fn answer(&self, request: &Request) -> Response {
-        let mut response = if prefers(request.header(header::ACCEPT), JSON, "text/html") {
-            page(PAGE_POLICY, JSON, self.json.clone())
-        } else {
-            page(PAGE_POLICY, HTML, self.html.clone())
-        };
-        let vary = HeaderValue::from_static("Accept");
-        response.headers_mut().insert(header::VARY, vary);
-        response
-    }
+/// Removes the lines of a page that name a path which is not served.
+fn without_lines_about(path: &str, html: &str) -> String {
+    let quoted = format!("\"{path}\"");
+    let lines = html.split_inclusive('\n');
+    lines.filter(|line| !line.contains(&quoted)).collect()
 }
 
 /// Escapes text for HTML, also within a quoted attribute.
@@ -245,22 +180,19 @@ fn escape(text: &str) -> String {
 }
 
 fn add_mailbox(route: Route, mailbox: &Mailbox) -> Route {
-    let (listed, shown) = (mailbox.clone(), mailbox.clone());
     route
-        .at(
-            "/dev/mailbox/mails",
-            get(make_sync(move |_| list_mails(&listed))),
-        )
+        .at("/dev/mailbox/mails", get(list_mails).data(mailbox.clone()))
         .at(
             "/dev/mailbox/mails/:id/html",
-            get(make_sync(move |request| show_mail(&shown, &request))),
+            get(show_mail).data(mailbox.clone()),
         )
 }
 
 /// Newest first.
-fn list_mails(mailbox: &Mailbox) -> Response {
+#[handler]
+fn list_mails(Data(mailbox): Data<&Mailbox>) -> Response {
     let mails: Value = mailbox.mails().into_iter().rev().map(list_item).collect();
-    page(PAGE_POLICY, JSON, mails.to_string())
+    page(PAGE_POLICY, "application/json", mails.to_string())
 }
 
 fn list_item(DeliveredMail { at, mail }: DeliveredMail) -> Value {
@@ -281,8 +213,11 @@ fn leads_to_a_website(link: &Link) -> bool {
     link.starts_with("https://") || link.starts_with("http://")
 }
 
-fn show_mail(mailbox: &Mailbox, request: &Request) -> poem::Result<Response> {
-    let id = request.path_params::<String>()?;
+#[handler]
+fn show_mail(
+    Data(mailbox): Data<&Mailbox>,
+    PathParameter(id): PathParameter<String>,
+) -> poem::Result<Response> {
     let found = id.parse().ok().and_then(|id| mailbox.find(id));
     let delivered = found.ok_or(NotFoundError)?;
     let mut response = page(MAIL_POLICY, HTML, delivered.mail.html);

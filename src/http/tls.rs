@@ -1,12 +1,12 @@
 //! TLS on the listener, with a certificate that can be replaced while the server runs.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
@@ -21,21 +21,6 @@ use crate::telemetry::event;
 /// How often the files are read to see whether they have changed.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Why a certificate cannot be used: the setting, its file, and the cause.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct TlsError {
-    message: String,
-    source: Box<dyn Error + Send + Sync>,
-}
-
-impl TlsError {
-    fn new(message: String, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let source = source.into();
-        Self { message, source }
-    }
-}
-
 /// TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1.
 pub struct Tls {
     files: TlsConfig,
@@ -45,15 +30,11 @@ pub struct Tls {
     acceptor: watch::Sender<TlsAcceptor>,
 }
 
-/// The bytes of both files.
-#[derive(Clone, PartialEq)]
-struct Contents {
-    certificates: Vec<u8>,
-    key: Vec<u8>,
-}
+/// The bytes of the certificates and of the key.
+type Contents = (Vec<u8>, Vec<u8>);
 
 impl Tls {
-    pub fn load(files: TlsConfig) -> Result<Self, TlsError> {
+    pub fn load(files: TlsConfig) -> anyhow::Result<Self> {
         let initial = read(&files)?;
         let (acceptor, _) = watch::channel(acceptor(&files, &initial)?);
         Ok(Self {
@@ -89,50 +70,44 @@ impl Tls {
                     self.acceptor.send_replace(acceptor);
                     event::emit(event::CertificateReloaded {});
                 }
-                Err(error) => event::emit(event::CertificateReloadFailed { error: &error }),
+                Err(error) => event::emit(event::CertificateReloadFailed { error: &*error }),
             }
         }
     }
 }
 
-fn read(files: &TlsConfig) -> Result<Contents, TlsError> {
+fn read(files: &TlsConfig) -> anyhow::Result<Contents> {
     let read = |setting: &str, path: &Path| {
-        let unreadable = || format!("{setting}: {} cannot be read", path.display());
-        fs::read(path).map_err(|error| TlsError::new(unreadable(), error))
+        fs::read(path).with_context(|| format!("{setting}: {} cannot be read", path.display()))
     };
-    Ok(Contents {
-        certificates: read("TLS_CERT_FILE", &files.certificate)?,
-        key: read("TLS_KEY_FILE", &files.key)?,
-    })
+    let certificates = read("TLS_CERT_FILE", &files.certificate)?;
+    Ok((certificates, read("TLS_KEY_FILE", &files.key)?))
 }
 
-fn acceptor(files: &TlsConfig, contents: &Contents) -> Result<TlsAcceptor, TlsError> {
-    let (certificate, key) = (files.certificate.display(), files.key.display());
-    let chain = CertificateDer::pem_slice_iter(&contents.certificates)
+fn acceptor(files: &TlsConfig, (certificates, key): &Contents) -> anyhow::Result<TlsAcceptor> {
+    let (certificate_file, key_file) = (files.certificate.display(), files.key.display());
+    let chain = CertificateDer::pem_slice_iter(certificates)
         .collect::<Result<Vec<_>, _>>()
         .and_then(|chain| match chain[..] {
             [] => Err(pem::Error::NoItemsFound),
             _ => Ok(chain),
         })
-        .map_err(|error| {
-            let message = format!("TLS_CERT_FILE: {certificate} holds no certificate in PEM");
-            TlsError::new(message, error)
+        .with_context(|| {
+            format!("TLS_CERT_FILE: {certificate_file} holds no certificate in PEM")
         })?;
-    let private_key = PrivateKeyDer::from_pem_slice(&contents.key).map_err(|error| {
-        let message = format!("TLS_KEY_FILE: {key} holds no private key in PEM");
-        TlsError::new(message, error)
-    })?;
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+    let private_key = PrivateKeyDer::from_pem_slice(key)
+        .with_context(|| format!("TLS_KEY_FILE: {key_file} holds no private key in PEM"))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
             builder
                 .with_no_client_auth()
                 .with_single_cert(chain, private_key)
-        });
-    let mut config = config.map_err(|error| {
-        let files = format!("TLS_CERT_FILE {certificate} and TLS_KEY_FILE {key}");
-        TlsError::new(format!("{files} cannot be used together"), error)
-    })?;
+        })
+        .with_context(|| {
+            let files = format!("TLS_CERT_FILE {certificate_file} and TLS_KEY_FILE {key_file}");
+            format!("{files} cannot be used together")
+        })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -50,7 +50,7 @@ pub use invitations::{InvitationPreview, Invited};
 pub use liveness::{AuthenticationError, Rejection};
 pub use mails::{MailDetails, RetriedMails, Retry};
 pub use outbox::LeasedMail;
-pub use readiness::{Condition, Readiness, WORKER_AGE_MAX};
+pub use readiness::{Condition, WORKER_AGE_MAX};
 pub use registration::Registration;
 pub use retention::{Cleaned, LeaseHolder};
 

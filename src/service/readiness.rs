@@ -3,6 +3,7 @@
 use std::time::{Duration as StdDuration, Instant};
 
 use chrono::Duration;
+use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 use super::{ServiceError, Services};
@@ -24,7 +25,8 @@ const WATCH_INTERVAL: StdDuration = StdDuration::from_secs(5);
 const FORGET_AFTER: Duration = Duration::minutes(10);
 
 /// How well a part is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// It does its work.
     Ok,

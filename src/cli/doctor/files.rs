@@ -33,7 +33,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
         findings.extend(Tls::load(files.clone()).err().map(|error| {
             let advice =
                 "Set both to PEM files: a certificate with its chain, and its private key.";
-            Finding::failed(CHECK, with_sources(&error), advice)
+            Finding::failed(CHECK, with_sources(&*error), advice)
         }));
     }
     let secrets = loaded.secret_files.iter().map(|file| &**file);

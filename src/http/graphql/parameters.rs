@@ -1,8 +1,8 @@
 //! The parameters of a request, from its body or its URL.
 
-use poem::Request;
 use poem::error::ReadBodyError;
 use poem::http::{StatusCode, header};
+use poem::{Body, Request};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::error::Category;
@@ -50,7 +50,8 @@ pub(super) fn from_url(request: &Request) -> Result<Parameters, Refusal> {
 }
 
 pub(super) async fn from_body(
-    request: &mut Request,
+    request: &Request,
+    body: Body,
     limits: &ConnectionsConfig,
 ) -> Result<Parameters, Refusal> {
     if !is_json(request.content_type().unwrap_or_default()) {
@@ -66,7 +67,7 @@ pub(super) async fn from_body(
         return Err(refusal.with_header("accept-encoding", "identity"));
     }
     let max = limits.max_body_bytes;
-    let reading = request.take_body().into_bytes_limit(max);
+    let reading = body.into_bytes_limit(max);
     let body = tokio::time::timeout(limits.request_timeout, reading)
         .await
         .map_err(|_| {

@@ -5,10 +5,7 @@
 
 use poem::Route;
 
-use super::{BuiltIn, CSS, HTML, JAVASCRIPT, add_files, file};
-
-/// The line of the page that links to the mailbox.
-const MAILBOX: &str = "<meta name=\"mailbox\" content=\"/dev/mailbox\">\n";
+use super::{BuiltIn, add_files, file, without_lines_about};
 
 const PAGE: &str = include_str!("../../../examples/web/index.html");
 
@@ -17,10 +14,9 @@ pub(super) const PATHS: [&str; 3] = ["/demo", "/reset-password", "/accept-invita
 
 /// A row of [`FILES`].
 macro_rules! served {
-    ($content_type:ident, $path:literal) => {
+    ($path:literal) => {
         (
             concat!("/demo/", $path),
-            $content_type,
             include_str!(concat!("../../../examples/web/", $path)),
         )
     };
@@ -28,32 +24,32 @@ macro_rules! served {
 
 /// The files that the page uses.
 pub(super) const FILES: [BuiltIn; 18] = [
-    served!(CSS, "app.css"),
-    served!(JAVASCRIPT, "api.js"),
-    served!(JAVASCRIPT, "app.js"),
-    served!(JAVASCRIPT, "card.js"),
-    served!(JAVASCRIPT, "challenge.js"),
-    served!(JAVASCRIPT, "dom.js"),
-    served!(JAVASCRIPT, "form.js"),
-    served!(JAVASCRIPT, "problems.js"),
-    served!(JAVASCRIPT, "session.js"),
-    served!(JAVASCRIPT, "transport.js"),
-    served!(JAVASCRIPT, "views/code.js"),
-    served!(JAVASCRIPT, "views/dashboard.js"),
-    served!(JAVASCRIPT, "views/invitation.js"),
-    served!(JAVASCRIPT, "views/login.js"),
-    served!(JAVASCRIPT, "views/password.js"),
-    served!(JAVASCRIPT, "views/sessions.js"),
-    served!(JAVASCRIPT, "views/signup.js"),
-    served!(JAVASCRIPT, "views/team.js"),
+    served!("app.css"),
+    served!("api.js"),
+    served!("app.js"),
+    served!("card.js"),
+    served!("challenge.js"),
+    served!("dom.js"),
+    served!("form.js"),
+    served!("problems.js"),
+    served!("session.js"),
+    served!("transport.js"),
+    served!("views/code.js"),
+    served!("views/dashboard.js"),
+    served!("views/invitation.js"),
+    served!("views/login.js"),
+    served!("views/password.js"),
+    served!("views/sessions.js"),
+    served!("views/signup.js"),
+    served!("views/team.js"),
 ];
 
 pub(super) fn add_to(route: Route, has_mailbox: bool) -> Route {
     let html = if has_mailbox {
         PAGE.to_owned()
     } else {
-        PAGE.replace(MAILBOX, "")
+        without_lines_about("/dev/mailbox", PAGE)
     };
-    let add_page = |route: Route, path| route.at(path, file(HTML, html.clone()));
+    let add_page = |route: Route, path| route.at(path, file(path, html.clone()));
     PATHS.into_iter().fold(add_files(route, &FILES), add_page)
 }
