@@ -96,8 +96,7 @@ impl CodeMutation {
     async fn request_signup_code(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The email address and the profile of the new user.")]
-        input: RequestSignupCodeInput,
+        #[graphql(desc = "The new user.")] input: RequestSignupCodeInput,
     ) -> Result<RequestSignupCodePayload> {
         let profile = ProfileInput {
             name: input.name,
@@ -107,11 +106,10 @@ impl CodeMutation {
             company: input.company,
         };
         let invitation = input.invitation_token.as_deref();
-        RequestSignupCodePayload::of(
-            ctx.caller()
-                .request_signup_code(&input.email, profile, invitation)
-                .await,
-        )
+        let sent = ctx
+            .caller()
+            .request_signup_code(&input.email, profile, invitation);
+        RequestSignupCodePayload::of(sent.await)
     }
 
     /// Verifies a sign-up code, creates the user and signs them in.
@@ -119,14 +117,10 @@ impl CodeMutation {
     async fn verify_signup_code(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The code and the email address that it was sent to.")]
-        input: VerifySignupCodeInput,
+        #[graphql(desc = "The code and the email address.")] input: VerifySignupCodeInput,
     ) -> Result<VerifySignupCodePayload> {
-        VerifySignupCodePayload::of(
-            ctx.caller()
-                .verify_signup_code(&input.email, &input.code, input.name.as_deref())
-                .await,
-        )
+        let (email, code, name) = (&input.email, &input.code, input.name.as_deref());
+        VerifySignupCodePayload::of(ctx.caller().verify_signup_code(email, code, name).await)
     }
 
     /// Sends a sign-in code to the email address of a user. It replaces any earlier code.
@@ -144,8 +138,7 @@ impl CodeMutation {
     async fn verify_login_code(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The code and the email address that it was sent to.")]
-        input: VerifyLoginCodeInput,
+        #[graphql(desc = "The code and the email address.")] input: VerifyLoginCodeInput,
     ) -> Result<VerifyLoginCodePayload> {
         VerifyLoginCodePayload::of(
             ctx.caller()

@@ -2,37 +2,33 @@
 //! another.
 
 use async_graphql::connection::{Connection, Edge};
-use async_graphql::{Enum, ObjectType, OutputType};
+use async_graphql::{Context, Enum, Object, OutputType, Result};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
+use super::context::ContextExt;
 use super::error::BadUserInput;
+use crate::domain::id::UserId;
 use crate::domain::team::{Page, PageEnd, Slice};
+use crate::service::{TeamAdmin, TeamView};
 
 /// The items of a page if neither `first` nor `last` is given.
 const PAGE_DEFAULT: u32 = 20;
 /// The most items of a page.
 const PAGE_MAX: u32 = 100;
 
-/// A page of nodes, each made from an item of a slice and named by its id. `fields` are the fields
-/// of the connection besides those of every connection.
-pub(super) fn connection<Item, Node: OutputType, Fields: ObjectType>(
+/// A page of nodes, each made from an item of a slice and named by its id.
+pub(super) fn connection<Item, Node: OutputType>(
     slice: Slice<Item>,
-    fields: Fields,
+    total_count: TotalCount,
     node: impl Fn(Item) -> (Uuid, Node),
-) -> Connection<String, Node, Fields> {
-    let Slice {
-        items,
-        has_previous,
-        has_next,
-    } = slice;
-    let mut connection = Connection::with_additional_fields(has_previous, has_next, fields);
-    connection.edges = items
-        .into_iter()
-        .map(node)
-        .map(|(id, node)| Edge::new(BASE64_URL_SAFE_NO_PAD.encode(id), node))
-        .collect();
+) -> Connection<String, Node, TotalCount> {
+    let (has_previous, has_next) = (slice.has_previous, slice.has_next);
+    let mut connection = Connection::with_additional_fields(has_previous, has_next, total_count);
+    let nodes = slice.items.into_iter().map(node);
+    let edges = nodes.map(|(id, node)| Edge::new(BASE64_URL_SAFE_NO_PAD.encode(id), node));
+    connection.edges = edges.collect();
     connection
 }
 
@@ -76,6 +72,26 @@ fn read_cursor<Id: From<Uuid>>(cursor: &str) -> Result<Id, BadUserInput> {
     let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
     id.map(Id::from)
         .ok_or(BadUserInput("The cursor is malformed."))
+}
+
+/// How many items there are on all pages of a list.
+pub(super) enum TotalCount {
+    Members(TeamView),
+    Teams(UserId),
+    Invitations(TeamAdmin),
+}
+
+/// How many items there are on all pages.
+#[Object]
+impl TotalCount {
+    /// The number of items on all pages. Counted only if it is requested.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
+        Ok(match self {
+            Self::Members(team) => team.count_members().await?,
+            Self::Teams(user) => ctx.caller().count_teams(*user).await?,
+            Self::Invitations(team) => team.count_invitations().await?,
+        })
+    }
 }
 
 /// A role in a team.

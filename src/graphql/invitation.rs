@@ -3,7 +3,7 @@
 use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, Result};
 
-use super::connection::{TeamRole, connection};
+use super::connection::{TeamRole, TotalCount, connection};
 use super::user::{User, Users};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::InvitationId;
@@ -61,19 +61,7 @@ impl TeamInvitation {
 }
 
 /// A page of pending invitations.
-pub(super) type TeamInvitationConnection = Connection<String, TeamInvitation, InvitationCount>;
-
-/// How many pending invitations there are on all pages.
-pub(super) struct InvitationCount(TeamAdmin);
-
-/// How many pending invitations there are on all pages.
-#[Object]
-impl InvitationCount {
-    /// The number of pending invitations on all pages. Counted only if it is requested.
-    async fn total_count(&self) -> Result<u64> {
-        Ok(self.0.count_invitations().await?)
-    }
-}
+pub(super) type TeamInvitationConnection = Connection<String, TeamInvitation, TotalCount>;
 
 /// A page of the pending invitations of a team.
 pub(super) async fn invitations(
@@ -82,14 +70,18 @@ pub(super) async fn invitations(
 ) -> Result<TeamInvitationConnection> {
     let slice = admin.invitations(page).await?;
     let inviters = Users::of(slice.items.iter().filter_map(|item| item.invited_by));
-    Ok(connection(slice, InvitationCount(admin), |invitation| {
-        let (id, inviters) = (invitation.id.into(), inviters.clone());
-        let node = TeamInvitation {
-            invitation,
-            inviters,
-        };
-        (id, node)
-    }))
+    Ok(connection(
+        slice,
+        TotalCount::Invitations(admin),
+        |invitation| {
+            let (id, inviters) = (invitation.id.into(), inviters.clone());
+            let node = TeamInvitation {
+                invitation,
+                inviters,
+            };
+            (id, node)
+        },
+    ))
 }
 
 /// What an invitation link shows before it is accepted.

@@ -13,7 +13,6 @@ mod code;
 mod connection;
 mod context;
 mod document;
-mod email;
 pub(crate) mod error;
 mod guard;
 mod invitation;
@@ -22,7 +21,6 @@ mod payload;
 mod profile;
 mod query;
 mod reference;
-mod server_info;
 mod session;
 mod team;
 mod team_mutation;
@@ -40,7 +38,6 @@ pub(crate) type Schema = async_graphql::Schema<query::Query, Mutation, EmptySubs
 pub(crate) struct Mutation(
     code::CodeMutation,
     password::PasswordMutation,
-    email::EmailMutation,
     session::SessionMutation,
     profile::ProfileMutation,
     team_mutation::TeamMutation,
@@ -86,11 +83,6 @@ pub(crate) fn sdl() -> String {
         .prefer_single_line_descriptions()
         .include_specified_by()
         .use_space_ident();
-    let mut sdl = builder()
-        .finish()
-        .sdl_with_options(options)
-        .trim()
-        .to_owned();
-    sdl.push('\n');
-    sdl
+    let sdl = builder().finish().sdl_with_options(options);
+    format!("{}\n", sdl.trim())
 }

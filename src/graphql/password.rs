@@ -93,8 +93,7 @@ impl PasswordMutation {
     async fn register(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The email address, password and name of the new user.")]
-        input: RegisterInput,
+        #[graphql(desc = "The new user.")] input: RegisterInput,
     ) -> Result<RegisterPayload> {
         let registration = Registration {
             email: &input.email,
@@ -127,8 +126,7 @@ impl PasswordMutation {
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The email address to send the link to.")]
-        input: RequestPasswordResetInput,
+        #[graphql(desc = "The email address.")] input: RequestPasswordResetInput,
     ) -> Result<RequestPasswordResetPayload> {
         let requested = ctx.caller().request_password_reset(&input.email).await;
         RequestPasswordResetPayload::of(

@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, Interface, Result, SimpleObject};
 
-use crate::service::{Failure, Reason, UserError};
+use crate::service::{Failure, Reason, ReasonKind, UserError};
 use crate::telemetry::metrics::{ErrorPlace, count_error};
 
 /// The result of a use case, or the errors that the user can correct.
@@ -44,7 +44,7 @@ pub(super) use payloads;
 
 /// The kind of an error that the user can correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(display)]
+#[graphql(display, remote = "ReasonKind")]
 pub(super) enum ErrorCode {
     /// The email address is not valid.
     InvalidEmail,
@@ -147,7 +147,7 @@ pub(super) struct RateLimitedError {
 
 impl From<UserError> for PayloadError {
     fn from(error: UserError) -> Self {
-        let code = ErrorCode::from(&error.reason);
+        let code = ErrorCode::from(ReasonKind::from(error.reason));
         count_error(ErrorPlace::Payload, &code.to_string());
         let message = error.reason.to_string();
         let field = error.field.map(|field| vec![field.to_owned()]);
@@ -171,32 +171,6 @@ impl From<UserError> for PayloadError {
                 message,
                 field,
             }),
-        }
-    }
-}
-
-impl From<&Reason> for ErrorCode {
-    fn from(reason: &Reason) -> Self {
-        match reason {
-            Reason::InvalidCode { .. } => Self::InvalidCode,
-            Reason::RateLimited { .. } => Self::RateLimited,
-            Reason::InvalidEmail => Self::InvalidEmail,
-            Reason::InvalidName { .. } => Self::InvalidName,
-            Reason::InvalidInput { .. } | Reason::NotConfirmed => Self::InvalidInput,
-            Reason::EmailTaken => Self::EmailTaken,
-            Reason::AccountNotFound => Self::AccountNotFound,
-            Reason::AccountDisabled => Self::AccountDisabled,
-            Reason::CodeExpired => Self::CodeExpired,
-            Reason::TooManyAttempts => Self::TooManyAttempts,
-            Reason::InvalidToken => Self::InvalidToken,
-            Reason::WeakPassword(_) => Self::WeakPassword,
-            Reason::InvalidCredentials => Self::InvalidCredentials,
-            Reason::NotFound => Self::NotFound,
-            Reason::EmailNotVerified => Self::EmailNotVerified,
-            Reason::NotTeamAdmin => Self::NotTeamAdmin,
-            Reason::AlreadyMember => Self::AlreadyMember,
-            Reason::LastAdmin => Self::LastAdmin,
-            Reason::InvitationEmailMismatch => Self::InvitationEmailMismatch,
         }
     }
 }

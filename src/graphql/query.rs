@@ -1,19 +1,46 @@
 //! The root of all queries.
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 use super::connection::page;
 use super::context::ContextExt;
 use super::public;
-use super::server_info::ServerInfo;
 use super::team::{Team, TeamMembershipConnection, teams_of};
 use super::user::{User, Users};
 use crate::config::AppConfig;
 use crate::domain::session::Session;
 use crate::service::{Failure, InvitationPreview};
 
-#[derive(Default)]
-pub struct Query;
+/// The characters of codes.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "crate::domain::code::CodeType")]
+enum CodeType {
+    /// Digits only.
+    Numeric,
+    /// Digits and capital letters that are not easily confused. Case is ignored.
+    Alphanumeric,
+}
+
+/// What a client needs to render its forms.
+#[derive(SimpleObject)]
+struct ServerInfo {
+    /// The name of the application.
+    app_name: String,
+    /// The version of the server.
+    version: &'static str,
+    /// The number of characters of a code.
+    code_length: usize,
+    /// The characters of a code.
+    code_type: CodeType,
+    /// How long a code is valid, in minutes.
+    code_expiration_minutes: i64,
+    /// The minimum number of characters of a password.
+    password_min_length: usize,
+    /// The email address where users get help.
+    support_email: Option<String>,
+}
+
+pub(crate) struct Query;
 
 /// All queries.
 #[Object]
@@ -30,12 +57,9 @@ impl Query {
     async fn teams(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The number of items from the beginning, or after `after`.")]
-        first: Option<i32>,
+        #[graphql(desc = "The number of items from the start.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "The number of items from the end, or before `before`.")] last: Option<
-            i32,
-        >,
+        #[graphql(desc = "The number of items from the end.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<TeamMembershipConnection> {
         let reader = ctx.caller().user().map_err(Failure::from)?;
@@ -73,6 +97,19 @@ impl Query {
     /// What a client needs to render its forms, such as the length of codes and passwords.
     #[graphql(directive = public::apply())]
     async fn server_info(&self, ctx: &Context<'_>) -> ServerInfo {
-        ServerInfo::new(ctx.data_unchecked::<AppConfig>(), ctx.caller())
+        let (caller, app) = (ctx.caller(), ctx.data_unchecked::<AppConfig>());
+        let codes = caller.codes();
+        ServerInfo {
+            app_name: app.name.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            code_length: codes.length,
+            code_type: codes.code_type.into(),
+            code_expiration_minutes: codes.lifetime.num_minutes(),
+            password_min_length: caller.passwords().rule.min_chars,
+            support_email: app
+                .support_email
+                .as_ref()
+                .map(|email| email.as_str().to_owned()),
+        }
     }
 }

@@ -121,8 +121,7 @@ impl SessionMutation {
 
     /// Ends the current session. Its access and refresh tokens stop working at once.
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload> {
-        let ended = ctx.caller().logout().await;
-        LogoutPayload::of(ended)
+        LogoutPayload::of(ctx.caller().logout().await)
     }
 
     /// Ends one of the signed-in user's sessions.
@@ -131,8 +130,7 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The session to end.")] input: RevokeSessionInput,
     ) -> Result<RevokeSessionPayload> {
-        let ended = ctx.caller().revoke_session(&input.session_id).await;
-        RevokeSessionPayload::of(ended)
+        RevokeSessionPayload::of(ctx.caller().revoke_session(&input.session_id).await)
     }
 
     /// Ends all other sessions of the signed-in user.

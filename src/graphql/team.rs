@@ -4,7 +4,7 @@
 use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, Result};
 
-use super::connection::{TeamRole, connection, page};
+use super::connection::{TeamRole, TotalCount, connection, page};
 use super::context::ContextExt;
 use super::error::BadUserInput;
 use super::invitation::{TeamInvitationConnection, invitations};
@@ -59,16 +59,13 @@ impl Team {
     /// The members in the order of joining. A page has 20 items by default and at most 100.
     async fn members(
         &self,
-        #[graphql(desc = "The number of items from the beginning, or after `after`.")]
-        first: Option<i32>,
+        #[graphql(desc = "The number of items from the start.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "The number of items from the end, or before `before`.")] last: Option<
-            i32,
-        >,
+        #[graphql(desc = "The number of items from the end.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<TeamMembershipConnection> {
         let slice = self.0.members(page(first, after, last, before)?).await?;
-        let count = MembershipCount::OfTeam(self.0.clone());
+        let count = TotalCount::Members(self.0.clone());
         let users = Users::loaded(slice.items.iter().map(|member| member.user.clone()), false);
         Ok(connection(slice, count, |Member { membership, .. }| {
             let (team, users) = (self.0.clone().into(), users.clone());
@@ -84,12 +81,9 @@ impl Team {
     /// The pending invitations; null for members who are not admins.
     async fn invitations(
         &self,
-        #[graphql(desc = "The number of items from the beginning, or after `after`.")]
-        first: Option<i32>,
+        #[graphql(desc = "The number of items from the start.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "The number of items from the end, or before `before`.")] last: Option<
-            i32,
-        >,
+        #[graphql(desc = "The number of items from the end.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<TeamInvitationConnection>> {
         let admin = self.0.admin()?;
@@ -149,25 +143,7 @@ impl TeamMembership {
 }
 
 /// A page of memberships.
-pub(super) type TeamMembershipConnection = Connection<String, TeamMembership, MembershipCount>;
-
-/// How many memberships there are on all pages.
-pub(super) enum MembershipCount {
-    OfTeam(TeamView),
-    OfUser(UserId),
-}
-
-/// How many memberships there are on all pages.
-#[Object]
-impl MembershipCount {
-    /// The number of memberships on all pages. Counted only if it is requested.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
-        Ok(match self {
-            Self::OfTeam(view) => view.count_members().await?,
-            Self::OfUser(id) => ctx.caller().count_teams(*id).await?,
-        })
-    }
-}
+pub(super) type TeamMembershipConnection = Connection<String, TeamMembership, TotalCount>;
 
 /// A page of the teams of a user, as the reader sees them; without a reader, as the user does.
 pub(super) async fn teams_of(
@@ -178,7 +154,7 @@ pub(super) async fn teams_of(
     page: Page<MembershipId>,
 ) -> Result<TeamMembershipConnection> {
     let slice = ctx.caller().teams_of(id, reader, page).await?;
-    let count = MembershipCount::OfUser(id);
+    let count = TotalCount::Teams(id);
     Ok(connection(slice, count, |(membership, view)| {
         let (team, users) = (view.into(), users.clone());
         let node = TeamMembership {

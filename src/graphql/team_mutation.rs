@@ -139,11 +139,10 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The name and description of the new team.")] input: CreateTeamInput,
     ) -> Result<CreateTeamPayload> {
-        CreateTeamPayload::of(
-            ctx.caller()
-                .create_team(&input.name, input.description.as_deref())
-                .await,
-        )
+        let created = ctx
+            .caller()
+            .create_team(&input.name, input.description.as_deref());
+        CreateTeamPayload::of(created.await)
     }
 
     /// Changes a team's name or description. Admins only.
@@ -178,8 +177,7 @@ impl TeamMutation {
     async fn invite_to_team(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The team, the person to invite and their role.")]
-        input: InviteToTeamInput,
+        #[graphql(desc = "The team and the person.")] input: InviteToTeamInput,
     ) -> Result<InviteToTeamPayload> {
         let invited = async {
             let team = ctx.caller().team_as_admin(&input.team_id).await?;
@@ -208,8 +206,7 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation to accept.")] input: AcceptInvitationInput,
     ) -> Result<AcceptInvitationPayload> {
-        let accepted = ctx.caller().accept_invitation(&input.token).await;
-        AcceptInvitationPayload::of(accepted)
+        AcceptInvitationPayload::of(ctx.caller().accept_invitation(&input.token).await)
     }
 
     /// Declines an invitation. Its link stops working.
@@ -266,7 +263,6 @@ impl TeamMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The team to leave.")] input: LeaveTeamInput,
     ) -> Result<LeaveTeamPayload> {
-        let left = ctx.caller().leave_team(&input.team_id).await;
-        LeaveTeamPayload::of(left)
+        LeaveTeamPayload::of(ctx.caller().leave_team(&input.team_id).await)
     }
 }

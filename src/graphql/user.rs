@@ -167,12 +167,9 @@ impl User {
     async fn teams(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The number of items from the beginning, or after `after`.")]
-        first: Option<i32>,
+        #[graphql(desc = "The number of items from the start.")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "The number of items from the end, or before `before`.")] last: Option<
-            i32,
-        >,
+        #[graphql(desc = "The number of items from the end.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<TeamMembershipConnection>> {
         self.private(ctx, Some(()))?;

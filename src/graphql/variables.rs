@@ -5,20 +5,17 @@
 
 use std::collections::HashMap;
 
-use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{
-    Directive, ExecutableDocument, Field, OperationType, Selection, SelectionSet,
+    ExecutableDocument, Field, OperationType, Selection, SelectionSet,
 };
-use async_graphql::registry::{MetaInputValue, MetaType, MetaTypeName, Registry};
-use async_graphql::{
-    Name, Pos, Positioned, QueryPathNode, QueryPathSegment, ServerError, Value, Variables,
-};
+use async_graphql::registry::{MetaType, MetaTypeName, Registry};
+use async_graphql::{Name, Pos, QueryPathNode, QueryPathSegment, ServerError, Value, Variables};
 
 use super::connection::page_items;
 
 static NULL: Value = Value::Null;
 
-/// Checks the values of variables and arguments of an operation, at any depth, and counts the
+/// Checks the values of variables and of the arguments of fields of an operation, at any depth, and counts the
 /// fields that its answer can have: those in a list as often as the list can have items.
 ///
 /// What else is wrong with the document is left to validation.
@@ -50,7 +47,6 @@ pub(super) fn check(
         checking.check(&variable.var_type.node.to_string(), value, &name, pos)?;
         checking.values.insert(&variable.name.node, value);
     }
-    checking.directives(&definition.directives)?;
     let root = match definition.ty {
         OperationType::Mutation => registry.mutation_type.as_deref().unwrap_or_default(),
         _ => &registry.query_type,
@@ -75,13 +71,11 @@ impl<'a> Checking<'a> {
                 Selection::Field(field) => self.field(&field.node, on)?,
                 Selection::InlineFragment(inline) => {
                     let inline = &inline.node;
-                    self.directives(&inline.directives)?;
                     let condition = inline.type_condition.as_ref();
                     let on = condition.map_or(on, |condition| condition.node.on.node.as_str());
                     self.selection_set(&inline.selection_set.node, on)?
                 }
                 Selection::FragmentSpread(spread) => {
-                    self.directives(&spread.node.directives)?;
                     self.fragment(&spread.node.fragment_name.node)?
                 }
             };
@@ -97,7 +91,6 @@ impl<'a> Checking<'a> {
         let Some(fragment) = self.document.fragments.get(name) else {
             return Ok(0);
         };
-        self.directives(&fragment.node.directives)?;
         let on = fragment.node.type_condition.node.on.node.as_str();
         let fields = self.selection_set(&fragment.node.selection_set.node, on)?;
         self.fragments.insert(name, fields);
@@ -105,61 +98,33 @@ impl<'a> Checking<'a> {
     }
 
     fn field(&mut self, field: &'a Field, on: &str) -> Result<usize, ServerError> {
-        self.directives(&field.directives)?;
         let ty = self.registry.types.get(on);
         let Some(meta) = ty.and_then(|ty| ty.field_by_name(&field.name.node)) else {
             return Ok(0);
         };
-        let given = |argument: &str| {
-            let value = field.get_argument(argument)?;
-            let resolved = value.node.clone().into_const_with(|name| self.value(&name));
-            Some((value.pos, resolved.ok()?))
-        };
-        self.arguments(&meta.args, given)?;
-        let size = |argument| match given(argument)?.1 {
-            Value::Number(size) => size.as_u64(),
-            _ => None,
-        };
+        let mut sizes = HashMap::new();
+        for argument in meta.args.values() {
+            let Some(given) = field.get_argument(&argument.name) else {
+                continue;
+            };
+            let value_of = |name: Name| self.values.get(&name).copied().cloned().ok_or(());
+            let Ok(value) = given.node.clone().into_const_with(value_of) else {
+                continue;
+            };
+            self.check(&argument.ty, &value, &argument.name, given.pos)?;
+            if let Value::Number(size) = value {
+                sizes.insert(argument.name.as_str(), size.as_u64());
+            }
+        }
         let items = if meta.args.contains_key("first") && meta.args.contains_key("last") {
-            page_items(size("first").or_else(|| size("last")))
+            let size = sizes.get("first").or_else(|| sizes.get("last"));
+            page_items(size.copied().flatten())
         } else {
             1
         };
         let of = MetaTypeName::concrete_typename(&meta.ty);
         let inner = self.selection_set(&field.selection_set.node, of)?;
         Ok(inner.saturating_mul(items).saturating_add(1))
-    }
-
-    fn directives(&self, directives: &[Positioned<Directive>]) -> Result<(), ServerError> {
-        for Positioned { node, .. } in directives {
-            if let Some(known) = self.registry.directives.get(node.name.node.as_str()) {
-                self.arguments(&known.args, |argument| {
-                    let value = node.get_argument(argument)?;
-                    let resolved = value.node.clone().into_const_with(|name| self.value(&name));
-                    Some((value.pos, resolved.ok()?))
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The value of a variable; an error if it is not defined.
-    fn value(&self, name: &Name) -> Result<Value, ()> {
-        self.values.get(name).copied().cloned().ok_or(())
-    }
-
-    /// Checks the arguments that are given. Validation says which are missing.
-    fn arguments(
-        &self,
-        known: &IndexMap<String, MetaInputValue>,
-        given: impl Fn(&str) -> Option<(Pos, Value)>,
-    ) -> Result<(), ServerError> {
-        for argument in known.values() {
-            if let Some((pos, value)) = given(&argument.name) {
-                self.check(&argument.ty, &value, &argument.name, pos)?;
-            }
-        }
-        Ok(())
     }
 
     fn check(&self, ty: &str, value: &Value, name: &str, pos: Pos) -> Result<(), ServerError> {

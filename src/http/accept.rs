@@ -1,14 +1,21 @@
 //! Content negotiation by `Accept`.
 
-/// Whether an `Accept` header prefers `wanted` to `otherwise`; both are media types such as
-/// `text/html`. A client without a preference gets `otherwise`.
-pub(super) fn prefers(accept: Option<&str>, wanted: &str, otherwise: &str) -> bool {
-    accept.is_some_and(|accept| quality(accept, wanted) > quality(accept, otherwise))
+/// The one of the media types offered that an `Accept` header prefers; the earlier of those that it
+/// prefers equally, `None` if it accepts none.
+pub(super) fn negotiate<'a>(accept: &str, offered: &[&'a str]) -> Option<&'a str> {
+    let mut best = (None, 0.0);
+    for media_type in offered {
+        let weight = quality(accept, media_type);
+        if weight > best.1 {
+            best = (Some(*media_type), weight);
+        }
+    }
+    best.0
 }
 
 /// The weight of a media type: that of the most specific range that covers it (RFC 9110, 12.5.1),
 /// 0 if none does. Parameters other than `q` are ignored.
-pub(super) fn quality(accept: &str, media_type: &str) -> f32 {
+fn quality(accept: &str, media_type: &str) -> f32 {
     let family = media_type.split('/').next().unwrap_or_default();
     let weights = accept.split(',').filter_map(|item| {
         let mut parts = item.split(';').map(str::trim);
@@ -39,20 +46,22 @@ mod tests {
 
     #[test]
     fn a_browser_prefers_html_and_a_program_does_not() {
-        let html = |accept| prefers(accept, "text/html", "application/json");
-        assert!(html(Some(BROWSER)));
-        assert!(html(Some("Text/HTML")));
-        assert!(html(Some("text/*, application/json;q=0.9")));
+        let html = |accept| {
+            let offered = ["application/json", "text/html"];
+            negotiate(accept, &offered) == Some("text/html")
+        };
+        assert!(html(BROWSER));
+        assert!(html("Text/HTML"));
+        assert!(html("text/*, application/json;q=0.9"));
         for accept in [
-            None,
-            Some(""),
-            Some("*/*"),
-            Some("application/json"),
-            Some("text/html;q=0.5, application/json;q=0.6"),
-            Some("text/html;q=0, */*"),
-            Some("text/html;q=nonsense"),
-            Some("text/html;q=0.0, ;;,,=, /*"),
-            Some("application/graphql-response+json, text/html;q=0.2, application/json;q=0.3"),
+            "",
+            "*/*",
+            "application/json",
+            "text/html;q=0.5, application/json;q=0.6",
+            "text/html;q=0, */*",
+            "text/html;q=nonsense",
+            "text/html;q=0.0, ;;,,=, /*",
+            "application/graphql-response+json, text/html;q=0.2, application/json;q=0.3",
         ] {
             assert!(!html(accept), "{accept:?}");
         }

@@ -17,7 +17,7 @@ use poem::web::Data;
 use poem::{Body, Request, Response, handler};
 use tracing::Instrument;
 
-use super::accept::{prefers, quality};
+use super::accept::negotiate;
 use super::{HttpState, pages};
 use crate::graphql::error::{self, bad_user_input, code, with_extension};
 use crate::service::{AuthenticationError, Caller};
@@ -29,6 +29,7 @@ mod persisted;
 
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
+const HTML: &str = "text/html";
 
 /// A request that is refused before it is executed.
 struct Refusal {
@@ -103,25 +104,17 @@ async fn or_internal(response: impl Future<Output = Response>, request_id: &str)
     })
 }
 
-async fn respond(
-    state: &HttpState,
-    caller: Caller,
-    request: &Request,
-    body: Body,
-) -> Response {
-    let accept = accept(request);
-    let accept = accept.as_deref();
+async fn respond(state: &HttpState, caller: Caller, request: &Request, body: Body) -> Response {
     let request_id = caller.request_id().unwrap_or_default().to_owned();
-    if state.http.graphiql && request.method() == Method::GET && prefers(accept, "text/html", JSON)
-    {
-        return pages::graphiql();
-    }
-    let media_type = media_type(accept);
-    let result = if media_type.is_some() {
-        run(state, caller, request, body).await
-    } else {
-        let message = format!("Accept {GRAPHQL_RESPONSE} or {JSON}.");
-        Err(Refusal::request(StatusCode::NOT_ACCEPTABLE, message))
+    let with_graphiql = state.http.graphiql && request.method() == Method::GET;
+    let media_type = media_type(request, with_graphiql);
+    let result = match media_type {
+        Some(HTML) => return pages::graphiql(),
+        Some(_) => run(state, caller, request, body).await,
+        None => {
+            let message = format!("Accept {GRAPHQL_RESPONSE} or {JSON}.");
+            Err(Refusal::request(StatusCode::NOT_ACCEPTABLE, message))
+        }
     };
     let media_type = media_type.unwrap_or(JSON);
     match result {
@@ -138,24 +131,16 @@ async fn respond(
     }
 }
 
-/// All `Accept` headers as one.
-fn accept(request: &Request) -> Option<String> {
-    let headers = request.headers().get_all(header::ACCEPT).iter();
-    let texts: Vec<_> = headers.filter_map(|header| header.to_str().ok()).collect();
-    (!texts.is_empty()).then(|| texts.join(","))
-}
-
 /// The media type of the response: the one that the client prefers, `application/json` if it has no
 /// preference. `None` if it accepts neither.
-fn media_type(accept: Option<&str>) -> Option<&'static str> {
-    let Some(accept) = accept else {
+fn media_type(request: &Request, with_graphiql: bool) -> Option<&'static str> {
+    let headers = request.headers().get_all(header::ACCEPT).iter();
+    let accept: Vec<_> = headers.filter_map(|header| header.to_str().ok()).collect();
+    match (accept.is_empty(), with_graphiql) {
         // As GraphQL over HTTP demands for clients without the header.
-        return Some(GRAPHQL_RESPONSE);
-    };
-    if prefers(Some(accept), GRAPHQL_RESPONSE, JSON) {
-        Some(GRAPHQL_RESPONSE)
-    } else {
-        (quality(accept, JSON) > 0.0).then_some(JSON)
+        (true, _) => Some(GRAPHQL_RESPONSE),
+        (false, true) => negotiate(&accept.join(","), &[JSON, GRAPHQL_RESPONSE, HTML]),
+        (false, false) => negotiate(&accept.join(","), &[JSON, GRAPHQL_RESPONSE]),
     }
 }
 

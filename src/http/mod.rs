@@ -19,7 +19,7 @@ use crate::graphql::{Documents, Schema};
 use crate::service::Services;
 use crate::telemetry::{self, event};
 
-pub mod accept;
+mod accept;
 mod cors;
 mod graphql;
 mod headers;

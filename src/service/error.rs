@@ -1,6 +1,7 @@
 //! Why a use case failed.
 
 use chrono::Duration;
+use strum::EnumDiscriminants;
 
 use crate::crypto::{HashingFailed, SigningFailed};
 use crate::db::DbError;
@@ -44,7 +45,8 @@ pub struct UserError {
 }
 
 /// What is wrong. `Display` is the text that the user sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, EnumDiscriminants)]
+#[strum_discriminants(name(ReasonKind))]
 pub enum Reason {
     /// `INVALID_EMAIL`
     #[error("This is not a valid email address.")]
@@ -56,11 +58,8 @@ pub enum Reason {
         max_chars: usize,
     },
     /// `INVALID_INPUT`
-    #[error("This can have at most {max_chars} characters.")]
-    InvalidInput {
-        /// The longest it may be.
-        max_chars: usize,
-    },
+    #[error(transparent)]
+    InvalidInput(InvalidInput),
     /// `EMAIL_TAKEN`
     #[error("There is already an account with this email address. Sign in instead.")]
     EmailTaken,
@@ -88,9 +87,6 @@ pub enum Reason {
         /// Seconds until the next attempt is allowed.
         retry_after_seconds: i64,
     },
-    /// `INVALID_INPUT`
-    #[error("This is not the email address of your account.")]
-    NotConfirmed,
     /// `WEAK_PASSWORD`
     #[error(transparent)]
     WeakPassword(WeakPassword),
@@ -118,6 +114,14 @@ pub enum Reason {
     /// `INVALID_TOKEN`
     #[error("This link or token is no longer valid.")]
     InvalidToken,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidInput {
+    #[error("This can have at most {max_chars} characters.")]
+    TooLong { max_chars: usize },
+    #[error("This is not the email address of your account.")]
+    NotConfirmed,
 }
 
 impl Reason {
@@ -155,7 +159,7 @@ impl From<InvalidField> for UserError {
     fn from(InvalidField { field, max_chars }: InvalidField) -> Self {
         match field {
             "name" => Reason::InvalidName { max_chars }.at(field),
-            _ => Reason::InvalidInput { max_chars }.at(field),
+            _ => Reason::InvalidInput(InvalidInput::TooLong { max_chars }).at(field),
         }
     }
 }

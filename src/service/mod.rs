@@ -45,7 +45,7 @@ mod teams;
 
 pub use codes::CodeChallenge;
 pub use documents::DocumentHash;
-pub use error::{Failure, Reason, ServiceError, UserError};
+pub use error::{Failure, Reason, ReasonKind, ServiceError, UserError};
 pub use invitations::{InvitationPreview, Invited};
 pub use liveness::{AuthenticationError, Rejection};
 pub use mails::{MailDetails, RetriedMails, Retry};

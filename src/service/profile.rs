@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::error::InvalidInput;
 use super::sign_in::Revocations;
 use super::{Caller, Failure, Reason, ServiceError, Services};
 use crate::db::users::{self, Field};
@@ -45,7 +46,9 @@ impl Caller {
         let user = self.own_account().await?;
         let confirmed = EmailAddress::parse(confirm_email).is_ok_and(|email| email == user.email);
         if !confirmed {
-            return Err(Reason::NotConfirmed.at("confirmEmail").into());
+            return Err(Reason::InvalidInput(InvalidInput::NotConfirmed)
+                .at("confirmEmail")
+                .into());
         }
         let now = self.now();
         let tx = self.begin_erasure(&user).await?;

@@ -130,11 +130,6 @@ async fn wrong_scalars_are_refused() {
             json!({}),
             "\"first\" is not of the type Int.",
         ),
-        (
-            "{ serverInfo @skip(if: 1) { appName } }",
-            json!({}),
-            "\"if\" is not of the type Boolean.",
-        ),
     ] {
         // Again, as what is remembered of a document that was valid must not let it pass.
         for _ in 0..2 {
