@@ -75,7 +75,7 @@ on_both_deployments! {
         secrets.assert_absent("the database or Redis after the end", &kept(&deployment).await);
 
         if let Some(monitor) = monitor {
-            let told = monitor.written();
+            let told = monitor.commands();
             assert!(told.contains("gatelodge:mail") && told.contains("gatelodge:limit:"), "{told}");
             assert!(!told.contains("example.com"), "{told}");
             secrets.assert_absent("what Redis was told", &told);
@@ -167,7 +167,7 @@ async fn by_invitation(client: &Client, ada: &Client, server: &SmtpServer, secre
             .request(reqwest::Method::POST, "/graphql");
         let agent = forged.replace(|c: char| c.is_control(), " ");
         let request = request.header("user-agent", agent).json(&body);
-        crate::support::client::Answer::of(request).await;
+        crate::support::client::Response::of(request).await;
     }
 }
 

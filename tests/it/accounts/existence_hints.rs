@@ -7,7 +7,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
-use crate::support::client::{CHALLENGE, ERRORS, error_codes, refused};
+use crate::support::client::{CHALLENGE, ERRORS, assert_error, error_codes};
 use crate::support::deployment::Deployment;
 use crate::support::flow::Flow;
 use crate::support::{eventually, on_both_deployments};
@@ -55,7 +55,7 @@ fn shape(answer: &Value) -> String {
 on_both_deployments! {
     /// Requests, wrong answers, spent budgets, expiry and limits look the same from outside.
     async fn known_and_unknown_addresses_get_the_same_code_responses(deployment: Deployment) {
-        let app = start(&deployment).await.forgive_unread_mail();
+        let app = start(&deployment).await.allow_unread_mail();
         for flow in Flow::BOTH {
             let [meant, other] = addresses(flow).map(|email| (email, &app));
             let dialogue = async |(email, app): (&str, &TestApp)| {
@@ -81,7 +81,7 @@ on_both_deployments! {
 
             app.clock.advance(Duration::hours(1));
             for email in addresses(flow) {
-                refused(
+                assert_error(
                     &flow.verify(&app, email, "123456").await,
                     "CODE_EXPIRED",
                     "code",
@@ -92,7 +92,7 @@ on_both_deployments! {
 
     /// The status, the headers and the length of an answer tell nothing either.
     async fn responses_are_identical_on_the_wire(deployment: Deployment) {
-        let app = start(&deployment).await.forgive_unread_mail();
+        let app = start(&deployment).await.allow_unread_mail();
         for flow in Flow::BOTH {
             let mut answers = Vec::new();
             for email in addresses(flow) {
@@ -136,8 +136,8 @@ on_both_deployments! {
             for email in [meant, other] {
                 assert_eq!(flow.request(&app, email).await["errors"], json!([]));
             }
-            assert!(app.mail(flow.mail(), meant).await.code.is_some());
-            let mail = app.mail(flow.refusal(), other).await;
+            assert!(app.mail(flow.code_mail(), meant).await.code.is_some());
+            let mail = app.mail(flow.rejection_mail(), other).await;
             assert!(mail.code.is_none(), "{mail:?}");
             let code = deployment.derived_code(flow.purpose(), other).await;
             for text in [&mail.subject, &mail.text, &mail.html] {
@@ -156,7 +156,7 @@ on_both_deployments! {
         for flow in Flow::BOTH {
             let [_, other] = addresses(flow);
             flow.request(&app, other).await;
-            app.mail(flow.refusal(), other).await;
+            app.mail(flow.rejection_mail(), other).await;
             let code = deployment.derived_code(flow.purpose(), other).await;
             let answer = flow.verify(&app, other, &code).await;
             assert_eq!(answer["session"], Value::Null, "{answer}");
@@ -174,9 +174,9 @@ on_both_deployments! {
         // Nor does it become worth something once the address has an account.
         app.request_login_code(UNKNOWN).await;
         let decoy = deployment.derived_code("login", UNKNOWN).await;
-        app.mail(Flow::Login.refusal(), UNKNOWN).await;
+        app.mail(Flow::Login.rejection_mail(), UNKNOWN).await;
         app.sign_up(UNKNOWN).await;
-        refused(
+        assert_error(
             &app.verify_login_code(UNKNOWN, &decoy).await,
             "INVALID_CODE",
             "code",
@@ -196,7 +196,7 @@ on_both_deployments! {
         let app = deployment
             .start_with(&[SETTINGS, &[("MAX_CODE_REQUESTS_PER_HOUR", "1000")]].concat())
             .await
-            .forgive_unread_mail();
+            .allow_unread_mail();
         app.sign_up(KNOWN).await;
         for flow in Flow::BOTH {
             let rows = async |email: &str| {

@@ -38,9 +38,9 @@ on_both_deployments! {
     /// The record has the account with its profile, its sessions, teams, invitations, mails and
     /// codes; nothing of another person's account; and no code, token, password or hash.
     async fn an_export_is_complete_and_has_no_secrets(deployment: Deployment) {
-        let app = deployment.start().await.forgive_unread_mail();
-        let ada = app.person(ADA).await;
-        let grace = app.person(GRACE).await;
+        let app = deployment.start().await.allow_unread_mail();
+        let ada = app.user(ADA).await;
+        let grace = app.user(GRACE).await;
         ada.update_me(json!({ "phone": "+44 20 7946 0000", "company": "Engines & Co" })).await;
         app.request_password_reset(ADA).await;
         let reset = app.mail(MailKind::PasswordReset, ADA).await.link.unwrap();
@@ -48,8 +48,8 @@ on_both_deployments! {
         app.reset_password(reset, PASSWORD).await;
         let ada = app.log_in_again(ada).await;
         let team = ada.create_team("Engines").await;
-        app.let_in(&ada, &team, &grace, "ADMIN").await;
-        let token = app.ask(&ada, &team, "mary@example.com", "MEMBER").await;
+        app.add_member(&ada, &team, &grace, "ADMIN").await;
+        let token = app.invite_by_email(&ada, &team, "mary@example.com", "MEMBER").await;
         app.request_login_code(ADA).await;
         let code = app.code(MailKind::LoginCode, ADA).await;
 
@@ -103,12 +103,12 @@ on_both_deployments! {
     /// Once an account is erased nothing is held about its address any more.
     async fn a_deleted_user_has_nothing_to_export(deployment: Deployment) {
         let app = deployment.start().await;
-        let grace = app.person(GRACE).await;
+        let grace = app.user(GRACE).await;
         let team = grace.create_team("Compilers").await;
-        let declined = app.ask(&grace, &team, ADA, "MEMBER").await;
+        let declined = app.invite_by_email(&grace, &team, ADA, "MEMBER").await;
         app.decline(&declined).await;
-        let ada = app.person(ADA).await;
-        app.let_in(&grace, &team, &ada, "MEMBER").await;
+        let ada = app.user(ADA).await;
+        app.add_member(&grace, &team, &ada, "MEMBER").await;
         assert_eq!(exported(&deployment, ADA).await["account"]["id"], ada.id());
         ada.delete_account().await;
         let refusal = export(&deployment, &[ADA]).await.unwrap_err();
@@ -125,7 +125,7 @@ async fn an_export_file_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let deployment = Deployment::embedded().await;
-    deployment.start().await.person(ADA).await;
+    deployment.start().await.user(ADA).await;
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("ada.json");
     let path = file.to_str().unwrap();

@@ -5,10 +5,12 @@ use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::accounts::PASSWORD;
-use crate::support::client::{Answer, Client, Tokens, blamed, refused};
-use crate::support::dead_tokens::{refuse_access, refuse_refresh};
+use crate::support::client::{Client, Response, Tokens, assert_error, error_codes_and_fields};
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
+use crate::support::rejected_tokens::{
+    assert_access_token_rejected, assert_refresh_token_rejected,
+};
 
 const ADA: &str = "ada@example.com";
 const REVOKE_OTHERS: &str = "mutation { revokeOtherSessions { endedSessionIds errors { code } } }";
@@ -19,7 +21,7 @@ async fn sign_in_as(client: &Client, agent: &str) -> Tokens {
         session { accessToken refreshToken user { id } } errors { code } } }";
     let request = client.request(reqwest::Method::POST, "/graphql");
     let body = json!({ "query": query, "variables": { "e": ADA, "p": PASSWORD } });
-    let answer = Answer::of(request.header("user-agent", agent).json(&body)).await;
+    let answer = Response::of(request.header("user-agent", agent).json(&body)).await;
     Tokens::of(&answer.json()["data"]["login"]["session"])
 }
 
@@ -36,8 +38,8 @@ on_both_deployments! {
     /// nothing changes.
     async fn a_profile_is_changed_field_by_field(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
-        let client = app.with_token(&app.signed_in(ADA, PASSWORD).await.access);
+        app.register_verified(ADA, PASSWORD).await;
+        let client = app.with_token(&app.password_login(ADA, PASSWORD).await.access);
         let first = client.update_me(json!({ "phone": " +44  20 ", "company": "Engines" })).await;
         let user = &first["user"];
         assert_eq!((&user["phone"], &user["company"]), (&json!("+44 20"), &json!("Engines")));
@@ -60,7 +62,7 @@ on_both_deployments! {
             ("INVALID_NAME", "name"), ("INVALID_INPUT", "firstName"), ("INVALID_INPUT", "phone"),
             ("INVALID_INPUT", "company"),
         ].map(|(code, field)| (code.to_owned(), field.to_owned()));
-        assert_eq!(blamed(&bad), expected);
+        assert_eq!(error_codes_and_fields(&bad), expected);
         let unchanged = client.update_me(json!({ "name": null })).await;
         assert_eq!(unchanged["user"]["name"], "Countess");
         assert_eq!(unchanged["user"]["lastName"], Value::Null);
@@ -72,11 +74,11 @@ on_both_deployments! {
     /// marked; ended and expired ones are not.
     async fn live_sessions_are_listed(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
+        app.register_verified(ADA, PASSWORD).await;
         let phone = sign_in_as(&app, "phone/1.0").await;
         app.clock.advance(Duration::seconds(1));
         let long = format!("laptop {}", "x".repeat(400));
-        let laptop = sign_in_as(&app.at("127.0.0.9"), &long).await;
+        let laptop = sign_in_as(&app.from_ip("127.0.0.9"), &long).await;
         app.clock.advance(Duration::seconds(1));
         let ended = sign_in_as(&app, "ended").await;
         app.with_token(&ended.access).run("mutation { logout { endedSessionId } }", json!({})).await;
@@ -120,8 +122,8 @@ on_both_deployments! {
     /// the same answer.
     async fn only_own_sessions_can_be_revoked(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
-        let (own, other) = (app.signed_in(ADA, PASSWORD).await, app.signed_in(ADA, PASSWORD).await);
+        app.register_verified(ADA, PASSWORD).await;
+        let (own, other) = (app.password_login(ADA, PASSWORD).await, app.password_login(ADA, PASSWORD).await);
         let client = app.with_token(&own.access);
         let grace = app.sign_up("grace@example.com").await;
         let foreign = app.with_token(&grace.access).sessions().await;
@@ -129,7 +131,7 @@ on_both_deployments! {
         let mut answers = Vec::new();
         for id in [id(&foreign[0]), never, "", "nonsense", &own.user_id] {
             let answer = client.revoke_session(id).await;
-            refused(&answer, "NOT_FOUND", "sessionId");
+            assert_error(&answer, "NOT_FOUND", "sessionId");
             answers.push(answer.to_string());
         }
         assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
@@ -138,23 +140,23 @@ on_both_deployments! {
         let listed = client.sessions().await;
         let session = listed.iter().find(|session| session["isCurrent"] == false).unwrap();
         assert_eq!(client.revoke_session(id(session)).await["endedSessionId"], id(session));
-        refuse_access(&app, &other.access, "REVOKED").await;
-        refuse_refresh(&app, &other.refresh).await;
-        refused(&client.revoke_session(id(session)).await, "NOT_FOUND", "sessionId");
+        assert_access_token_rejected(&app, &other.access, "REVOKED").await;
+        assert_refresh_token_rejected(&app, &other.refresh).await;
+        assert_error(&client.revoke_session(id(session)).await, "NOT_FOUND", "sessionId");
         let current = listed.iter().find(|session| session["isCurrent"] == true).unwrap();
         assert_eq!(client.revoke_session(id(current)).await["endedSessionId"], id(current));
-        refuse_access(&app, &own.access, "REVOKED").await;
+        assert_access_token_rejected(&app, &own.access, "REVOKED").await;
     }
 
     /// All other sessions end at once, on every process, and nobody else's do.
     async fn other_sessions_are_revoked_together(deployment: Deployment) {
-        let (here, there) = (deployment.start().await, deployment.start().await.forgive_unread_mail());
-        let here = here.forgive_unread_mail();
+        let (here, there) = (deployment.start().await, deployment.start().await.allow_unread_mail());
+        let here = here.allow_unread_mail();
         here.register(ADA, PASSWORD).await;
         here.register("grace@example.com", PASSWORD).await;
-        let own = here.signed_in(ADA, PASSWORD).await;
-        let grace = here.signed_in("grace@example.com", PASSWORD).await;
-        let others = [there.signed_in(ADA, PASSWORD).await, here.signed_in(ADA, PASSWORD).await];
+        let own = here.password_login(ADA, PASSWORD).await;
+        let grace = here.password_login("grace@example.com", PASSWORD).await;
+        let others = [there.password_login(ADA, PASSWORD).await, here.password_login(ADA, PASSWORD).await];
         for tokens in &others {
             assert_eq!(there.with_token(&tokens.access).me().await["email"], ADA);
         }
@@ -162,8 +164,8 @@ on_both_deployments! {
         let ended = client.run(REVOKE_OTHERS, json!({})).await["revokeOtherSessions"].clone();
         assert_eq!(ended["endedSessionIds"].as_array().unwrap().len(), 2, "{ended}");
         for tokens in &others {
-            refuse_access(&there, &tokens.access, "REVOKED").await;
-            refuse_refresh(&there, &tokens.refresh).await;
+            assert_access_token_rejected(&there, &tokens.access, "REVOKED").await;
+            assert_refresh_token_rejected(&there, &tokens.refresh).await;
         }
         assert_eq!(client.sessions().await.len(), 1);
         assert_eq!(there.with_token(&grace.access).sessions().await.len(), 1);
@@ -193,14 +195,14 @@ on_both_deployments! {
         app.sign_up("grace@example.com").await;
 
         for wrong in ["", "grace@example.com", "nonsense"] {
-            refused(&client.delete_me(wrong).await, "INVALID_INPUT", "confirmEmail");
+            assert_error(&client.delete_me(wrong).await, "INVALID_INPUT", "confirmEmail");
         }
         assert_eq!(app.with_token(&other.access).me().await["email"], ADA);
         let deleted = client.delete_me("ADA@example.com").await;
         assert_eq!(deleted["deletedUserId"], tokens.user_id.as_str(), "{deleted}");
         for dead in [&tokens, &other] {
-            refuse_access(&app, &dead.access, "REVOKED").await;
-            refuse_refresh(&app, &dead.refresh).await;
+            assert_access_token_rejected(&app, &dead.access, "REVOKED").await;
+            assert_refresh_token_rejected(&app, &dead.refresh).await;
         }
 
         for (table, rows) in [("users", 1), ("sessions", 1), ("verification_codes", 1)] {
@@ -238,18 +240,18 @@ impl Deployment {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_session_stays_revoked_with_and_without_redis() {
     let deployment = Deployment::with_own_redis().await;
-    let here = deployment.start().await.forgive_unread_mail();
-    let there = deployment.start().await.forgive_unread_mail();
+    let here = deployment.start().await.allow_unread_mail();
+    let there = deployment.start().await.allow_unread_mail();
     here.register(ADA, PASSWORD).await;
-    let own = here.signed_in(ADA, PASSWORD).await;
+    let own = here.password_login(ADA, PASSWORD).await;
     let client = here.with_token(&own.access);
     for phase in ["with Redis", "without Redis", "after Redis"] {
         match phase {
             "without Redis" => deployment.redis_server().kill(),
-            "after Redis" => deployment.redis_server().start_again().await,
+            "after Redis" => deployment.redis_server().restart().await,
             _ => {}
         }
-        let other = there.signed_in(ADA, PASSWORD).await;
+        let other = there.password_login(ADA, PASSWORD).await;
         assert_eq!(
             there.with_token(&other.access).me().await["email"],
             ADA,
@@ -263,8 +265,8 @@ async fn a_revoked_session_stays_revoked_with_and_without_redis() {
             .unwrap();
         let ended = client.revoke_session(id(session)).await;
         assert_eq!(ended["endedSessionId"], id(session), "{phase}");
-        refuse_access(&there, &other.access, "REVOKED").await;
-        refuse_access(&here, &other.access, "REVOKED").await;
+        assert_access_token_rejected(&there, &other.access, "REVOKED").await;
+        assert_access_token_rejected(&here, &other.access, "REVOKED").await;
         assert_eq!(
             there.with_token(&own.access).me().await["email"],
             ADA,

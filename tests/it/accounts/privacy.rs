@@ -8,7 +8,7 @@ use reqwest::Method;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
-use crate::support::client::{Answer, Client, Tokens, error_codes};
+use crate::support::client::{Client, Response, Tokens, error_codes};
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
 use crate::support::outbox::Outbox;
@@ -103,7 +103,7 @@ on_both_deployments! {
         secrets.assert_absent("the database or Redis after the run", &after);
         secrets.assert_absent("the database or Redis after the end", &kept(&deployment).await);
         if let Some(monitor) = monitor {
-            let told = monitor.written();
+            let told = monitor.commands();
             assert!(told.contains("gatelodge:mail"), "{told}");
             secrets.assert_absent("what Redis was told", &told);
         }
@@ -210,7 +210,7 @@ async fn use_and_misuse(client: &Client, tokens: &[Tokens], secrets: &mut Secret
             .request(Method::GET, "/healthz")
             .header("x-request-id", access.as_str()),
     ] {
-        Answer::of(request).await;
+        Response::of(request).await;
     }
     client
         .with_token(access)

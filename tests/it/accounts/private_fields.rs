@@ -78,14 +78,14 @@ fn ways(team: &str) -> Vec<String> {
 on_both_deployments! {
     /// Members and admins see nothing private of others, and everything of themselves.
     async fn private_fields_are_hidden_from_others(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
-        let ada = app.person("ada@example.com").await;
-        let (grace, mary) = (app.person("grace@example.com").await, app.person("mary@example.com").await);
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
+        let ada = app.user("ada@example.com").await;
+        let (grace, mary) = (app.user("grace@example.com").await, app.user("mary@example.com").await);
         let team = ada.create_team("Engines").await;
-        app.let_in(&ada, &team, &grace, "ADMIN").await;
-        app.let_in(&ada, &team, &mary, "MEMBER").await;
+        app.add_member(&ada, &team, &grace, "ADMIN").await;
+        app.add_member(&ada, &team, &mary, "MEMBER").await;
         for (inviter, email) in [(&ada, "one@example.com"), (&grace, "two@example.com")] {
-            app.ask(inviter, &team, email, "MEMBER").await;
+            app.invite_by_email(inviter, &team, email, "MEMBER").await;
         }
         deployment.execute("UPDATE users SET phone = '1', company = 'C'").await;
         for viewer in [&ada, &grace, &mary] {
@@ -109,16 +109,16 @@ on_both_deployments! {
 
     /// Nor is it in what mutations answer with, even to somebody who is not signed in.
     async fn private_fields_are_hidden_in_mutations(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
-        let ada = app.person("ada@example.com").await;
-        let (grace, mary) = (app.person("grace@example.com").await, app.person("mary@example.com").await);
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
+        let ada = app.user("ada@example.com").await;
+        let (grace, mary) = (app.user("grace@example.com").await, app.user("mary@example.com").await);
         let team = ada.create_team("Engines").await;
-        app.let_in(&ada, &team, &grace, "MEMBER").await;
+        app.add_member(&ada, &team, &grace, "MEMBER").await;
         deployment.execute("UPDATE users SET phone = '1', company = 'C'").await;
         let membership = format!("membership {{ user {USER} team {{ members(first: 5) {{ nodes {{ user {USER} }} }} \
             invitations(first: 5) {{ nodes {{ invitedBy {USER} }} }} }} }} errors {{ code }}");
-        let token = app.ask(&ada, &team, "new@example.com", "MEMBER").await;
-        app.person("new@example.com").await;
+        let token = app.invite_by_email(&ada, &team, "new@example.com", "MEMBER").await;
+        app.user("new@example.com").await;
         deployment.execute("UPDATE users SET phone = '1', company = 'C'").await;
         let accept = format!("mutation {{ acceptInvitation(input: {{ token: \"{token}\" }}) {{ {membership} }} }}");
         let found = asked(&app, accept).await;
@@ -142,7 +142,7 @@ on_both_deployments! {
     /// Whoever signs in sees the own teams in the answer to it.
     async fn signing_in_shows_ones_own_teams(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
         app.request_login_code("ada@example.com").await;
         let code = app.code(gatelodge::testing::domain::mail::MailKind::LoginCode, "ada@example.com").await;

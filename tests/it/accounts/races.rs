@@ -7,9 +7,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
 
 use crate::support::accounts::{OTHER_PASSWORD, PASSWORD};
-use crate::support::client::{Client, Tokens, error_codes, refused};
-use crate::support::dead_tokens::refuse_access;
+use crate::support::client::{Client, Tokens, assert_error, error_codes};
 use crate::support::deployment::Deployment;
+use crate::support::rejected_tokens::assert_access_token_rejected;
 use crate::support::{eventually, on_both_deployments};
 
 const ADA: &str = "ada@example.com";
@@ -29,8 +29,8 @@ on_both_deployments! {
     /// two comes first.
     async fn no_session_of_the_old_password_survives_a_reset(deployment: Deployment) {
         let here = deployment.start_with(UNLIMITED).await;
-        let there = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
-        let here = here.forgive_unread_mail();
+        let there = deployment.start_with(UNLIMITED).await.allow_unread_mail();
+        let here = here.allow_unread_mail();
         let mut password = PASSWORD.to_owned();
         deployment.register(&here, ADA, PASSWORD).await;
         for round in 0..6 {
@@ -44,7 +44,7 @@ on_both_deployments! {
             assert_eq!(reset["errors"], json!([]), "{reset}");
             for login in logins.iter().filter(|login| error_codes(login).is_empty()) {
                 let tokens = Tokens::of(&login["session"]);
-                refuse_access(&there, &tokens.access, "REVOKED").await;
+                assert_access_token_rejected(&there, &tokens.access, "REVOKED").await;
             }
             password = next;
         }
@@ -55,11 +55,11 @@ on_both_deployments! {
     /// Somebody who holds a session and the old password and keeps changing it cannot undo a
     /// reset by a change that was on its way.
     async fn a_concurrent_change_does_not_undo_a_reset(deployment: Deployment) {
-        let app = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
+        let app = deployment.start_with(UNLIMITED).await.allow_unread_mail();
         deployment.register(&app, ADA, PASSWORD).await;
         let mut password = PASSWORD.to_owned();
         for round in 0..8 {
-            let session = app.signed_in(ADA, &password).await;
+            let session = app.password_login(ADA, &password).await;
             let client = app.with_token(&session.access);
             let token = reset_token(&app, &deployment).await;
             let next = format!("good password {round} of 8");
@@ -69,25 +69,25 @@ on_both_deployments! {
             let (reset, _) = tokio::join!(app.reset_password(&token, &next), changes);
             // A change that came first made the link worthless.
             password = if error_codes(&reset).is_empty() { next } else { THIRD_PASSWORD.to_owned() };
-            app.signed_in(ADA, &password).await;
+            app.password_login(ADA, &password).await;
             if password != THIRD_PASSWORD {
-                refused(&app.login(ADA, THIRD_PASSWORD).await, "INVALID_CREDENTIALS", "");
-                refuse_access(&app, &session.access, "REVOKED").await;
+                assert_error(&app.login(ADA, THIRD_PASSWORD).await, "INVALID_CREDENTIALS", "");
+                assert_access_token_rejected(&app, &session.access, "REVOKED").await;
             }
         }
     }
 
     /// One of two accounts that change to one address at once gets it.
     async fn an_address_belongs_to_one_user(deployment: Deployment) {
-        let here = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
-        let there = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
+        let here = deployment.start_with(UNLIMITED).await.allow_unread_mail();
+        let there = deployment.start_with(UNLIMITED).await.allow_unread_mail();
         for round in 0..5 {
             let wanted = format!("wanted{round}@example.com");
             let (ada, grace) = (format!("ada{round}@example.com"), format!("grace{round}@example.com"));
             let mut clients = Vec::new();
             for (app, email) in [(&here, &ada), (&there, &grace)] {
                 app.register(email, PASSWORD).await;
-                let tokens = app.signed_in(email, PASSWORD).await;
+                let tokens = app.password_login(email, PASSWORD).await;
                 clients.push(app.with_token(&tokens.access));
             }
             // Ada changes to the address while Grace, who asked for nothing, signs up with it.
@@ -192,7 +192,7 @@ impl HeldAccount {
 async fn a_pending_change_does_not_restore_a_dropped_password() {
     let deployment = Deployment::clustered().await;
     let app = deployment.start().await;
-    app.registered(ADA, PASSWORD).await;
+    app.register_verified(ADA, PASSWORD).await;
     for (last, dropped) in [
         ("UPDATE sessions SET revoked_at = now()", false),
         ("UPDATE users SET password_hash = NULL", true),
@@ -205,18 +205,18 @@ async fn a_pending_change_does_not_restore_a_dropped_password() {
             })
             .await;
         account.let_go(last).await;
-        refused(
+        assert_error(
             &change.await.unwrap(),
             "INVALID_CREDENTIALS",
             "currentPassword",
         );
-        refused(
+        assert_error(
             &app.login(ADA, OTHER_PASSWORD).await,
             "INVALID_CREDENTIALS",
             "",
         );
         if !dropped {
-            app.signed_in(ADA, PASSWORD).await;
+            app.password_login(ADA, PASSWORD).await;
         }
     }
 }
@@ -227,9 +227,9 @@ async fn a_pending_change_does_not_restore_a_dropped_password() {
 async fn a_code_login_and_a_change_do_not_deadlock() {
     let deployment = Deployment::clustered().await;
     for change in ["reset", "address", "deletion", "password"] {
-        let app = deployment.start_with(UNLIMITED).await.forgive_unread_mail();
-        app.registered(ADA, PASSWORD).await;
-        let client = app.with_token(&app.signed_in(ADA, PASSWORD).await.access);
+        let app = deployment.start_with(UNLIMITED).await.allow_unread_mail();
+        app.register_verified(ADA, PASSWORD).await;
+        let client = app.with_token(&app.password_login(ADA, PASSWORD).await.access);
         let token = app.reset_token(ADA).await;
         client.request_email_change("new@example.com").await;
         let code = app.code(MailKind::ChangeEmail, "new@example.com").await;
@@ -247,7 +247,7 @@ async fn a_code_login_and_a_change_do_not_deadlock() {
                 }
             })
             .await;
-        let visitor = app.at("127.0.0.2");
+        let visitor = app.from_ip("127.0.0.2");
         let login = account
             .start(2, async move {
                 visitor.verify_login_code(ADA, &login_code).await
@@ -261,7 +261,7 @@ async fn a_code_login_and_a_change_do_not_deadlock() {
         } else {
             "INVALID_CODE"
         };
-        refused(&login.await.unwrap(), refusal, "code");
+        assert_error(&login.await.unwrap(), refusal, "code");
         deployment.execute("DELETE FROM users").await;
     }
 }

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::client::refused;
+use crate::support::client::assert_error;
 use crate::support::deployment::Deployment;
 use crate::support::flow::{Flow, wrong_code};
 use crate::support::on_both_deployments;
@@ -14,7 +14,7 @@ on_both_deployments! {
     /// An address without an account is told so, and gets no mail (an unread one fails the test).
     async fn an_address_without_an_account_cannot_log_in(deployment: Deployment) {
         let app = deployment.start().await;
-        refused(
+        assert_error(
             &app.request_login_code(ADA).await,
             "ACCOUNT_NOT_FOUND",
             "email",
@@ -27,7 +27,7 @@ on_both_deployments! {
     async fn an_unfinished_sign_up_cannot_log_in(deployment: Deployment) {
         let app = deployment.start().await;
         Flow::Signup.code(&app, ADA).await;
-        refused(
+        assert_error(
             &app.request_login_code(ADA).await,
             "ACCOUNT_NOT_FOUND",
             "email",
@@ -45,17 +45,17 @@ on_both_deployments! {
                 .await,
             1
         );
-        refused(
+        assert_error(
             &app.verify_login_code(ADA, &wrong_code(&code, 0)).await,
             "INVALID_CODE",
             "code",
         );
-        refused(
+        assert_error(
             &app.verify_login_code(ADA, &code).await,
             "ACCOUNT_DISABLED",
             "",
         );
-        refused(
+        assert_error(
             &app.verify_login_code(ADA, &code).await,
             "INVALID_CODE",
             "code",

@@ -8,7 +8,7 @@ use gatelodge::testing::domain::mail::MailKind;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
-use crate::support::client::{blamed, error_codes, refused};
+use crate::support::client::{assert_error, error_codes, error_codes_and_fields};
 use crate::support::deployment::Deployment;
 use crate::support::flow::{Flow, wrong_code};
 use crate::support::{eventually, on_both_deployments};
@@ -33,7 +33,7 @@ on_both_deployments! {
     async fn concurrent_right_codes_create_one_session(deployment: Deployment) {
         let app = deployment.start().await;
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let code = flow.code(&app, email).await;
             let before = deployment.count("sessions").await;
             let answers = join_all((0..50).map(|_| flow.verify(&app, email, &code))).await;
@@ -53,7 +53,7 @@ on_both_deployments! {
     async fn concurrent_wrong_codes_are_limited(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let code = flow.code(&app, email).await;
             let wrong: Vec<_> = (0..50).map(|n| wrong_code(&code, n)).collect();
             let answers = join_all(wrong.iter().map(|wrong| flow.verify(&app, email, wrong))).await;
@@ -73,7 +73,7 @@ on_both_deployments! {
                 ))
                 .await;
             assert_eq!(attempts, 5);
-            refused(
+            assert_error(
                 &flow.verify(&app, email, &code).await,
                 "TOO_MANY_ATTEMPTS",
                 "code",
@@ -108,7 +108,7 @@ on_both_deployments! {
             .values()
             .filter(|answer| error_codes(answer) == ["INVALID_CODE"]);
         assert_eq!(compared.count(), 5);
-        refused(&data["right"], "TOO_MANY_ATTEMPTS", "code");
+        assert_error(&data["right"], "TOO_MANY_ATTEMPTS", "code");
         let attempts: i32 = deployment
             .value("SELECT attempts FROM verification_codes")
             .await;
@@ -118,9 +118,9 @@ on_both_deployments! {
     /// However many ask at once, all are answered, and one code is left: that of the mail which
     /// belongs to it.
     async fn concurrent_requests_leave_one_valid_code(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let answers = join_all((0..20).map(|_| flow.request(&app, email))).await;
             for answer in &answers {
                 assert_eq!(answer["errors"], json!([]), "{answer}");
@@ -179,7 +179,7 @@ on_both_deployments! {
         );
         match renamed {
             Ok(_) => assert_eq!(
-                blamed(&answer),
+                error_codes_and_fields(&answer),
                 [("EMAIL_TAKEN".to_owned(), "email".to_owned())]
             ),
             Err(_) => assert_eq!(sessions(&[answer]), 1),
@@ -196,7 +196,7 @@ on_both_deployments! {
     /// A code that is superseded while it is being verified either wins or is refused; what is
     /// left over is never two accounts or an error of the server.
     async fn a_code_can_be_replaced_during_verification(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
         for n in 0..10 {
             let email = format!("ada{n}@example.com");
             let code = Flow::Signup.code(&app, &email).await;

@@ -5,7 +5,7 @@ use gatelodge::testing::domain::clock::Clock;
 use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
-use crate::support::client::refused;
+use crate::support::client::assert_error;
 use crate::support::deployment::Deployment;
 use crate::support::flow::{Flow, wrong_code};
 use crate::support::on_both_deployments;
@@ -41,21 +41,21 @@ on_both_deployments! {
             .start_with(&[("MAX_VERIFICATION_ATTEMPTS", "3")])
             .await;
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let code = flow.code(&app, email).await;
             for (n, remaining) in [2, 1, 0].into_iter().enumerate() {
                 let answer = flow.verify(&app, email, &wrong_code(&code, n as u64)).await;
-                let error = refused(&answer, "INVALID_CODE", "code");
+                let error = assert_error(&answer, "INVALID_CODE", "code");
                 assert_eq!(error["__typename"], "InvalidCodeError");
                 assert_eq!(error["attemptsRemaining"], remaining);
             }
             let error = flow.verify(&app, email, &code).await;
-            refused(&error, "TOO_MANY_ATTEMPTS", "code");
+            assert_error(&error, "TOO_MANY_ATTEMPTS", "code");
 
             let newer = flow.code(&app, email).await;
             let error = flow.verify(&app, email, &wrong_code(&newer, 0)).await;
             assert_eq!(
-                refused(&error, "INVALID_CODE", "code")["attemptsRemaining"],
+                assert_error(&error, "INVALID_CODE", "code")["attemptsRemaining"],
                 2
             );
             assert_ne!(
@@ -71,7 +71,7 @@ on_both_deployments! {
             .start_with(&[("CODE_EXPIRATION_MINUTES", "10")])
             .await;
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let before = app.clock.now();
             let requested = flow.request(&app, email).await;
             let expires_at = requested["challenge"]["expiresAt"].as_str().unwrap();
@@ -82,9 +82,9 @@ on_both_deployments! {
             assert!(lifetime >= Duration::minutes(10), "{lifetime}");
             assert!(lifetime < Duration::minutes(11), "{lifetime}");
 
-            let code = app.code(flow.mail(), email).await;
+            let code = app.code(flow.code_mail(), email).await;
             app.clock.advance(expires_at - app.clock.now());
-            refused(
+            assert_error(
                 &flow.verify(&app, email, &code).await,
                 "CODE_EXPIRED",
                 "code",
@@ -103,7 +103,7 @@ on_both_deployments! {
     async fn a_code_works_once(deployment: Deployment) {
         let app = deployment.start().await;
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let code = flow.code(&app, email).await;
             assert_ne!(
                 flow.verify(&app, email, &code).await["session"],
@@ -112,7 +112,7 @@ on_both_deployments! {
             let sessions = deployment.count("sessions").await;
             let answer = flow.verify(&app, email, &code).await;
             assert_eq!(
-                refused(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
+                assert_error(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
                 0
             );
             assert_eq!(deployment.count("sessions").await, sessions);
@@ -123,12 +123,12 @@ on_both_deployments! {
     async fn only_the_newest_code_is_valid(deployment: Deployment) {
         let app = deployment.start().await;
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let older = flow.code(&app, email).await;
             let newer = flow.code(&app, email).await;
             let answer = flow.verify(&app, email, &older).await;
             assert_eq!(
-                refused(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
+                assert_error(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
                 4
             );
             assert_ne!(
@@ -151,7 +151,7 @@ on_both_deployments! {
         let behind = deployment.start().await;
         let newer = Flow::Login.code(&behind, "ada@example.com").await;
         let answer = behind.verify_login_code("ada@example.com", &older).await;
-        refused(&answer, "INVALID_CODE", "code");
+        assert_error(&answer, "INVALID_CODE", "code");
         let answer = behind.verify_login_code("ada@example.com", &newer).await;
         assert_ne!(answer["session"], Value::Null, "{answer}");
     }
@@ -166,12 +166,12 @@ on_both_deployments! {
         // No code of that purpose waits for the address.
         let answer = app.verify_login_code("grace@example.com", &signup).await;
         assert_eq!(
-            refused(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
+            assert_error(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
             0
         );
         let answer = app.verify_signup_code("ada@example.com", &login).await;
         assert_eq!(
-            refused(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
+            assert_error(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
             0
         );
         // One waits, but another.
@@ -179,7 +179,7 @@ on_both_deployments! {
         let own = Flow::Login.code(&app, "alan@example.com").await;
         let answer = app.verify_login_code("alan@example.com", &login).await;
         assert_eq!(
-            refused(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
+            assert_error(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
             4
         );
 
@@ -197,7 +197,7 @@ on_both_deployments! {
         for flow in Flow::BOTH {
             let answer = flow.verify(&app, "nobody@example.com", "123456").await;
             assert_eq!(
-                refused(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
+                assert_error(&answer, "INVALID_CODE", "code")["attemptsRemaining"],
                 0
             );
         }
@@ -208,7 +208,7 @@ on_both_deployments! {
         let app = deployment.start().await;
         let long = "1".repeat(10_000);
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let code = flow.code(&app, email).await;
             let texts = [
                 "",
@@ -223,7 +223,7 @@ on_both_deployments! {
             ];
             for text in texts {
                 let answer = flow.verify(&app, email, text).await;
-                let error = refused(&answer, "INVALID_CODE", "code");
+                let error = assert_error(&answer, "INVALID_CODE", "code");
                 assert_eq!(error["attemptsRemaining"], 5, "{text:?}");
             }
             assert_ne!(
@@ -237,7 +237,7 @@ on_both_deployments! {
     async fn spaces_and_hyphens_in_a_code_do_not_matter(deployment: Deployment) {
         let app = deployment.start().await;
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let code = flow.code(&app, email).await;
             let typed = format!(" {}-{}\u{a0}{}\n", &code[..2], &code[2..4], &code[4..]);
             let answer = flow.verify(&app, email, &typed).await;
@@ -257,10 +257,10 @@ on_both_deployments! {
             json!({ "codeLength": 8, "codeType": "ALPHANUMERIC" })
         );
         for flow in Flow::BOTH {
-            let email = flow.address(&app).await;
+            let email = flow.email(&app).await;
             let requested = flow.request(&app, email).await;
             assert_eq!(requested["challenge"]["codeLength"], 8);
-            let code = app.code(flow.mail(), email).await;
+            let code = app.code(flow.code_mail(), email).await;
             assert_eq!(code.len(), 8);
             assert!(
                 code.bytes()
@@ -299,8 +299,8 @@ on_both_deployments! {
         ];
         for text in texts {
             for flow in Flow::BOTH {
-                refused(&flow.request(&app, text).await, "INVALID_EMAIL", "email");
-                refused(
+                assert_error(&flow.request(&app, text).await, "INVALID_EMAIL", "email");
+                assert_error(
                     &flow.verify(&app, text, "123456").await,
                     "INVALID_EMAIL",
                     "email",
@@ -352,7 +352,7 @@ on_both_deployments! {
                 signed_up["session"]["user"]["email"], canonical,
                 "{signed_up}"
             );
-            refused(
+            assert_error(
                 &app.request_signup_code(other, "Eve").await,
                 "EMAIL_TAKEN",
                 "email",

@@ -3,7 +3,7 @@
 use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
-use crate::support::client::{CHALLENGE, Client, SESSION, blamed, refused};
+use crate::support::client::{CHALLENGE, Client, SESSION, assert_error, error_codes_and_fields};
 use crate::support::deployment::Deployment;
 use crate::support::flow::Flow;
 use crate::support::on_both_deployments;
@@ -108,7 +108,7 @@ on_both_deployments! {
         let code = Flow::Signup.code(&app, ADA).await;
         for name in ["", " \n", "a\u{7}b", &"x".repeat(121)] {
             let answer = verify(&app, json!({ "email": ADA, "code": code, "name": name })).await;
-            refused(&answer, "INVALID_NAME", "name");
+            assert_error(&answer, "INVALID_NAME", "name");
         }
         let attempts: i32 = deployment
             .value("SELECT attempts FROM verification_codes")
@@ -140,7 +140,7 @@ on_both_deployments! {
             ("INVALID_INPUT", "company"),
         ];
         assert_eq!(
-            blamed(&answer),
+            error_codes_and_fields(&answer),
             told.map(|(code, field)| (code.to_owned(), field.to_owned()))
         );
         for error in answer["errors"].as_array().unwrap() {
@@ -164,7 +164,7 @@ on_both_deployments! {
     async fn an_unknown_invitation_is_rejected(deployment: Deployment) {
         let app = deployment.start().await;
         let input = json!({ "email": ADA, "name": "Ada", "invitationToken": "AAAA" });
-        refused(
+        assert_error(
             &request(&app, input).await,
             "INVALID_TOKEN",
             "invitationToken",
@@ -176,7 +176,7 @@ on_both_deployments! {
     async fn an_address_with_an_account_cannot_sign_up_again(deployment: Deployment) {
         let app = deployment.start().await;
         app.sign_up(ADA).await;
-        refused(
+        assert_error(
             &app.request_signup_code(" ADA@example.com", "Eve").await,
             "EMAIL_TAKEN",
             "email",
@@ -194,7 +194,7 @@ on_both_deployments! {
             .execute("UPDATE users SET email = 'ada@example.com'")
             .await;
         assert_eq!(changed, 1);
-        refused(
+        assert_error(
             &app.verify_signup_code(ADA, &code).await,
             "EMAIL_TAKEN",
             "email",

@@ -95,8 +95,8 @@ on_both_deployments! {
         has(&deployment, true).await;
         one.sign_up("ada@example.com").await;
         other.sign_up("grace@example.com").await;
-        one.forgive_unread_mail().stop().await;
-        other.forgive_unread_mail().stop().await;
+        one.allow_unread_mail().stop().await;
+        other.allow_unread_mail().stop().await;
     }
 
     /// Two hundred people at once are all served: no lock of the database is an error of theirs.
@@ -105,7 +105,7 @@ on_both_deployments! {
             ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1000"),
             ("MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP", "1000"),
         ];
-        let app = deployment.start_with(&limits).await.forgive_unread_mail();
+        let app = deployment.start_with(&limits).await.allow_unread_mail();
         let emails: Vec<_> = (0..200).map(|n| format!("ada{n}@example.com")).collect();
         let requests = emails
             .iter()

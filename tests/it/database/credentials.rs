@@ -4,7 +4,7 @@
 use gatelodge::testing::db::Db;
 use serde_json::json;
 
-use crate::support::client::refused;
+use crate::support::client::assert_error;
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
 
@@ -34,15 +34,15 @@ on_both_deployments! {
     /// What the previous release writes counts in this one.
     async fn passwords_set_by_the_previous_release_are_seen(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
+        app.register_verified(ADA, PASSWORD).await;
         let set = format!("UPDATE users SET password_hash = '{}'", hash(OTHER_PASSWORD));
         assert_eq!(deployment.execute(&set).await, 1);
-        refused(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
-        let ada = app.signed_in(ADA, OTHER_PASSWORD).await;
+        assert_error(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
+        let ada = app.password_login(ADA, OTHER_PASSWORD).await;
 
         deployment.execute("UPDATE users SET password_hash = NULL").await;
         assert_eq!(stored(&deployment, ADA).await, (None, None));
-        refused(&app.login(ADA, OTHER_PASSWORD).await, "INVALID_CREDENTIALS", "");
+        assert_error(&app.login(ADA, OTHER_PASSWORD).await, "INVALID_CREDENTIALS", "");
         let client = app.with_token(&ada.access);
         let me = client.run("{ me { hasPassword } }", json!({})).await;
         assert_eq!(me["me"], json!({ "hasPassword": false }));
@@ -57,14 +57,14 @@ on_both_deployments! {
             hash(PASSWORD),
         );
         assert_eq!(deployment.execute(&insert).await, 1);
-        app.signed_in(GRACE, PASSWORD).await;
+        app.password_login(GRACE, PASSWORD).await;
         deployment.execute("DELETE FROM users").await;
         assert_eq!(deployment.count("credentials").await, 0);
     }
 
     /// What this release writes counts in the previous one.
     async fn passwords_set_by_this_release_are_seen_by_the_previous(deployment: Deployment) {
-        let app = deployment.start().await.forgive_unread_mail();
+        let app = deployment.start().await.allow_unread_mail();
         app.register(ADA, PASSWORD).await;
         let (column, credential) = stored(&deployment, ADA).await;
         assert!(column.is_some());
@@ -82,7 +82,7 @@ on_both_deployments! {
         let second = stored(&deployment, ADA).await;
         assert_eq!(second.0, second.1);
         assert_ne!(first, second);
-        app.signed_in(ADA, OTHER_PASSWORD).await;
+        app.password_login(ADA, OTHER_PASSWORD).await;
         let used = "credentials WHERE last_used_at IS NOT NULL";
         assert_eq!(deployment.count(used).await, 1);
     }
@@ -90,7 +90,7 @@ on_both_deployments! {
     /// The migration copies existing passwords, and reverting it keeps them.
     async fn existing_passwords_survive_the_migration_both_ways(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
+        app.register_verified(ADA, PASSWORD).await;
         app.sign_up(GRACE).await;
         app.stop().await;
         let (column, _) = stored(&deployment, ADA).await;
@@ -106,9 +106,9 @@ on_both_deployments! {
         db.close().await.unwrap();
         let app = deployment.start().await;
         assert_eq!(deployment.count("credentials").await, 1);
-        refused(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
-        app.signed_in(ADA, OTHER_PASSWORD).await;
-        refused(&app.login(GRACE, OTHER_PASSWORD).await, "INVALID_CREDENTIALS", "");
+        assert_error(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
+        app.password_login(ADA, OTHER_PASSWORD).await;
+        assert_error(&app.login(GRACE, OTHER_PASSWORD).await, "INVALID_CREDENTIALS", "");
         // Sessions of the previous release have no method.
         assert_eq!(deployment.count("sessions WHERE method IS NULL").await, 1);
         assert_eq!(deployment.count("sessions WHERE method = 'password'").await, 1);

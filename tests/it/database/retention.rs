@@ -42,7 +42,7 @@ async fn old_mails(deployment: &Deployment, copies: u32) {
     let app = deployment.start_as(Role::Serve, &[]).await;
     app.request_signup_code(GRACE, "Grace").await;
     app.stop().await;
-    Outbox::of(deployment).await.multiply(copies).await;
+    Outbox::of(deployment).await.copy_mail(copies).await;
     deployment
         .execute(&format!(
             "UPDATE outbox_mails SET state = 'sent', sent_at = {LONG_AGO}"
@@ -55,24 +55,24 @@ on_both_deployments! {
     /// before; what lives stays, however old it is.
     async fn cleanup_deletes_only_expired_data(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person(ADA).await;
+        let ada = app.user(ADA).await;
         let other = app.log_in(ADA).await;
         app.with_token(&other.access).run("mutation { logout { endedSessionId } }", json!({})).await;
         app.request_signup_code(GRACE, "Grace").await;
         app.mail(MailKind::SignupCode, GRACE).await;
         let team = ada.create_team("Engines").await;
-        let token = app.ask(&ada, &team, NEW, "MEMBER").await;
+        let token = app.invite_by_email(&ada, &team, NEW, "MEMBER").await;
         app.register_with(json!({
             "email": NEW, "password": "plover-quartz-41-dinghy", "firstName": "New",
             "lastName": "One", "invitationToken": token,
         }))
         .await;
         app.mail(MailKind::VerifyEmail, NEW).await;
-        app.ask(&ada, &team, "gone@example.com", "MEMBER").await;
+        app.invite_by_email(&ada, &team, "gone@example.com", "MEMBER").await;
         deployment
             .execute("UPDATE invitations SET revoked_at = created_at WHERE email = 'gone@example.com'")
             .await;
-        app.forgive_unread_mail().stop().await;
+        app.allow_unread_mail().stop().await;
         // Of the six mails one is dead, one cancelled, and one still to be sent.
         for (recipient, state) in [(GRACE, "dead"), (NEW, "cancelled"), (NEW, "pending")] {
             let change = format!(
@@ -112,7 +112,7 @@ on_both_deployments! {
 
     /// A clean-up between asking for a code and answering with it takes nothing from either.
     async fn an_open_code_is_kept(deployment: Deployment) {
-        let app = deployment.start().await.forgive_unread_mail();
+        let app = deployment.start().await.allow_unread_mail();
         let services = process(&deployment).await;
         let code = {
             app.request_signup_code(GRACE, "Grace").await;
@@ -195,7 +195,7 @@ on_both_deployments! {
             (deployment.count("outbox_mails").await == 0).then_some(())
         })
         .await;
-        worker.forgive_unread_mail().stop().await;
+        worker.allow_unread_mail().stop().await;
     }
 
     /// A clean-up that fails is told of, and harms nothing else.

@@ -15,7 +15,7 @@ use crate::support::smtp::{SmtpOptions, SmtpServer};
 /// People go on while `fault` happens, and everything holds afterwards.
 async fn survives(fault: impl AsyncFnOnce(&mut PostgresServer, &Client)) {
     let mut postgres = PostgresServer::start().await;
-    let deployment = Deployment::at(&postgres.url()).await;
+    let deployment = Deployment::with_postgres_at(&postgres.url()).await;
     let server = SmtpServer::start(SmtpOptions::default());
     let process = deployment.spawn(&[], &server.settings(SETTINGS)).await;
     wait_until(&process, 200, "ready", ("database", "ok")).await;
@@ -42,7 +42,7 @@ async fn survives_a_postgresql_restart() {
         wait_until(client, 503, "failing", ("database", "failing")).await;
         // Longer than the process takes to look.
         sleep(Duration::from_secs(6)).await;
-        postgres.start_again().await;
+        postgres.restart().await;
     })
     .await;
 }
@@ -55,7 +55,7 @@ async fn survives_a_killed_postgresql() {
         wait_until(client, 503, "failing", ("database", "failing")).await;
         // Longer than the process takes to look.
         sleep(Duration::from_secs(6)).await;
-        postgres.start_again().await;
+        postgres.restart().await;
     })
     .await;
 }

@@ -41,7 +41,7 @@ async fn the_attempts_of_a_code_are_limited_with_and_without_redis() {
     let compared = answers.iter().filter(|code| *code == "INVALID_CODE");
     assert_eq!(compared.count(), 3, "{answers:?}");
     assert_eq!(guess(&one, ADA, &code).await, "TOO_MANY_ATTEMPTS");
-    deployment.redis_server().start_again().await;
+    deployment.redis_server().restart().await;
     assert_eq!(guess(&other, ADA, &code).await, "TOO_MANY_ATTEMPTS");
 }
 
@@ -78,7 +78,7 @@ async fn a_network_is_rate_limited_without_redis() {
     }
     processes[0].wait_for("limiter_degraded").await;
     let redis = deployment.redis_server();
-    redis.start_again().await;
+    redis.restart().await;
     redis.pause();
     assert_eq!(let_through(&processes[0], 5).await, 0);
     let requested = processes[0].request_signup_code(ADA, "Ada").await;

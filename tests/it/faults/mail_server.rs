@@ -50,7 +50,7 @@ on_both_deployments! {
         survives(deployment, async |server| {
             server.stop();
             sleep(AWAY).await;
-            server.start_again();
+            server.restart();
         })
         .await;
     }

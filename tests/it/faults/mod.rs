@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::eventually;
 
 /// How often people are let go on between two steps of a test: some visits of each of them.
@@ -29,7 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What `/readyz` says: the status, and the words for the whole and for one part.
 async fn readiness(client: &Client, part: &str) -> (u16, String, String) {
-    let answer = Answer::of(client.request(Method::GET, "/readyz")).await;
+    let answer = Response::of(client.request(Method::GET, "/readyz")).await;
     let body = answer.json();
     let word = |word: &serde_json::Value| word.as_str().unwrap().to_owned();
     (

@@ -43,7 +43,7 @@ async fn requests_and_mail_continue_without_redis() {
     process.wait_for("queue_unavailable").await;
 
     let redis = deployment.redis_server();
-    redis.start_again().await;
+    redis.restart().await;
     process.wait_for("queue_available").await;
     eventually("workers on the new Redis", async || {
         (registered_workers(redis).await > 0).then_some(())

@@ -10,27 +10,27 @@ use crate::support::deployment::Deployment;
 use crate::support::eventually_within;
 use crate::support::load::{Load, SETTINGS};
 use crate::support::outbox::Outbox;
-use crate::support::sink::Sink;
+use crate::support::sink::MailSink;
 use crate::support::smtp::{SmtpOptions, SmtpServer};
 
 const MAILS: usize = 300;
 /// Far more than a busy machine needs.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A worker killed among three hundred mails: the other one sends what is left, and what the dead
 /// one held once its leases end, each at most twice and then recognisably.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn survives_a_worker_killed_while_it_sends() {
     let deployment = Deployment::clustered().await;
-    let sink = Sink::start().await;
+    let sink = MailSink::start().await;
     let app = deployment.start_as(Role::Serve, &[("ACCOUNT_EXISTENCE_HINTS", "false")]);
     let app = app.await;
     app.request_login_code("user0@example.com").await;
     let outbox = Outbox::of(&deployment).await;
-    outbox.multiply(u32::try_from(MAILS).unwrap() - 1).await;
+    outbox.copy_mail(u32::try_from(MAILS).unwrap() - 1).await;
     let mut victim = deployment.spawn(&["worker"], &sink.settings()).await;
     let _other = deployment.spawn(&["worker"], &sink.settings()).await;
-    eventually_within(PATIENCE, "some mails", async || {
+    eventually_within(TIMEOUT, "some mails", async || {
         (sink.count() >= MAILS / 5).then_some(())
     })
     .await;
@@ -39,14 +39,14 @@ async fn survives_a_worker_killed_while_it_sends() {
         "state = 'pending' AND leased_until IS NULL",
         "state <> 'sent'",
     ] {
-        eventually_within(PATIENCE, "mails to be sent", async || {
+        eventually_within(TIMEOUT, "mails to be sent", async || {
             outbox.rows_where(left).await.is_empty().then_some(())
         })
         .await;
-        outbox.end_leases().await;
+        outbox.expire_leases().await;
     }
     let mut copies: HashMap<String, Vec<String>> = HashMap::new();
-    for mail in sink.taken() {
+    for mail in sink.mails() {
         copies.entry(mail.to).or_default().push(mail.message_id);
     }
     assert_eq!(copies.len(), MAILS);
@@ -78,7 +78,7 @@ async fn survives_a_server_killed_under_load() {
     load.set_doors(&[&other, &new]);
     load.go_on_for(A_WHILE).await;
     // What the dead one held.
-    outbox.end_leases().await;
+    outbox.expire_leases().await;
     let story = load.finish().await;
     // Each of the four has one request at a time.
     assert!(story.failed <= 4, "{}", story.failed);

@@ -39,7 +39,7 @@ async fn survives_a_redis_restart() {
         redis.kill();
         wait_until(client, 200, "degraded", ("redis", "failing")).await;
         load.go_on_for(A_WHILE).await;
-        redis.start_again().await;
+        redis.restart().await;
     })
     .await;
 }

@@ -88,5 +88,5 @@ async fn accepted_connections_are_served_during_shutdown() {
         assert!(read.is_ok_and(|read| read.is_ok()), "{answer}");
         assert!(answer.ends_with(r#"{"data":{"me":null}}"#), "{answer}");
     }
-    assert_eq!(process.end().await.code(), Some(0));
+    assert_eq!(process.wait_for_exit().await.code(), Some(0));
 }

@@ -64,7 +64,7 @@ impl Wire {
 async fn silent_database_connections_are_dropped() {
     let postgres = PostgresServer::start().await;
     let wire = Wire::to(postgres.port()).await;
-    let deployment = Deployment::at(&PostgresServer::url_at(wire.port)).await;
+    let deployment = Deployment::with_postgres_at(&PostgresServer::url_at(wire.port)).await;
     let server = SmtpServer::start(SmtpOptions::default());
     let settings: Vec<_> = [SETTINGS, &[("DATABASE_MAX_CONNECTIONS", "3")]].concat();
     let process = deployment.spawn(&[], &server.settings(&settings)).await;
@@ -79,7 +79,7 @@ async fn silent_database_connections_are_dropped() {
     })
     .await;
     // Held by whoever never heard that the mail was theirs.
-    Outbox::of(&deployment).await.end_leases().await;
+    Outbox::of(&deployment).await.expire_leases().await;
     load.go_on_for(A_WHILE).await;
     let story = load.finish().await;
     assert!(story.slowest < DEADLINE, "{:?}", story.slowest);

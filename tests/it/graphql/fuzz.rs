@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::support::app::TestApp;
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 
 /// How long any answer may take, on a machine that is busy with other tests and without the help
@@ -113,7 +113,7 @@ impl Server {
         let (deployment, app) = runtime.block_on(async {
             let deployment = Deployment::embedded().await;
             // Cases that send mail or are turned away are as good as any other.
-            let app = deployment.start().await.forgive_unread_mail();
+            let app = deployment.start().await.allow_unread_mail();
             (deployment, app)
         });
         Self {
@@ -126,7 +126,7 @@ impl Server {
     /// Sends a request and looks at the answer.
     fn takes(&self, request: reqwest::RequestBuilder) -> Result<(), TestCaseError> {
         let begun = Instant::now();
-        let answer = self.runtime.block_on(Answer::of(request));
+        let answer = self.runtime.block_on(Response::of(request));
         let took = begun.elapsed();
         prop_assert!(took < SOON, "took {took:?}");
         prop_assert!(

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 use crate::support::{eventually, on_both_deployments};
 
@@ -23,12 +23,12 @@ fn hash(document: &str) -> String {
     digits.concat()
 }
 
-async fn post(client: &Client, body: Value) -> Answer {
-    Answer::of(client.request(Method::POST, "/graphql").json(&body)).await
+async fn post(client: &Client, body: Value) -> Response {
+    Response::of(client.request(Method::POST, "/graphql").json(&body)).await
 }
 
 /// The document and its hash by POST.
-async fn register(client: &Client, document: &str) -> Answer {
+async fn register(client: &Client, document: &str) -> Response {
     post(
         client,
         json!({ "query": document, "extensions": extensions(&hash(document)) }),
@@ -37,22 +37,22 @@ async fn register(client: &Client, document: &str) -> Answer {
 }
 
 /// Nothing but the hash by POST.
-async fn by_hash(client: &Client, document: &str) -> Answer {
+async fn by_hash(client: &Client, document: &str) -> Response {
     post(client, json!({ "extensions": extensions(&hash(document)) })).await
 }
 
 /// By GET, with or without the document.
-async fn get(client: &Client, document: Option<&str>, hash: &str) -> Answer {
+async fn get(client: &Client, document: Option<&str>, hash: &str) -> Response {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("extensions", &extensions(hash).to_string());
     query.extend_pairs(document.map(|document| ("query", document)));
     let request = client.request(Method::GET, &format!("/graphql?{}", query.finish()));
-    Answer::of(request.header("accept", GRAPHQL_RESPONSE)).await
+    Response::of(request.header("accept", GRAPHQL_RESPONSE)).await
 }
 
 /// With status 200 in either media type: Apollo iOS reads no answer with another.
 #[track_caller]
-fn assert_unknown(answer: &Answer) {
+fn assert_unknown(answer: &Response) {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     assert_eq!(
         answer.code(),
@@ -66,7 +66,7 @@ fn assert_unknown(answer: &Answer) {
 }
 
 #[track_caller]
-fn assert_ran(answer: &Answer) {
+fn assert_ran(answer: &Response) {
     let expected = json!({ "me": null, "serverInfo": { "appName": "Gatelodge" } });
     assert_eq!(answer.json(), json!({ "data": expected }));
 }
@@ -229,7 +229,7 @@ async fn persisted_queries_work_without_redis() {
     assert_ran(&by_hash(&one, QUERY).await);
     assert_unknown(&by_hash(&other, QUERY).await);
 
-    redis.start_again().await;
+    redis.restart().await;
     eventually("the document to be shared", async || {
         assert_ran(&register(&one, QUERY).await);
         (by_hash(&other, QUERY).await.code().is_empty()).then_some(())

@@ -7,13 +7,13 @@ use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 
 /// What tools built on graphql-js 16 send, with every option on.
 const INTROSPECTION: &str = include_str!("introspection.graphql");
 
-async fn ask(client: &Client, document: &str) -> Answer {
+async fn ask(client: &Client, document: &str) -> Response {
     client.post(document, Value::Null).await
 }
 

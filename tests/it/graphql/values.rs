@@ -152,7 +152,7 @@ on_both_deployments! {
     /// What clients have always sent is taken: enum values as text, numbers as ids, null or nothing
     /// for what is optional.
     async fn values_that_clients_send_are_accepted(deployment: Deployment) {
-        let app = deployment.start().await.forgive_unread_mail();
+        let app = deployment.start().await.allow_unread_mail();
         let ada = app.with_token(&app.sign_up("ada@example.com").await.access);
         let created = "mutation($name: String!, $description: String) \
             { createTeam(input: {name: $name, description: $description}) { team { id } errors { code } } }";

@@ -4,16 +4,16 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 
 use super::assert_refused;
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 
 /// The longest body that is read, in bytes.
 const MAX: usize = 256 * 1024;
 
-async fn send(client: &Client, body: impl Into<reqwest::Body>) -> Answer {
+async fn send(client: &Client, body: impl Into<reqwest::Body>) -> Response {
     let request = client.request(Method::POST, "/graphql");
     let request = request.header(CONTENT_TYPE, "application/json").body(body);
-    Answer::of(request).await
+    Response::of(request).await
 }
 
 /// Bodies that are no GraphQL request are refused in words that say what is wrong, and nothing of

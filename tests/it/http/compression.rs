@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 
 use super::assert_refused;
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 
 /// Runs `gzip` on bytes.
@@ -74,7 +74,7 @@ async fn small_answers_are_not_compressed() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let request = app.request(Method::GET, "/graphql?query={me{id}}");
-    let answer = Answer::of(request.header(ACCEPT_ENCODING, "gzip, br")).await;
+    let answer = Response::of(request.header(ACCEPT_ENCODING, "gzip, br")).await;
     assert_eq!(answer.header("content-encoding"), None);
     assert_eq!(answer.text, r#"{"data":{"me":null}}"#);
 }
@@ -98,7 +98,7 @@ async fn compressed_bodies_are_refused() {
         let request = request
             .header(CONTENT_TYPE, "application/json")
             .header(CONTENT_ENCODING, coding);
-        let answer = Answer::of(request.body(body)).await;
+        let answer = Response::of(request.body(body)).await;
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         assert_refused(&answer, status, "BAD_USER_INPUT", coding);
         assert_eq!(answer.header("accept-encoding"), Some("identity"));

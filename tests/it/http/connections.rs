@@ -16,12 +16,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::app::TestApp;
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 use crate::support::socket::{
     HTTP2_PREFACE, Http2, get, http2_post, post_head, read_to_end, read_until, trickle,
 };
-use crate::support::{PATIENCE, eventually};
+use crate::support::{TIMEOUT, eventually};
 
 const ALIVE: &str = "{\"status\":\"alive\"}";
 const BODY: &str = r#"{"query":"{me{id}}"}"#;
@@ -97,7 +97,7 @@ async fn slow_clients_do_not_block_others() {
             stream.write_all(head.as_bytes()).await.unwrap();
         }
         let (mut answer, mut sink) = stream.split();
-        let trickling = trickle(&mut sink, "x-slow: 1\r\n", PATIENCE);
+        let trickling = trickle(&mut sink, "x-slow: 1\r\n", TIMEOUT);
         let (_, said) = tokio::join!(trickling, read_to_end(&mut answer));
         cut.store(true, Ordering::Relaxed);
         if sends_head {
@@ -142,8 +142,8 @@ async fn an_idle_connection_is_closed() {
 
     let mut http2 = Http2::open(app.address()).await;
     let request = || Request::get("http://localhost/healthz").body(()).unwrap();
-    assert_eq!(http2.ask(request(), "").await.unwrap().1, ALIVE);
-    let ended = timeout(PATIENCE, &mut http2.ended).await;
+    assert_eq!(http2.send(request(), "").await.unwrap().1, ALIVE);
+    let ended = timeout(TIMEOUT, &mut http2.ended).await;
     ended
         .expect("the connection ends")
         .unwrap()
@@ -156,13 +156,13 @@ async fn an_idle_connection_is_closed() {
 async fn an_unread_response_is_abandoned() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start_with(&IMPATIENT).await;
-    let stylesheet = Answer::of(app.request(Method::GET, "/assets/pages.css")).await;
+    let stylesheet = Response::of(app.request(Method::GET, "/assets/pages.css")).await;
 
     // Over HTTP/1.1, as many answers as no buffer of the system holds.
     let requests = 20_000_000 / stylesheet.text.len();
     let mut stream = connect(&app).await;
     let all = get("/assets/pages.css").repeat(requests);
-    let sent = timeout(PATIENCE, stream.write_all(all.as_bytes())).await;
+    let sent = timeout(TIMEOUT, stream.write_all(all.as_bytes())).await;
     if let Ok(Ok(())) = sent {
         eventually("the connection to fail", async || {
             stream.write_all(b"\r\n").await.err()
@@ -185,7 +185,7 @@ async fn an_unread_response_is_abandoned() {
     let (answer, _sink) = requests.send_request(request, true).unwrap();
     let (head, _body) = answer.await.unwrap().into_parts();
     assert_eq!(head.status, StatusCode::OK);
-    let ended = timeout(PATIENCE, ended).await;
+    let ended = timeout(TIMEOUT, ended).await;
     let _ = ended.expect("the connection ends");
 }
 
@@ -202,7 +202,7 @@ async fn idle_connections_are_closed_at_the_cap() {
         read_until(&mut stream, ALIVE).await;
         idle.push(stream);
     }
-    let answer = timeout(PATIENCE, app.post("{ me { id } }", json!({}))).await;
+    let answer = timeout(TIMEOUT, app.post("{ me { id } }", json!({}))).await;
     assert_eq!(answer.unwrap().text, ME);
     for mut stream in idle {
         assert_eq!(read_to_end(&mut stream).await, "");
@@ -221,7 +221,7 @@ async fn connections_wait_at_the_cap() {
     let early = timeout(Duration::from_millis(300), &mut waiting).await;
     assert!(early.is_err(), "{early:?}");
     silent.pop();
-    let answer = timeout(PATIENCE, waiting).await;
+    let answer = timeout(TIMEOUT, waiting).await;
     assert_eq!(answer.unwrap().text, ME);
 }
 
@@ -262,7 +262,7 @@ async fn open_requests_complete_before_shutdown() {
     read_until(&mut idle, ALIVE).await;
     let mut idle_http2 = Http2::open(&address).await;
     let health = Request::get("http://localhost/healthz").body(()).unwrap();
-    idle_http2.ask(health, "").await.unwrap();
+    idle_http2.send(health, "").await.unwrap();
 
     let mut open = connect(&app).await;
     open.write_all(post_head(BODY.len()).as_bytes())
@@ -311,7 +311,7 @@ async fn a_hanging_request_does_not_keep_the_server_from_stopping() {
     let mut open = connect(&app).await;
     open.write_all(post_head(100).as_bytes()).await.unwrap();
     assert_eq!(app.post("{ me { id } }", json!({})).await.text, ME);
-    let stopped = timeout(PATIENCE, app.stop()).await;
+    let stopped = timeout(TIMEOUT, app.stop()).await;
     stopped.expect("the server stops");
 }
 
@@ -321,15 +321,15 @@ async fn http2_is_spoken() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start_with(&[("MAX_BODY_BYTES", "100000")]).await;
     let mut http2 = Http2::open(app.address()).await;
-    let (status, text) = http2.ask(http2_post(), BODY).await.unwrap();
+    let (status, text) = http2.send(http2_post(), BODY).await.unwrap();
     assert_eq!((status, &*text), (StatusCode::OK, ME));
     assert_eq!(http2.requests.current_max_send_streams(), 100);
     let longest = BODY.to_owned() + &" ".repeat(100_000 - BODY.len());
-    assert_eq!(http2.ask(http2_post(), longest).await.unwrap().1, ME);
-    let (status, text) = http2.ask(http2_post(), vec![b' '; 100_001]).await.unwrap();
+    assert_eq!(http2.send(http2_post(), longest).await.unwrap().1, ME);
+    let (status, text) = http2.send(http2_post(), vec![b' '; 100_001]).await.unwrap();
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{text}");
     assert!(text.contains("A body has at most 100000 bytes."), "{text}");
-    assert_eq!(http2.ask(http2_post(), BODY).await.unwrap().1, ME);
+    assert_eq!(http2.send(http2_post(), BODY).await.unwrap().1, ME);
 }
 
 /// A head has an end, too.
@@ -348,7 +348,7 @@ async fn request_heads_have_a_maximum_size() {
 
     let mut http2 = Http2::open(app.address()).await;
     let long = Request::get("http://localhost/healthz").header("x-long", "x".repeat(200_000));
-    let refused = http2.ask(long.body(()).unwrap(), "").await;
+    let refused = http2.send(long.body(()).unwrap(), "").await;
     assert!(!matches!(refused, Ok((StatusCode::OK, _))), "{refused:?}");
 }
 
@@ -372,7 +372,7 @@ async fn a_flood_of_cancelled_requests_ends_the_connection() {
     };
     let ((), answer) = tokio::join!(flood, app.post("{ me { id } }", json!({})));
     assert_eq!(answer.text, ME);
-    let ended = timeout(PATIENCE, http2.ended).await;
+    let ended = timeout(TIMEOUT, http2.ended).await;
     let error = ended.expect("the connection ends").unwrap().unwrap_err();
     // A client that goes on writing may hear of the closed connection before it reads why.
     let told = error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);

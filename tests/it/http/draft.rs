@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{GRAPHQL_RESPONSE, JSON};
 use crate::support::app::TestApp;
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 
 mod malformed;
@@ -27,7 +27,7 @@ use Holds::{Data, Partial, Refusal};
 
 /// Sends a request and looks at all of its answer.
 async fn expect(rule: &str, request: RequestBuilder, accept: &str, status: u16, holds: &Holds) {
-    let answer = Answer::of(request.header(ACCEPT, accept)).await;
+    let answer = Response::of(request.header(ACCEPT, accept)).await;
     let what = format!("{rule} ({accept}): {}", answer.text);
     assert_eq!(answer.status, status, "{what}");
     let content_type = answer.header("content-type").unwrap_or_default();
@@ -250,7 +250,7 @@ async fn the_default_media_type_follows_the_draft() {
     let content_type = format!("content-type: {GRAPHQL_RESPONSE}; charset=utf-8\r\n");
     assert!(silent.to_lowercase().contains(&content_type), "{silent}");
 
-    let anything = Answer::of(post(&app, body).header(ACCEPT, "*/*")).await;
+    let anything = Response::of(post(&app, body).header(ACCEPT, "*/*")).await;
     assert_eq!(anything.status, 200);
     let content_type = anything.header("content-type").unwrap();
     assert_eq!(content_type, format!("{JSON}; charset=utf-8"));
@@ -261,7 +261,7 @@ async fn the_default_media_type_follows_the_draft() {
 async fn head_responses_have_no_body() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
-    let answer = Answer::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
+    let answer = Response::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (405, ""));
     assert_eq!(answer.header("allow"), Some("GET, POST"));
 }

@@ -5,7 +5,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
 use crate::support::process::Process;
@@ -25,7 +25,7 @@ on_both_deployments! {
         let refresh = json!({ "query": "mutation { login: verifyLoginCode(input: {email: \"ada@example.com\", code: \"123456\"}) { errors { code } } }" });
         for body in [json!({ "query": signup }), refresh] {
             let request = server.request(Method::POST, "/graphql").json(&body);
-            let answer = Answer::of(request).await;
+            let answer = Response::of(request).await;
             assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
             let error = &answer.json()["errors"][0];
             assert_eq!(error["message"], "Something went wrong on our side.", "{}", answer.text);
@@ -37,7 +37,7 @@ on_both_deployments! {
             for inside in ["sql", "table", "users", "outbox", "relation", "select", "database", "src/"] {
                 assert!(!text.contains(inside), "{inside}: {text}");
             }
-            let lines = server.logged_for(id).await;
+            let lines = server.request_log(id).await;
             let internal: Vec<_> = lines.iter().filter(|line| line["event"] == "internal_error").collect();
             assert_eq!(internal.len(), 1, "{lines:?}");
             let cause = internal[0]["error"].as_str().unwrap();
@@ -134,7 +134,7 @@ async fn a_rejected_request_logs_one_line() {
         (server.request(Method::POST, "/healthz"), 405, None),
     ];
     for (request, status, reason) in refusals {
-        let answer = Answer::of(request).await;
+        let answer = Response::of(request).await;
         assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
         let line = only_line(&server, &answer).await;
         assert_eq!(line["event"], "request_refused", "{line}");
@@ -146,9 +146,9 @@ async fn a_rejected_request_logs_one_line() {
 
     // A dead token is an event of its own, beside the refusal.
     let dead = query("mutation{logout{endedSessionId}}").header(AUTHORIZATION, "Bearer a-canary");
-    let answer = Answer::of(dead).await;
+    let answer = Response::of(dead).await;
     let lines = server
-        .logged_for(answer.header("x-request-id").unwrap())
+        .request_log(answer.header("x-request-id").unwrap())
         .await;
     let events: Vec<_> = lines
         .iter()
@@ -157,16 +157,16 @@ async fn a_rejected_request_logs_one_line() {
     assert_eq!(events, ["token_rejected", "request_refused"]);
     assert!(!server.output().contains("a-canary"));
 
-    let good = Answer::of(query("{me{id}}").header("x-request-id", "good")).await;
+    let good = Response::of(query("{me{id}}").header("x-request-id", "good")).await;
     assert_eq!(good.status, StatusCode::OK);
-    let marker = Answer::of(server.request(Method::GET, "/no/such/path")).await;
+    let marker = Response::of(server.request(Method::GET, "/no/such/path")).await;
     only_line(&server, &marker).await;
     assert!(!server.output().contains("\"good\""), "{}", server.output());
 }
 
-async fn only_line(server: &Process, answer: &Answer) -> Value {
+async fn only_line(server: &Process, answer: &Response) -> Value {
     let lines = server
-        .logged_for(answer.header("x-request-id").unwrap())
+        .request_log(answer.header("x-request-id").unwrap())
         .await;
     assert_eq!(lines.len(), 1, "{lines:?}");
     lines[0].clone()

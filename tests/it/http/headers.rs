@@ -7,7 +7,7 @@ use reqwest::header::{
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 
 /// An id that a client or proxy gives is taken over if it is harmless, so that one id runs through
@@ -21,14 +21,14 @@ async fn a_valid_request_id_is_kept() {
     let ask = async |id: HeaderValue| {
         let request = server.request(Method::POST, "/graphql");
         let request = request.json(&json!({ "query": "{" }));
-        Answer::of(request.header("x-request-id", id)).await
+        Response::of(request.header("x-request-id", id)).await
     };
     let longest = "x".repeat(64);
     for id in ["a", "trace-42_B.7", &longest] {
         let answer = ask(HeaderValue::from_str(id).unwrap()).await;
         assert_eq!(answer.header("x-request-id"), Some(id));
         assert_eq!(answer.json()["errors"][0]["extensions"]["requestId"], id);
-        let lines = server.logged_for(id).await;
+        let lines = server.request_log(id).await;
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert_eq!(lines[0]["event"], "request_refused");
     }
@@ -47,7 +47,7 @@ async fn a_valid_request_id_is_kept() {
         let given = answer.header("x-request-id").unwrap();
         assert_eq!(given.len(), 36, "{id:?}");
         assert_eq!(answer.json()["errors"][0]["extensions"]["requestId"], given);
-        assert_eq!(server.logged_for(given).await.len(), 1, "{id:?}");
+        assert_eq!(server.request_log(given).await.len(), 1, "{id:?}");
     }
     assert!(!server.output().contains("<script>"));
 }
@@ -76,7 +76,7 @@ async fn every_response_has_security_headers() {
         (Method::GET, "/no/such/path"),
         (Method::GET, "/%2e%2e/%00"),
     ] {
-        let answer = Answer::of(app.request(method.clone(), path)).await;
+        let answer = Response::of(app.request(method.clone(), path)).await;
         let what = format!("{method} {path}");
         assert_eq!(
             answer.header("x-content-type-options"),
@@ -102,7 +102,7 @@ async fn every_response_has_security_headers() {
 }
 
 /// What keeps pages of others from framing, embedding or reaching into it.
-fn assert_isolated(answer: &Answer, frames: &str, what: &str) {
+fn assert_isolated(answer: &Response, frames: &str, what: &str) {
     for (name, expected) in [
         ("x-frame-options", frames),
         ("cross-origin-opener-policy", "same-origin"),
@@ -144,7 +144,7 @@ async fn error_responses_have_security_headers() {
             StatusCode::NO_CONTENT,
         ),
     ] {
-        let answer = Answer::of(request).await;
+        let answer = Response::of(request).await;
         assert_eq!(answer.status, status);
         let what = status.to_string();
         assert_isolated(&answer, "DENY", &what);
@@ -163,10 +163,10 @@ async fn error_responses_have_security_headers() {
     }
 
     app.sign_up("ada@example.com").await;
-    let mails = Answer::of(app.request(Method::GET, "/dev/mailbox/mails")).await;
+    let mails = Response::of(app.request(Method::GET, "/dev/mailbox/mails")).await;
     let id = mails.json()[0]["id"].as_str().unwrap().to_owned();
     let path = format!("/dev/mailbox/mails/{id}/html");
-    let mail = Answer::of(app.request(Method::GET, &path)).await;
+    let mail = Response::of(app.request(Method::GET, &path)).await;
     assert_eq!(mail.status, StatusCode::OK);
     assert_isolated(&mail, "SAMEORIGIN", "a mail");
 }
@@ -185,7 +185,7 @@ async fn only_allowed_origins_may_read_responses() {
         let request = listed
             .request(Method::POST, "/graphql")
             .header(ORIGIN, origin);
-        let answer = Answer::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
+        let answer = Response::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
         assert_eq!(answer.text, r#"{"data":{"me":null}}"#);
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
         assert_eq!(
@@ -199,7 +199,7 @@ async fn only_allowed_origins_may_read_responses() {
         let refused = listed
             .request(Method::PUT, "/graphql")
             .header(ORIGIN, origin);
-        let refused = Answer::of(refused).await;
+        let refused = Response::of(refused).await;
         assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(refused.header("access-control-allow-origin"), Some(origin));
 
@@ -209,7 +209,7 @@ async fn only_allowed_origins_may_read_responses() {
         let preflight = preflight
             .header(ACCESS_CONTROL_REQUEST_METHOD, "POST")
             .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type");
-        let answer = Answer::of(preflight).await;
+        let answer = Response::of(preflight).await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT);
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
         assert_eq!(
@@ -234,13 +234,13 @@ async fn only_allowed_origins_may_read_responses() {
             "",
         ] {
             let request = app.request(Method::POST, "/graphql").header(ORIGIN, origin);
-            let answer = Answer::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
+            let answer = Response::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
             assert_eq!(answer.text, r#"{"data":{"me":null}}"#, "{origin}");
             let preflight = app
                 .request(Method::OPTIONS, "/graphql")
                 .header(ORIGIN, origin);
             let preflight = preflight.header(ACCESS_CONTROL_REQUEST_METHOD, "POST");
-            let preflight = Answer::of(preflight).await;
+            let preflight = Response::of(preflight).await;
             assert_eq!(preflight.status, StatusCode::METHOD_NOT_ALLOWED, "{origin}");
             for answer in [answer, preflight] {
                 let cors = answer
@@ -267,7 +267,7 @@ async fn graphiql_is_for_browsers_only() {
             .start_with(&[("GRAPHIQL_ENABLED", enabled)])
             .await;
         let request = app.request(Method::GET, "/graphql?query={me{id}}");
-        let answer = Answer::of(request.header(ACCEPT, accept)).await;
+        let answer = Response::of(request.header(ACCEPT, accept)).await;
         assert_eq!(answer.status, StatusCode::OK);
         let content_type = answer.header("content-type").unwrap();
         let expected = if is_page {

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 
 mod answers;
@@ -24,7 +24,7 @@ const JSON: &str = "application/json";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
 /// What must be true of every refusal: contract rule 3, and no `data` key.
-fn assert_refused(answer: &Answer, status: StatusCode, code: &str, what: &str) {
+fn assert_refused(answer: &Response, status: StatusCode, code: &str, what: &str) {
     assert_eq!(answer.status, status, "{what}: {}", answer.text);
     let body = answer.json();
     let errors = body["errors"].as_array().expect("there are errors");
@@ -48,18 +48,18 @@ fn assert_refused(answer: &Answer, status: StatusCode, code: &str, what: &str) {
 }
 
 /// A query by GET.
-async fn get(client: &Client, parameters: &[(&str, &str)]) -> Answer {
+async fn get(client: &Client, parameters: &[(&str, &str)]) -> Response {
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(parameters)
         .finish();
     let request = client.request(Method::GET, &format!("/graphql?{query}"));
-    Answer::of(request.header(ACCEPT, JSON)).await
+    Response::of(request.header(ACCEPT, JSON)).await
 }
 
 /// A query by POST, with an `Accept` header.
-async fn post_accepting(client: &Client, accept: &str, body: &Value) -> Answer {
+async fn post_accepting(client: &Client, accept: &str, body: &Value) -> Response {
     let request = client.request(Method::POST, "/graphql").json(body);
-    Answer::of(request.header(ACCEPT, accept)).await
+    Response::of(request.header(ACCEPT, accept)).await
 }
 
 /// Other methods than GET and POST are refused, and told which to use.
@@ -70,12 +70,12 @@ async fn only_get_and_post_are_answered() {
     for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request = app.request(method.clone(), "/graphql?query={me{id}}");
-        let answer = Answer::of(request).await;
+        let answer = Response::of(request).await;
         let refused = StatusCode::METHOD_NOT_ALLOWED;
         assert_refused(&answer, refused, "BAD_USER_INPUT", method.as_str());
         assert_eq!(answer.header("allow"), Some("GET, POST"), "{method}");
     }
-    let head = Answer::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
+    let head = Response::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
     assert_eq!(head.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(head.text, "");
 }
@@ -187,7 +187,7 @@ async fn only_json_is_read() {
     let body = r#"{"query":"{me{id}}"}"#;
     let send = async |content_type: Option<&str>| {
         let request = app.request(Method::POST, "/graphql").body(body);
-        Answer::of(match content_type {
+        Response::of(match content_type {
             Some(content_type) => request.header(CONTENT_TYPE, content_type),
             None => request,
         })
@@ -279,10 +279,10 @@ async fn the_media_type_follows_the_accept_header() {
             accept,
         );
         let html = app.request(Method::GET, "/graphql?query={me{id}}");
-        let answer = Answer::of(html.header(ACCEPT, accept)).await;
+        let answer = Response::of(html.header(ACCEPT, accept)).await;
         assert_eq!(answer.status, StatusCode::NOT_ACCEPTABLE, "{accept}");
     }
     let two = app.request(Method::POST, "/graphql").json(&body);
     let two = two.header(ACCEPT, "text/html").header(ACCEPT, JSON);
-    assert_eq!(Answer::of(two).await.status, StatusCode::OK);
+    assert_eq!(Response::of(two).await.status, StatusCode::OK);
 }

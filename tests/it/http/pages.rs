@@ -6,16 +6,16 @@ use serde_json::json;
 
 use gatelodge::testing::domain::mail::MailKind;
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-async fn browse(client: &Client, path: &str) -> Answer {
-    Answer::of(client.request(Method::GET, path).header(ACCEPT, BROWSER)).await
+async fn browse(client: &Client, path: &str) -> Response {
+    Response::of(client.request(Method::GET, path).header(ACCEPT, BROWSER)).await
 }
 
-fn assert_page(answer: &Answer, content_type: &str) {
+fn assert_page(answer: &Response, content_type: &str) {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     assert_eq!(answer.header("content-type"), Some(content_type));
     let policy = answer.header("content-security-policy").unwrap();
@@ -26,7 +26,7 @@ fn assert_page(answer: &Answer, content_type: &str) {
 }
 
 /// Everything that a page has the browser fetch is there.
-async fn assert_links_work(client: &Client, page: &Answer) {
+async fn assert_links_work(client: &Client, page: &Response) {
     let mut links = 0;
     for attribute in ["href=\"/", "src=\"/"] {
         for rest in page.text.split(attribute).skip(1) {

@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::client::{Answer, error_codes};
+use crate::support::client::{Response, error_codes};
 use crate::support::deployment::Deployment;
 
 const PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.0/8");
@@ -19,7 +19,7 @@ async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
     let body = json!({ "query": SIGN_UP, "variables": { "email": email } });
     let with =
         |request: RequestBuilder, (name, value): &(&str, &str)| request.header(*name, *value);
-    let answer = Answer::of(headers.iter().fold(request, with).json(&body)).await;
+    let answer = Response::of(headers.iter().fold(request, with).json(&body)).await;
     let payload: &Value = &answer.json()["data"]["requestSignupCode"];
     error_codes(payload)
         .into_iter()
@@ -33,7 +33,7 @@ async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
 async fn limits_apply_to_the_client_behind_the_proxy() {
     let deployment = Deployment::embedded().await;
     let settings = [PROXY, ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1")];
-    let app = deployment.start_with(&settings).await.forgive_unread_mail();
+    let app = deployment.start_with(&settings).await.allow_unread_mail();
     let allowed: [&[(&str, &str)]; 5] = [
         &[("x-forwarded-for", "203.0.113.1")],
         &[("forwarded", "for=203.0.113.2;proto=https")],
@@ -83,7 +83,7 @@ async fn an_untrusted_proxy_is_ignored() {
         ("TRUSTED_PROXIES", "127.0.0.5, 10.0.0.0/8"),
         ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1"),
     ];
-    let app = deployment.start_with(&settings).await.forgive_unread_mail();
+    let app = deployment.start_with(&settings).await.allow_unread_mail();
     assert_eq!(
         ask(app.request(Method::POST, "/graphql"), &[]).await,
         [""; 0]
@@ -100,7 +100,7 @@ async fn an_untrusted_proxy_is_ignored() {
         let codes = ask(app.request(Method::POST, "/graphql"), &[(name, value)]).await;
         assert_eq!(codes, ["RATE_LIMITED"], "{name}: {value}");
     }
-    let proxy = app.at("127.0.0.5");
+    let proxy = app.from_ip("127.0.0.5");
     let named = [("x-forwarded-for", "203.0.113.1")];
     assert_eq!(
         ask(proxy.request(Method::POST, "/graphql"), &named).await,
@@ -116,8 +116,8 @@ async fn the_log_names_the_client_behind_the_proxy() {
     let server = deployment.spawn(&["serve"], &settings).await;
     let request = server.request(Method::GET, "/healthz");
     let request = request.header("x-forwarded-for", "198.51.100.1, 203.0.113.1");
-    Answer::of(request.header("x-request-id", "forwarded")).await;
-    let lines = server.logged_for("forwarded").await;
+    Response::of(request.header("x-request-id", "forwarded")).await;
+    let lines = server.request_log("forwarded").await;
     assert_eq!(lines[0]["ip_address"], "203.0.113.1", "{lines:?}");
 }
 
@@ -133,7 +133,7 @@ async fn https_at_the_proxy_is_recognized() {
         (&not_trusting, "https", None),
     ] {
         let request = app.request(Method::GET, "/healthz");
-        let answer = Answer::of(request.header("x-forwarded-proto", scheme)).await;
+        let answer = Response::of(request.header("x-forwarded-proto", scheme)).await;
         assert_eq!(
             answer.header("strict-transport-security"),
             expected,

@@ -13,11 +13,11 @@ use tokio_rustls::rustls::DEFAULT_VERSIONS;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use crate::support::certificate::Certificate;
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 use crate::support::process;
 use crate::support::socket::{Http2, get, http2_post, read_to_end, read_until};
-use crate::support::{PATIENCE, eventually};
+use crate::support::{TIMEOUT, eventually};
 
 const ALIVE: &str = "{\"status\":\"alive\"}";
 const HSTS: &str = "strict-transport-security: max-age=31536000\r\n";
@@ -49,7 +49,7 @@ async fn https_is_served() {
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         let mut http2 = Http2::over(stream).await;
         let (_, text) = http2
-            .ask(http2_post(), r#"{"query":"{me{id}}"}"#)
+            .send(http2_post(), r#"{"query":"{me{id}}"}"#)
             .await
             .unwrap();
         assert_eq!(text, r#"{"data":{"me":null}}"#);
@@ -65,7 +65,7 @@ async fn https_is_served() {
     }
 
     let plain = deployment.start().await;
-    let answer = Answer::of(plain.request(Method::GET, "/healthz")).await;
+    let answer = Response::of(plain.request(Method::GET, "/healthz")).await;
     assert_eq!(answer.header("strict-transport-security"), None);
 }
 
@@ -207,7 +207,7 @@ async fn connections_without_tls_are_closed() {
         .await;
     let mut silent = connected.unwrap();
     let mut nothing = Vec::new();
-    let closed = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut nothing));
+    let closed = tokio::time::timeout(TIMEOUT, silent.read_to_end(&mut nothing));
     let _ = closed.await.expect("it is closed");
     assert!(nothing.is_empty());
 }

@@ -5,19 +5,19 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::assert_refused;
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
 
 const PUBLIC: &str = "{ me { email } serverInfo { appName } }";
 const PROTECTED: &str = "mutation { logout { endedSessionId } }";
 
-async fn ask(client: &Client, query: &str, headers: &[HeaderValue]) -> Answer {
+async fn ask(client: &Client, query: &str, headers: &[HeaderValue]) -> Response {
     let mut request = client.request(Method::POST, "/graphql");
     for header in headers {
         request = request.header(AUTHORIZATION, header);
     }
-    Answer::of(request.json(&json!({ "query": query }))).await
+    Response::of(request.json(&json!({ "query": query }))).await
 }
 
 fn header(text: &str) -> HeaderValue {

@@ -7,7 +7,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
-use crate::support::client::{Answer, error_codes};
+use crate::support::client::{Response, error_codes};
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
 
@@ -34,7 +34,7 @@ async fn login_code_from(app: &TestApp, ip: &str, email: &str) -> Value {
         { errors { code ... on RateLimitedError { retryAfterSeconds } } } }";
     let body = json!({ "query": query, "variables": { "email": email } });
     let request = app.request(reqwest::Method::POST, "/graphql");
-    let answer = Answer::of(request.header("x-forwarded-for", ip).json(&body)).await;
+    let answer = Response::of(request.header("x-forwarded-for", ip).json(&body)).await;
     answer.json()["data"]["requestLoginCode"].clone()
 }
 
@@ -42,7 +42,7 @@ on_both_deployments! {
     /// Ten addresses in one document are ten requests of one network.
     async fn many_addresses_in_one_document_count_one_each(deployment: Deployment) {
         let settings = [("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "4")];
-        let app = deployment.start_with(&settings).await.forgive_unread_mail();
+        let app = deployment.start_with(&settings).await.allow_unread_mail();
         let data = app.run(&many_addresses(10), json!({})).await;
         let answers = data.as_object().unwrap().values();
         let served = answers.filter(|answer| answer["errors"] == json!([])).count();
@@ -56,13 +56,13 @@ on_both_deployments! {
         let one = json!({ "query": many_addresses(1) });
         let batch = Value::Array(vec![one; 20]);
         let request = app.request(reqwest::Method::POST, "/graphql").json(&batch);
-        assert_eq!(Answer::of(request).await.status, 400);
+        assert_eq!(Response::of(request).await.status, 400);
         assert_eq!(deployment.count("outbox_mails").await, 0);
     }
 
     /// Twenty networks together send one address no more codes than one network would.
     async fn an_address_has_one_limit_for_all_networks(deployment: Deployment) {
-        let app = deployment.start_with(&[PROXY]).await.forgive_unread_mail();
+        let app = deployment.start_with(&[PROXY]).await.allow_unread_mail();
         app.sign_up(ADA).await;
         let mut served = 1;
         for n in 0..20 {

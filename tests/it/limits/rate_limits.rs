@@ -6,7 +6,7 @@ use chrono::Duration;
 use gatelodge::testing::app::Role;
 use serde_json::{Value, json};
 
-use crate::support::client::{error_codes, refused};
+use crate::support::client::{assert_error, error_codes};
 use crate::support::deployment::Deployment;
 use crate::support::flow::{Flow, wrong_code};
 use crate::support::on_both_deployments;
@@ -15,7 +15,7 @@ const ADA: &str = "ada@example.com";
 
 /// The seconds a payload asks to wait.
 fn retry_after(payload: &Value) -> i64 {
-    let error = refused(payload, "RATE_LIMITED", "");
+    let error = assert_error(payload, "RATE_LIMITED", "");
     assert_eq!(error["__typename"], "RateLimitedError");
     error["retryAfterSeconds"].as_i64().unwrap()
 }
@@ -25,7 +25,7 @@ on_both_deployments! {
     /// wait, and waiting that long helps.
     async fn code_requests_are_limited_per_address(deployment: Deployment) {
         deployment.clock.freeze();
-        let app = deployment.start().await.forgive_unread_mail();
+        let app = deployment.start().await.allow_unread_mail();
         app.sign_up(ADA).await;
         for _ in 0..4 {
             assert_eq!(app.request_login_code(ADA).await["errors"], json!([]));
@@ -58,14 +58,14 @@ on_both_deployments! {
             .await;
         app.sign_up(ADA).await;
         for _ in 0..2 {
-            refused(
+            assert_error(
                 &app.request_signup_code(ADA, "Eve").await,
                 "EMAIL_TAKEN",
                 "email",
             );
         }
         for _ in 0..3 {
-            refused(
+            assert_error(
                 &app.request_login_code("nobody@example.com").await,
                 "ACCOUNT_NOT_FOUND",
                 "email",
@@ -81,7 +81,7 @@ on_both_deployments! {
             .start_with(&[("MAX_CODE_REQUESTS_PER_HOUR", "1")])
             .await;
         for _ in 0..3 {
-            refused(
+            assert_error(
                 &app.request_signup_code(ADA, " ").await,
                 "INVALID_NAME",
                 "name",
@@ -92,7 +92,7 @@ on_both_deployments! {
 
     /// Aliases in one document cost as much as requests of their own.
     async fn each_alias_counts_as_a_request(deployment: Deployment) {
-        let app = deployment.start().await.forgive_unread_mail();
+        let app = deployment.start().await.allow_unread_mail();
         let mut document = String::from("mutation {");
         for n in 0..8 {
             write!(
@@ -151,7 +151,7 @@ on_both_deployments! {
                 ("MAX_CODE_REQUESTS_PER_HOUR", "2"),
             ])
             .await
-            .forgive_unread_mail();
+            .allow_unread_mail();
         for n in 0..7 {
             let answer = app
                 .request_signup_code(&format!("ada{n}@example.com"), "Ada")
@@ -164,7 +164,7 @@ on_both_deployments! {
         }
         retry_after(&app.request_login_code("nobody@example.com").await);
 
-        let elsewhere = app.at("127.0.0.2");
+        let elsewhere = app.from_ip("127.0.0.2");
         for _ in 0..2 {
             assert_eq!(
                 elsewhere.request_signup_code(ADA, "Ada").await["errors"],
@@ -185,7 +185,7 @@ on_both_deployments! {
         let app = deployment
             .start_with(&[("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "1")])
             .await
-            .forgive_unread_mail();
+            .allow_unread_mail();
         assert_eq!(
             app.request_signup_code(ADA, "Ada").await["errors"],
             json!([])
@@ -203,8 +203,8 @@ on_both_deployments! {
                 .request(reqwest::Method::POST, "/graphql")
                 .header(header, "192.0.2.1");
             let answer =
-                crate::support::client::Answer::of(request.json(&json!({ "query": query }))).await;
-            refused(
+                crate::support::client::Response::of(request.json(&json!({ "query": query }))).await;
+            assert_error(
                 &answer.json()["data"]["requestSignupCode"],
                 "RATE_LIMITED",
                 "",
@@ -228,11 +228,11 @@ on_both_deployments! {
             let answer = app
                 .verify_login_code(&format!("nobody{n}@example.com"), "123456")
                 .await;
-            refused(&answer, "INVALID_CODE", "code");
+            assert_error(&answer, "INVALID_CODE", "code");
         }
         // The fourth guess is this one, and the right code before it changes nothing.
         app.log_in("ada1@example.com").await;
-        refused(
+        assert_error(
             &app.verify_login_code("ada0@example.com", &wrong).await,
             "INVALID_CODE",
             "code",
@@ -253,7 +253,7 @@ on_both_deployments! {
 
         app.clock.advance(Duration::minutes(14));
         let elsewhere = app
-            .at("127.0.0.2")
+            .from_ip("127.0.0.2")
             .verify_login_code("ada0@example.com", &code)
             .await;
         assert_ne!(elsewhere["session"], Value::Null);
@@ -266,7 +266,7 @@ on_both_deployments! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_share_rate_limits() {
     let deployment = Deployment::clustered().await;
-    let one = deployment.start().await.forgive_unread_mail();
+    let one = deployment.start().await.allow_unread_mail();
     let other = deployment.start_as(Role::Serve, &[]).await;
     for client in [&one, &other, &one, &other, &one] {
         assert_eq!(
@@ -283,7 +283,7 @@ async fn processes_share_rate_limits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rate_limits_hold_without_redis() {
     let deployment = Deployment::with_own_redis().await;
-    let app = deployment.start().await.forgive_unread_mail();
+    let app = deployment.start().await.allow_unread_mail();
     assert_eq!(
         app.request_signup_code(ADA, "Ada").await["errors"],
         json!([])
@@ -305,7 +305,7 @@ async fn rate_limits_hold_without_redis() {
             }
         }
     }
-    deployment.redis_server().start_again().await;
+    deployment.redis_server().restart().await;
     let again = crate::support::eventually("the shared counters to be used again", async || {
         let answer = app.request_login_code("nobody@example.com").await;
         let dump = deployment.redis.as_ref().unwrap().dump().await;

@@ -57,7 +57,7 @@ async fn a_test_mail_goes_through_each_provider() {
     let mail = server.wait_for(1).remove(0);
     assert_eq!(mail.header("Subject"), ["Test mail from Gatelodge"]);
     assert!(mail.html.contains("test mail"));
-    assert_eq!(http.taken(ADA).len(), 1);
+    assert_eq!(http.mails_to(ADA).len(), 1);
 
     let (text, code) = test_mail(&settings, "status401@example.com").await;
     assert_eq!(code, Some(1));
@@ -92,7 +92,7 @@ async fn a_connection_that_fails_is_explained() {
     };
     let (plain, upgraded, implicit) = (
         server(Tls::None),
-        server(Tls::Upgraded),
+        server(Tls::StartTls),
         server(Tls::Implicit),
     );
     let closed = free_port().to_string();

@@ -10,14 +10,14 @@ use crate::support::eventually_within;
 use crate::support::outbox::Outbox;
 use crate::support::process::Process;
 use crate::support::redis::RedisServer;
-use crate::support::sink::Sink;
+use crate::support::sink::MailSink;
 
 const MAILS: u32 = 10_000;
 /// Fewer, after which a process has all the buffers and connections that it will need.
 const WARM_UP: u32 = 1_000;
 /// Far more than a debug build needs on a busy machine, far less than the 20 s for each thousand
 /// that a queue filled now and then would take.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Writes mails that are due into the outbox.
 async fn write(deployment: &Deployment, mails: u32) {
@@ -27,24 +27,24 @@ async fn write(deployment: &Deployment, mails: u32) {
     // Nobody has this address, and the mail says so: it carries no code that others would need.
     app.request_login_code("user0@example.com").await;
     app.stop().await;
-    Outbox::of(deployment).await.multiply(mails - 1).await;
+    Outbox::of(deployment).await.copy_mail(mails - 1).await;
 }
 
 /// Waits until all mails are sent, and sees that none was lost and none doubled.
-async fn drained(deployment: &Deployment, sink: &Sink, before: usize, mails: u32) {
+async fn drained(deployment: &Deployment, sink: &MailSink, before: usize, mails: u32) {
     let begun = Instant::now();
     let mails = mails as usize;
-    eventually_within(PATIENCE, "every mail", async || {
+    eventually_within(TIMEOUT, "every mail", async || {
         (sink.count() >= before + mails).then_some(())
     })
     .await;
     println!("{mails} mails taken after {:?}", begun.elapsed());
-    eventually_within(PATIENCE, "every mail to be recorded", async || {
+    eventually_within(TIMEOUT, "every mail to be recorded", async || {
         let left = "outbox_mails WHERE state <> 'sent' OR attempts <> 1";
         (deployment.count(left).await == 0).then_some(())
     })
     .await;
-    let taken = sink.taken().split_off(before);
+    let taken = sink.mails().split_off(before);
     let recipients: HashSet<_> = taken.iter().map(|mail| &mail.to).collect();
     let ids: HashSet<_> = taken.iter().map(|mail| &mail.message_id).collect();
     assert_eq!(
@@ -58,7 +58,7 @@ async fn drained(deployment: &Deployment, sink: &Sink, before: usize, mails: u32
 #[tokio::test(flavor = "multi_thread")]
 async fn the_queue_in_process_drains() {
     let deployment = Deployment::embedded().await;
-    let sink = Sink::start().await;
+    let sink = MailSink::start().await;
     write(&deployment, WARM_UP).await;
     let process = deployment.spawn(&[], &sink.settings()).await;
     drained(&deployment, &sink, 0, WARM_UP).await;
@@ -75,7 +75,7 @@ async fn the_queue_in_process_drains() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_queue_on_redis_drains() {
     let deployment = Deployment::with_own_redis().await;
-    let sink = Sink::start().await;
+    let sink = MailSink::start().await;
     let redis = deployment.redis_server();
     write(&deployment, WARM_UP).await;
     let workers = [
@@ -106,7 +106,7 @@ fn sent_by(process: &Process) -> usize {
 
 /// Waits until nothing of a job is left, only what apalis keeps about each worker.
 async fn left_tidy(redis: &RedisServer) {
-    eventually_within(PATIENCE, "the queue to be tidied", async || {
+    eventually_within(TIMEOUT, "the queue to be tidied", async || {
         let mut keys = redis.keys("gatelodge:mail:*").await;
         keys.retain(|key| !key.starts_with("gatelodge:mail:workers"));
         keys.is_empty().then_some(())

@@ -82,7 +82,7 @@ on_both_deployments! {
         app.request_signup_code(ADA, "Ada").await;
         outbox.wait_for_failures(ADA, 1).await;
 
-        server.start_again();
+        server.restart();
         app.clock.advance(Duration::seconds(7));
         let mail = server.mail_to(ADA).await;
         let verified = app.verify_signup_code(ADA, &mail.code()).await;
@@ -173,7 +173,7 @@ on_both_deployments! {
         assert_eq!((&*login_code.state, login_code.attempts), ("dead", 8));
 
         app.clock.advance(Duration::minutes(15));
-        server.start_again();
+        server.restart();
         app.clock.advance(Duration::minutes(47));
         eventually("all to be recorded", async || {
             let rows = outbox.rows_where(lasting).await;

@@ -52,7 +52,7 @@ async fn the_sendgrid_request_is_as_documented() {
     let mailer = mailer(vec![sendgrid(&server.url)]);
     let sent = mailer.send(&mail("ada")).await.unwrap();
     assert_eq!((sent.provider, sent.refusals), ("sendgrid", None));
-    let request = server.taken(ADA).remove(0);
+    let request = server.mails_to(ADA).remove(0);
     assert_eq!(request.line, "POST /v3/mail/send HTTP/1.1");
     assert_eq!(
         request.header("authorization"),
@@ -141,7 +141,7 @@ async fn sendgrid_responses_are_classified() {
         // A refusal is no reason not to take the next mail.
         mailer.send(&mail("ada")).await.unwrap();
     }
-    assert_eq!(server.taken(ADA).len(), 11);
+    assert_eq!(server.mails_to(ADA).len(), 11);
     let closed = mailer_at(free_port());
     let error = refusal(&closed, "ada").await;
     assert_eq!(
@@ -162,7 +162,7 @@ async fn a_connection_closed_while_idle_is_replaced() {
     for _ in 0..3 {
         mailer.send(&mail("hangup")).await.unwrap();
     }
-    assert_eq!(server.taken("hangup@example.com").len(), 3);
+    assert_eq!(server.mails_to("hangup@example.com").len(), 3);
 }
 
 /// The next provider is asked within the same attempt, and what the first said is kept.

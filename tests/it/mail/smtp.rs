@@ -121,11 +121,11 @@ async fn connections_are_reused_and_replaced() {
     server.stop();
     let error = refusal(&mailer, "ada").await;
     assert!(!error.permanent, "{error:?}");
-    server.start_again();
+    server.restart();
     mailer.send(&mail("ada")).await.unwrap();
     server.wait_for(3);
     server.stop();
-    server.start_again();
+    server.restart();
     mailer.send(&mail("ada")).await.unwrap();
     server.wait_for(4);
 }
@@ -250,7 +250,7 @@ async fn the_mock_stores_its_mails() {
 #[tokio::test]
 async fn an_untrusted_server_gets_nothing() {
     for (tls, encryption) in [
-        (Tls::Upgraded, SmtpEncryption::StartTls),
+        (Tls::StartTls, SmtpEncryption::StartTls),
         (Tls::Implicit, SmtpEncryption::Implicit),
         (Tls::None, SmtpEncryption::StartTls),
     ] {

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::client::{Answer, Client, Tokens};
+use crate::support::client::{Client, Response, Tokens};
 use crate::support::deployment::Deployment;
 use crate::support::{eventually, free_port, on_both_deployments, process};
 
@@ -381,7 +381,7 @@ async fn processes_that_start_at_once_agree_on_a_key() {
         .await;
     let code = eventually("the mail", async || {
         for client in &clients {
-            let mails = Answer::of(client.request(Method::GET, "/dev/mailbox/mails"))
+            let mails = Response::of(client.request(Method::GET, "/dev/mailbox/mails"))
                 .await
                 .json();
             if let Some(code) = mails[0]["code"].as_str() {

@@ -159,7 +159,7 @@ async fn unreachable_servers_are_reported_quickly() {
 async fn the_login_at_the_mail_server_is_checked() {
     let password = "swordfish-77";
     let server = SmtpServer::start(SmtpOptions {
-        tls: Tls::Upgraded,
+        tls: Tls::StartTls,
         login: Some(("ada".to_owned(), password.to_owned())),
         ..SmtpOptions::default()
     });

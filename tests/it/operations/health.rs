@@ -6,19 +6,19 @@ use reqwest::{Method, StatusCode};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 use crate::support::process::{command, output};
 use crate::support::{eventually, free_port, on_both_deployments};
 
 const ADA: &str = "ada@example.com";
 
-async fn ready(client: &Client) -> Answer {
-    Answer::of(client.request(Method::GET, "/readyz")).await
+async fn ready(client: &Client) -> Response {
+    Response::of(client.request(Method::GET, "/readyz")).await
 }
 
 /// Waits until readiness has these words: the whole, then database, Redis, worker and outbox.
-async fn wait_for(client: &Client, words: [&str; 5]) -> Answer {
+async fn wait_for(client: &Client, words: [&str; 5]) -> Response {
     eventually(&format!("{words:?}"), async || {
         let answer = ready(client).await;
         (statuses(&answer.json()) == words).then_some(answer)
@@ -38,7 +38,7 @@ on_both_deployments! {
     /// A process that answers is alive, and ready while its parts answer, each with its figures.
     async fn a_healthy_process_is_ready(deployment: Deployment) {
         let app = deployment.start().await;
-        let alive = Answer::of(app.request(Method::GET, "/healthz")).await;
+        let alive = Response::of(app.request(Method::GET, "/healthz")).await;
         assert_eq!((alive.status, alive.json()), (StatusCode::OK, json!({ "status": "alive" })));
         let well = wait_for(&app, WELL).await;
         assert_eq!(well.status, StatusCode::OK);
@@ -48,7 +48,7 @@ on_both_deployments! {
         assert!(well["worker"]["seen_seconds_ago"].as_i64().unwrap() < 20, "{well}");
         assert_eq!(well["outbox"]["lag_seconds"], 0, "{well}");
         for path in ["/healthz", "/readyz"] {
-            assert_eq!(Answer::of(app.request(Method::POST, path)).await.status, StatusCode::METHOD_NOT_ALLOWED);
+            assert_eq!(Response::of(app.request(Method::POST, path)).await.status, StatusCode::METHOD_NOT_ALLOWED);
         }
     }
 
@@ -62,7 +62,7 @@ on_both_deployments! {
 
         let worker = deployment.start_as(Role::Work, &[("METRICS_PORT", "0")]).await;
         wait_for(&serving, WELL).await;
-        wait_for(worker.watcher.as_ref().unwrap(), WELL).await;
+        wait_for(worker.metrics_client.as_ref().unwrap(), WELL).await;
         worker.stop().await;
         deployment.clock.advance(chrono::Duration::minutes(2));
         let gone = wait_for(&serving, ["degraded", "ok", "ok", "degraded", "ok"]).await.json();
@@ -89,7 +89,7 @@ on_both_deployments! {
     async fn old_heartbeats_are_deleted(deployment: Deployment) {
         for _ in 0..3 {
             let worker = deployment.start_as(Role::Work, &[("METRICS_PORT", "0")]).await;
-            wait_for(worker.watcher.as_ref().unwrap(), WELL).await;
+            wait_for(worker.metrics_client.as_ref().unwrap(), WELL).await;
             worker.stop().await;
             deployment.clock.advance(chrono::Duration::minutes(11));
         }
@@ -118,7 +118,7 @@ async fn readiness_reports_a_lost_database() {
     let gone = ["failing", "failing", "ok", "unknown", "unknown"];
     let failing = wait_for(&app, gone).await;
     assert_eq!(failing.status, StatusCode::SERVICE_UNAVAILABLE);
-    let alive = Answer::of(app.request(Method::GET, "/healthz")).await;
+    let alive = Response::of(app.request(Method::GET, "/healthz")).await;
     assert_eq!(alive.status, StatusCode::OK);
     app.wait_for("database_unavailable").await;
 
@@ -155,7 +155,7 @@ async fn without_redis_a_process_is_degraded_but_ready() {
     deployment.redis_server().kill();
     let degraded = wait_for(&app, ["degraded", "ok", "failing", "ok", "ok"]).await;
     assert_eq!(degraded.status, StatusCode::OK);
-    deployment.redis_server().start_again().await;
+    deployment.redis_server().restart().await;
     wait_for(&app, WELL).await;
 }
 

@@ -7,7 +7,7 @@ use gatelodge::testing::domain::mail::MailKind;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 use crate::support::flow::wrong_code;
 use crate::support::smtp::{SmtpOptions, SmtpServer};
@@ -21,7 +21,7 @@ struct Samples(BTreeMap<String, f64>);
 
 impl Samples {
     async fn of(client: &Client) -> Self {
-        let answer = Answer::of(client.request(Method::GET, "/metrics")).await;
+        let answer = Response::of(client.request(Method::GET, "/metrics")).await;
         assert_eq!(answer.status, StatusCode::OK);
         let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         assert_eq!(answer.header("content-type"), Some(format));
@@ -51,7 +51,7 @@ on_both_deployments! {
     /// What is done is counted, by labels of fixed sets only.
     async fn operations_are_counted(deployment: Deployment) {
         let app = deployment.start_with(&METRICS).await;
-        let watcher = app.watcher.clone().unwrap();
+        let metrics_client = app.metrics_client.clone().unwrap();
         app.request_signup_code(ADA, "Ada").await;
         let code = app.code(MailKind::SignupCode, ADA).await;
         app.verify_signup_code(ADA, &wrong_code(&code, 0)).await;
@@ -62,10 +62,10 @@ on_both_deployments! {
         }
         app.post("{ nope }", json!({})).await;
         app.post("query($secret: String) { other_canary(a: $secret) }", json!({})).await;
-        Answer::of(app.request(Method::GET, "/no/such/path-canary")).await;
+        Response::of(app.request(Method::GET, "/no/such/path-canary")).await;
 
         let samples = eventually("the mail to be counted", async || {
-            let samples = Samples::of(&watcher).await;
+            let samples = Samples::of(&metrics_client).await;
             samples.0.contains_key("gatelodge_mails_total{kind=\"signup_code\",outcome=\"sent\",provider=\"mock\"}").then_some(samples)
         })
         .await;
@@ -110,7 +110,7 @@ on_both_deployments! {
             app.request_signup_code(ADA, "Ada").await;
         }
         deployment.clock.advance(chrono::Duration::seconds(90));
-        let samples = Samples::of(app.watcher.as_ref().unwrap()).await;
+        let samples = Samples::of(app.metrics_client.as_ref().unwrap()).await;
         samples.assert("limiter_decisions_total{rule=\"code_requests\",decision=\"refused\"}", 2.0);
         samples.assert("outbox_mails{state=\"due\"}", 1.0);
         assert!(samples.get("outbox_lag_seconds") >= 90.0);
@@ -149,8 +149,8 @@ async fn processes_count_events_and_errors() {
     serving.post("{ nope }", json!({})).await;
     serving.post("{ sessions { id } }", json!({})).await;
 
-    let watcher = |port: &str| Client::new(&format!("http://127.0.0.1:{port}"));
-    let samples = Samples::of(&watcher(&one)).await;
+    let metrics_client = |port: &str| Client::new(&format!("http://127.0.0.1:{port}"));
+    let samples = Samples::of(&metrics_client(&one)).await;
     samples.assert(
         "events_total{event=\"signup_failed_invalid_code\",level=\"WARNING\"}",
         1.0,
@@ -177,7 +177,7 @@ async fn processes_count_events_and_errors() {
     );
     let dead = "mails_total{kind=\"signup_code\",outcome=\"dead\",provider=\"smtp\"}";
     let samples = eventually("the dead mail", async || {
-        let samples = Samples::of(&watcher(&other)).await;
+        let samples = Samples::of(&metrics_client(&other)).await;
         samples
             .0
             .contains_key(&format!("gatelodge_{dead}"))
@@ -188,7 +188,7 @@ async fn processes_count_events_and_errors() {
     samples.assert("events_total{event=\"email_dead\",level=\"ERROR\"}", 1.0);
     samples.assert("outbox_mails{state=\"dead\"}", 1.0);
 
-    let public = Answer::of(serving.request(Method::GET, "/metrics")).await;
+    let public = Response::of(serving.request(Method::GET, "/metrics")).await;
     assert_eq!(public.status, StatusCode::NOT_FOUND);
 }
 
@@ -197,7 +197,7 @@ async fn processes_count_events_and_errors() {
 async fn metrics_are_served_on_the_metrics_port_only() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
-    assert!(app.watcher.is_none());
+    assert!(app.metrics_client.is_none());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let config = deployment.config(&[("METRICS_PORT", &port)]);

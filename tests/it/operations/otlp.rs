@@ -284,7 +284,7 @@ async fn requests_do_not_wait_for_the_collector() {
                 process.me().await;
             }
         };
-        let answered = tokio::time::timeout(crate::support::PATIENCE, requests).await;
+        let answered = tokio::time::timeout(crate::support::TIMEOUT, requests).await;
         answered.expect("no request waits for the collector");
         process.wait_for("external_logging_failed").await;
         assert_eq!(process.terminate().await.code(), Some(0));

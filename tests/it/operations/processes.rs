@@ -61,7 +61,7 @@ on_both_deployments! {
         process.request_signup_code(ADA, "Ada").await;
         outbox.wait_for_state(ADA, "sent").await;
         assert_eq!(server.mails_to(address).len(), 1);
-        outbox.end_leases().await;
+        outbox.expire_leases().await;
         let row = outbox.wait_for_state(address, "sent").await;
         assert_eq!(row.attempts, 2);
         let mails = server.mails_to(address);
@@ -92,7 +92,7 @@ on_both_deployments! {
             let answer = request.finish().await;
             assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
             assert!(answer.contains(r#"{"data":{"me":null}}"#), "{answer}");
-            assert_eq!(process.end().await.code(), Some(0));
+            assert_eq!(process.wait_for_exit().await.code(), Some(0));
             assert_eq!(outbox.rows(&address).await[0].state, "sent");
             assert_eq!(server.mails_to(&address).len(), 1);
             assert!(process.output().contains("server_stopped"));

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 use crate::support::{on_both_deployments, process};
 
@@ -29,7 +29,7 @@ on_both_deployments! {
         assert!(seeded.len() >= 3);
         for account in &seeded {
             let text = |field: &str| account[field].as_str().unwrap();
-            let tokens = app.signed_in(text("email"), text("password")).await;
+            let tokens = app.password_login(text("email"), text("password")).await;
             let client = app.with_token(&tokens.access);
             let me = client.run("{ me { emailVerified isSuperuser } }", json!({})).await;
             assert_eq!(me["me"]["emailVerified"], true);
@@ -45,7 +45,7 @@ on_both_deployments! {
             assert_eq!((&account["isNew"], &account["password"]), (&json!(false), &Value::Null));
         }
         let first = &seeded[0];
-        let tokens = app.signed_in(first["email"].as_str().unwrap(), first["password"].as_str().unwrap()).await;
+        let tokens = app.password_login(first["email"].as_str().unwrap(), first["password"].as_str().unwrap()).await;
         let teams = app.with_token(&tokens.access).teams().await;
         assert_eq!(teams.len(), first["teams"].as_array().unwrap().len());
     }
@@ -93,7 +93,7 @@ async fn a_development_server_prints_a_banner() {
         let request = server
             .request(Method::GET, path)
             .header("accept", "text/html");
-        let answer = Answer::of(request).await;
+        let answer = Response::of(request).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     }
 }

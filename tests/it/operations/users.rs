@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::accounts::PASSWORD;
-use crate::support::client::{Tokens, refused};
-use crate::support::dead_tokens::{refuse_access, refuse_refresh};
+use crate::support::client::{Tokens, assert_error};
 use crate::support::deployment::Deployment;
+use crate::support::rejected_tokens::{
+    assert_access_token_rejected, assert_refresh_token_rejected,
+};
 use crate::support::{on_both_deployments, process};
 
 const ADA: &str = "ada@example.com";
@@ -74,8 +76,8 @@ on_both_deployments! {
             assert_eq!(app.with_token(&tokens.access).me().await["email"], ADA);
             let done = user(&deployment, &[command, "ADA@example.com"]).await.unwrap();
             assert_eq!(done["isSuperuser"], is_superuser);
-            refuse_access(&app, &tokens.access, "REVOKED").await;
-            refuse_refresh(&app, &tokens.refresh).await;
+            assert_access_token_rejected(&app, &tokens.access, "REVOKED").await;
+            assert_refresh_token_rejected(&app, &tokens.refresh).await;
             tokens = app.log_in(ADA).await;
             let me = app.with_token(&tokens.access).run("{ me { isSuperuser } }", json!({})).await;
             assert_eq!(me["me"]["isSuperuser"], is_superuser);
@@ -90,7 +92,7 @@ on_both_deployments! {
         app.mail(MailKind::VerifyEmail, ADA).await;
         let refusal = user(&deployment, &["promote", ADA]).await.unwrap_err();
         assert!(refusal.contains("must be verified first"), "{refusal}");
-        let me = app.with_token(&app.signed_in(ADA, "violet kettle 43").await.access);
+        let me = app.with_token(&app.password_login(ADA, "violet kettle 43").await.access);
         let me = me.run("{ me { isSuperuser } }", json!({})).await;
         assert_eq!(me["me"]["isSuperuser"], false);
     }
@@ -98,12 +100,12 @@ on_both_deployments! {
     /// A disabled account is out on the very next request to every process, also where it was
     /// just found alive, and stays out until it is enabled; its old sessions stay dead then.
     async fn a_disabled_user_is_signed_out_at_once(deployment: Deployment) {
-        let (here, there) = (deployment.start().await, deployment.start().await.forgive_unread_mail());
-        let here = here.forgive_unread_mail();
+        let (here, there) = (deployment.start().await, deployment.start().await.allow_unread_mail());
+        let here = here.allow_unread_mail();
         here.register(ADA, PASSWORD).await;
         here.register("grace@example.com", PASSWORD).await;
-        let (first, second) = (here.signed_in(ADA, PASSWORD).await, there.signed_in(ADA, PASSWORD).await);
-        let grace = here.signed_in("grace@example.com", PASSWORD).await;
+        let (first, second) = (here.password_login(ADA, PASSWORD).await, there.password_login(ADA, PASSWORD).await);
+        let grace = here.password_login("grace@example.com", PASSWORD).await;
         for app in [&here, &there] {
             for tokens in [&first, &second, &grace] {
                 assert_eq!(app.with_token(&tokens.access).me().await["id"], tokens.user_id.as_str());
@@ -115,19 +117,19 @@ on_both_deployments! {
         assert_eq!(done["isActive"], false);
         for app in [&here, &there] {
             for tokens in [&first, &second] {
-                refuse_access(app, &tokens.access, "REVOKED").await;
-                refuse_refresh(app, &tokens.refresh).await;
+                assert_access_token_rejected(app, &tokens.access, "REVOKED").await;
+                assert_refresh_token_rejected(app, &tokens.refresh).await;
             }
             assert_eq!(app.with_token(&grace.access).sessions().await.len(), 1);
         }
-        refused(&here.login(ADA, PASSWORD).await, "ACCOUNT_DISABLED", "");
-        refused(&here.login(ADA, "wrong").await, "INVALID_CREDENTIALS", "");
-        refused(&there.verify_login_code(ADA, &code).await, "ACCOUNT_DISABLED", "");
+        assert_error(&here.login(ADA, PASSWORD).await, "ACCOUNT_DISABLED", "");
+        assert_error(&here.login(ADA, "wrong").await, "INVALID_CREDENTIALS", "");
+        assert_error(&there.verify_login_code(ADA, &code).await, "ACCOUNT_DISABLED", "");
 
         let done = user(&deployment, &["enable", ADA]).await.unwrap();
         assert_eq!(done["isActive"], true);
-        refuse_access(&here, &first.access, "REVOKED").await;
-        let again: Tokens = there.signed_in(ADA, PASSWORD).await;
+        assert_access_token_rejected(&here, &first.access, "REVOKED").await;
+        let again: Tokens = there.password_login(ADA, PASSWORD).await;
         assert_eq!(here.with_token(&again.access).sessions().await.len(), 1);
     }
 }
@@ -160,7 +162,7 @@ async fn a_command_waits_while_redis_hangs() {
     redis.resume();
     let done = disabling.await;
     assert_eq!(done.unwrap()["isActive"], false);
-    refuse_access(&app, &tokens.access, "REVOKED").await;
+    assert_access_token_rejected(&app, &tokens.access, "REVOKED").await;
 }
 
 /// A command that waits says why, instead of leaving its operator to guess.

@@ -4,10 +4,12 @@ use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::accounts::{OTHER_PASSWORD, PASSWORD};
-use crate::support::client::{SESSION, Tokens, blamed, refused};
-use crate::support::dead_tokens::{refuse_access, refuse_refresh};
+use crate::support::client::{SESSION, Tokens, assert_error, error_codes_and_fields};
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
+use crate::support::rejected_tokens::{
+    assert_access_token_rejected, assert_refresh_token_rejected,
+};
 
 const ADA: &str = "ada@example.com";
 
@@ -29,12 +31,12 @@ on_both_deployments! {
             assert_eq!(user[field], value, "{field}");
         }
 
-        let before = app.signed_in("ADA@example.com", PASSWORD).await;
+        let before = app.password_login("ADA@example.com", PASSWORD).await;
         assert_eq!(user["id"], before.user_id.as_str());
         let code = app.code(MailKind::VerifyEmail, ADA).await;
         let proved = app.verify_email(ADA, &code).await;
         assert_eq!(proved["user"]["emailVerified"], true, "{proved}");
-        refused(&app.verify_email(ADA, &code).await, "INVALID_CODE", "code");
+        assert_error(&app.verify_email(ADA, &code).await, "INVALID_CODE", "code");
         assert_eq!(app.with_token(&before.access).me().await["email"], ADA);
         let after = app.login(ADA, PASSWORD).await;
         assert_eq!(after["session"]["user"]["emailVerified"], true);
@@ -76,21 +78,21 @@ on_both_deployments! {
                 .into_iter()
                 .map(|(code, field)| (code.to_owned(), field.to_owned()))
                 .collect();
-            assert_eq!(blamed(&answer), expected, "{changes}: {answer}");
+            assert_eq!(error_codes_and_fields(&answer), expected, "{changes}: {answer}");
             assert_eq!((&answer["user"], &answer["challenge"]), (&Value::Null, &Value::Null));
         }
         assert_eq!(deployment.count("users").await, 0);
         assert_eq!(deployment.count("outbox_mails").await, 0);
 
-        app.registered(ADA, PASSWORD).await;
+        app.register_verified(ADA, PASSWORD).await;
         let again = app.register("ADA@EXAMPLE.COM", PASSWORD).await;
-        assert_eq!(blamed(&again), [("EMAIL_TAKEN".to_owned(), "email".to_owned())]);
+        assert_eq!(error_codes_and_fields(&again), [("EMAIL_TAKEN".to_owned(), "email".to_owned())]);
         assert_eq!(deployment.count("users").await, 1);
     }
 
     /// A given and a family name that are each allowed are allowed together.
     async fn two_long_names_make_one_display_name(deployment: Deployment) {
-        let app = deployment.start().await.forgive_unread_mail();
+        let app = deployment.start().await.allow_unread_mail();
         let (first, last) = ("É".repeat(120), "z".repeat(120));
         let answer = app.register_with(json!({
             "email": ADA, "password": PASSWORD, "firstName": &first, "lastName": &last,
@@ -105,19 +107,19 @@ on_both_deployments! {
     /// bytes, and no NUL ends it.
     async fn passwords_are_normalized_and_not_truncated(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, "Übermäßig-é-43").await;
-        app.signed_in(ADA, "U\u{308}berma\u{308}ßig-e\u{301}-43").await;
-        refused(&app.login(ADA, "Ubermaßig-e-43").await, "INVALID_CREDENTIALS", "");
+        app.register_verified(ADA, "Übermäßig-é-43").await;
+        app.password_login(ADA, "U\u{308}berma\u{308}ßig-e\u{301}-43").await;
+        assert_error(&app.login(ADA, "Ubermaßig-e-43").await, "INVALID_CREDENTIALS", "");
 
         let long = "zX9-quilt ".repeat(20);
-        app.registered("long@example.com", &format!("{long}1")).await;
-        refused(&app.login("long@example.com", &format!("{long}2")).await, "INVALID_CREDENTIALS", "");
-        refused(&app.login("long@example.com", &long).await, "INVALID_CREDENTIALS", "");
-        app.signed_in("long@example.com", &format!("{long}1")).await;
+        app.register_verified("long@example.com", &format!("{long}1")).await;
+        assert_error(&app.login("long@example.com", &format!("{long}2")).await, "INVALID_CREDENTIALS", "");
+        assert_error(&app.login("long@example.com", &long).await, "INVALID_CREDENTIALS", "");
+        app.password_login("long@example.com", &format!("{long}1")).await;
 
-        app.registered("nul@example.com", "before \u{0} after").await;
-        refused(&app.login("nul@example.com", "before \u{0} other").await, "INVALID_CREDENTIALS", "");
-        app.signed_in("nul@example.com", "before \u{0} after").await;
+        app.register_verified("nul@example.com", "before \u{0} after").await;
+        assert_error(&app.login("nul@example.com", "before \u{0} other").await, "INVALID_CREDENTIALS", "");
+        app.password_login("nul@example.com", "before \u{0} after").await;
     }
 
     /// Nobody learns from `login` whether an address has an account or a password.
@@ -125,7 +127,7 @@ on_both_deployments! {
         for hints in ["true", "false"] {
             let app = deployment.start_with(&[("ACCOUNT_EXISTENCE_HINTS", hints)]).await;
             let own = |name: &str| format!("{name}-{hints}@example.com");
-            app.registered(&own("ada"), PASSWORD).await;
+            app.register_verified(&own("ada"), PASSWORD).await;
             app.sign_up(&own("codes")).await;
             let query = format!(
                 "mutation($input: LoginInput!) {{ login(input: $input) {{ {SESSION} \
@@ -142,7 +144,7 @@ on_both_deployments! {
             }
             assert!(answers[0].1.contains("INVALID_CREDENTIALS"), "{answers:?}");
             assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-            refused(&app.login("nonsense", PASSWORD).await, "INVALID_EMAIL", "email");
+            assert_error(&app.login("nonsense", PASSWORD).await, "INVALID_EMAIL", "email");
         }
     }
 
@@ -158,14 +160,14 @@ on_both_deployments! {
             let stored = format!("SELECT password_hash FROM users WHERE email = '{email}'");
 
             for wrong in ["imported 44", "", "a\u{0}b", &"x".repeat(5000)] {
-                refused(&app.login(email, wrong).await, "INVALID_CREDENTIALS", "");
+                assert_error(&app.login(email, wrong).await, "INVALID_CREDENTIALS", "");
             }
             assert_eq!(deployment.value::<String>(&stored).await, hash);
-            app.signed_in(email, "imported 43").await;
+            app.password_login(email, "imported 43").await;
             let renewed: String = deployment.value(&stored).await;
             assert!(renewed.starts_with("sha256$$2b$04$"), "{renewed}");
-            app.signed_in(email, "imported 43").await;
-            refused(&app.login(email, "imported 44").await, "INVALID_CREDENTIALS", "");
+            app.password_login(email, "imported 43").await;
+            assert_error(&app.login(email, "imported 44").await, "INVALID_CREDENTIALS", "");
             assert_eq!(deployment.value::<String>(&stored).await, renewed);
         }
     }
@@ -176,18 +178,18 @@ on_both_deployments! {
         let app = deployment.start().await;
         app.register(ADA, PASSWORD).await;
         let open_code = app.code(MailKind::VerifyEmail, ADA).await;
-        let stranger = app.signed_in(ADA, PASSWORD).await;
-        let second = app.signed_in(ADA, PASSWORD).await;
+        let stranger = app.password_login(ADA, PASSWORD).await;
+        let second = app.password_login(ADA, PASSWORD).await;
         assert_eq!(app.with_token(&stranger.access).me().await["email"], ADA);
 
         let owner = app.log_in(ADA).await;
         assert_eq!(owner.user_id, stranger.user_id);
         for tokens in [&stranger, &second] {
-            refuse_access(&app, &tokens.access, "REVOKED").await;
-            refuse_refresh(&app, &tokens.refresh).await;
+            assert_access_token_rejected(&app, &tokens.access, "REVOKED").await;
+            assert_refresh_token_rejected(&app, &tokens.refresh).await;
         }
-        refused(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
-        refused(&app.verify_email(ADA, &open_code).await, "INVALID_CODE", "code");
+        assert_error(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
+        assert_error(&app.verify_email(ADA, &open_code).await, "INVALID_CODE", "code");
         let mail = app.mail(MailKind::PasswordChanged, ADA).await;
         assert!(mail.subject.contains("was removed"), "{}", mail.subject);
 
@@ -197,7 +199,7 @@ on_both_deployments! {
         assert_eq!(changed["user"]["hasPassword"], true, "{changed}");
         app.mail(MailKind::PasswordChanged, ADA).await;
         app.log_in(ADA).await;
-        app.signed_in(ADA, OTHER_PASSWORD).await;
+        app.password_login(ADA, OTHER_PASSWORD).await;
         assert_eq!(owner.me().await["email"], ADA);
     }
 
@@ -205,25 +207,25 @@ on_both_deployments! {
     /// is told by mail.
     async fn a_changed_password_revokes_other_sessions(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
-        let (own, other) = (app.signed_in(ADA, PASSWORD).await, app.log_in(ADA).await);
+        app.register_verified(ADA, PASSWORD).await;
+        let (own, other) = (app.password_login(ADA, PASSWORD).await, app.log_in(ADA).await);
         let client = app.with_token(&own.access);
         for wrong in [None, Some(""), Some(OTHER_PASSWORD)] {
             let answer = client.change_password(wrong, "another good one 9").await;
-            refused(&answer, "INVALID_CREDENTIALS", "currentPassword");
+            assert_error(&answer, "INVALID_CREDENTIALS", "currentPassword");
         }
         let weak = client.change_password(Some(PASSWORD), "ada@example.com").await;
-        refused(&weak, "WEAK_PASSWORD", "newPassword");
+        assert_error(&weak, "WEAK_PASSWORD", "newPassword");
         assert_eq!(app.with_token(&other.access).me().await["email"], ADA);
 
         let changed = client.change_password(Some(PASSWORD), OTHER_PASSWORD).await;
         assert_eq!(changed["errors"], json!([]), "{changed}");
         assert_eq!(client.sessions().await.len(), 1);
-        refuse_access(&app, &other.access, "REVOKED").await;
-        refuse_refresh(&app, &other.refresh).await;
+        assert_access_token_rejected(&app, &other.access, "REVOKED").await;
+        assert_refresh_token_rejected(&app, &other.refresh).await;
         assert_eq!(app.refresh(&own.refresh).await["errors"], json!([]));
-        refused(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
-        app.signed_in(ADA, OTHER_PASSWORD).await;
+        assert_error(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
+        app.password_login(ADA, OTHER_PASSWORD).await;
         let mail = app.mail(MailKind::PasswordChanged, ADA).await;
         assert!(mail.subject.contains("was changed"), "{}", mail.subject);
         let unsigned = app.post(
@@ -239,10 +241,10 @@ on_both_deployments! {
         let app = deployment.start_with(&[("ACCOUNT_EXISTENCE_HINTS", "false")]).await;
         let registered = app.register(ADA, PASSWORD).await;
         assert_eq!((&registered["user"], &registered["errors"]), (&Value::Null, &json!([])));
-        refused(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
+        assert_error(&app.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
         let code = app.code(MailKind::VerifyEmail, ADA).await;
         assert_eq!(app.verify_email(ADA, &code).await["user"]["hasPassword"], true);
-        app.signed_in(ADA, PASSWORD).await;
+        app.password_login(ADA, PASSWORD).await;
     }
 }
 
@@ -251,8 +253,8 @@ on_both_deployments! {
 async fn equal_passwords_have_different_hashes() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
-    app.registered(ADA, PASSWORD).await;
-    app.registered("grace@example.com", PASSWORD).await;
+    app.register_verified(ADA, PASSWORD).await;
+    app.register_verified("grace@example.com", PASSWORD).await;
     let kinds = "SELECT count(DISTINCT password_hash) FROM users";
     assert_eq!(deployment.value::<i64>(kinds).await, 2);
     let plain = format!("users WHERE password_hash LIKE '%{PASSWORD}%'");

@@ -55,7 +55,7 @@ async fn transcript(client: &Client, email: &str) -> Vec<String> {
 async fn start(deployment: &Deployment) -> TestApp {
     deployment.clock.freeze();
     let app = deployment.start_with(SETTINGS).await;
-    app.registered(KNOWN, PASSWORD).await;
+    app.register_verified(KNOWN, PASSWORD).await;
     app.clock.advance(chrono::Duration::hours(1));
     app
 }
@@ -63,9 +63,9 @@ async fn start(deployment: &Deployment) -> TestApp {
 on_both_deployments! {
     /// Body, errors and limits are the same; both are refused where they are refused at all.
     async fn known_and_unknown_addresses_get_the_same_response(deployment: Deployment) {
-        let app = start(&deployment).await.forgive_unread_mail();
-        let known = transcript(&app.at("127.0.0.2"), KNOWN).await;
-        let unknown = transcript(&app.at("127.0.0.3"), UNKNOWN).await;
+        let app = start(&deployment).await.allow_unread_mail();
+        let known = transcript(&app.from_ip("127.0.0.2"), KNOWN).await;
+        let unknown = transcript(&app.from_ip("127.0.0.3"), UNKNOWN).await;
         assert_eq!(known, unknown);
         for code in ["RATE_LIMITED", "INVALID_CREDENTIALS", "WEAK_PASSWORD", "INVALID_CODE"] {
             assert!(known.iter().any(|answer| answer.contains(code)), "{code} in {known:#?}");
@@ -75,7 +75,7 @@ on_both_deployments! {
         assert_eq!(challenges.count(), 5);
         // The known account is as it was.
         app.clock.advance(chrono::Duration::hours(1));
-        app.signed_in(KNOWN, PASSWORD).await;
+        app.password_login(KNOWN, PASSWORD).await;
     }
 
     /// The mails tell the truth to whoever reads them.
@@ -94,7 +94,7 @@ on_both_deployments! {
         let guessed = deployment.derived_code("verify_email", KNOWN).await;
         let answer = app.verify_email(KNOWN, &guessed).await;
         assert_eq!(answer["errors"][0]["code"], "INVALID_CODE", "{answer}");
-        app.signed_in(KNOWN, PASSWORD).await;
+        app.password_login(KNOWN, PASSWORD).await;
     }
 }
 
@@ -102,11 +102,11 @@ on_both_deployments! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn known_and_unknown_addresses_look_alike_without_redis() {
     let deployment = Deployment::with_own_redis().await;
-    let app = start(&deployment).await.forgive_unread_mail();
+    let app = start(&deployment).await.allow_unread_mail();
     let actor = app.with_token(&app.sign_up("eve@example.com").await.access);
     deployment.redis_server().kill();
-    let known = transcript(&app.at("127.0.0.2"), KNOWN).await;
-    let unknown = transcript(&app.at("127.0.0.3"), UNKNOWN).await;
+    let known = transcript(&app.from_ip("127.0.0.2"), KNOWN).await;
+    let unknown = transcript(&app.from_ip("127.0.0.3"), UNKNOWN).await;
     assert_eq!(known, unknown);
     app.mail(MailKind::AccountExists, KNOWN).await;
     app.mail(MailKind::NoAccount, UNKNOWN).await;
@@ -116,5 +116,5 @@ async fn known_and_unknown_addresses_look_alike_without_redis() {
     assert_eq!(shape(&taken, KNOWN), shape(&free, "free@example.com"));
     assert_eq!(taken["errors"], json!([]));
     app.code(MailKind::ChangeEmail, "free@example.com").await;
-    app.signed_in(KNOWN, PASSWORD).await;
+    app.password_login(KNOWN, PASSWORD).await;
 }

@@ -5,10 +5,12 @@ use gatelodge::testing::domain::mail::MailKind;
 use serde_json::json;
 
 use crate::support::accounts::{OTHER_PASSWORD, PASSWORD};
-use crate::support::client::{error_codes, refused};
-use crate::support::dead_tokens::{refuse_access, refuse_bearer, refuse_refresh};
+use crate::support::client::{assert_error, error_codes};
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
+use crate::support::rejected_tokens::{
+    assert_access_token_rejected, assert_bearer_rejected, assert_refresh_token_rejected,
+};
 
 const ADA: &str = "ada@example.com";
 
@@ -16,11 +18,11 @@ on_both_deployments! {
     /// The link sets a new password, proves the address, ends every session at once on every
     /// process, also where a session was just found alive, and the owner is told.
     async fn a_reset_revokes_every_session(deployment: Deployment) {
-        let (here, there) = (deployment.start().await, deployment.start().await.forgive_unread_mail());
-        let here = here.forgive_unread_mail();
+        let (here, there) = (deployment.start().await, deployment.start().await.allow_unread_mail());
+        let here = here.allow_unread_mail();
         here.register(ADA, PASSWORD).await;
-        let first = here.signed_in(ADA, PASSWORD).await;
-        let second = there.signed_in(ADA, PASSWORD).await;
+        let first = here.password_login(ADA, PASSWORD).await;
+        let second = there.password_login(ADA, PASSWORD).await;
         for app in [&here, &there] {
             for tokens in [&first, &second] {
                 assert_eq!(app.with_token(&tokens.access).sessions().await.len(), 2);
@@ -33,11 +35,11 @@ on_both_deployments! {
         assert_eq!(reset["errors"], json!([]), "{reset}");
         for app in [&here, &there] {
             for tokens in [&first, &second] {
-                refuse_access(app, &tokens.access, "REVOKED").await;
-                refuse_refresh(app, &tokens.refresh).await;
+                assert_access_token_rejected(app, &tokens.access, "REVOKED").await;
+                assert_refresh_token_rejected(app, &tokens.refresh).await;
             }
         }
-        refused(&here.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
+        assert_error(&here.login(ADA, PASSWORD).await, "INVALID_CREDENTIALS", "");
         let answer = here.login(ADA, OTHER_PASSWORD).await;
         assert_eq!(answer["session"]["user"]["emailVerified"], true, "{answer}");
         let told = "outbox_mails WHERE kind = 'password_changed' AND recipient = 'ada@example.com'";
@@ -47,15 +49,15 @@ on_both_deployments! {
     /// A token works once, for an hour, and only until a newer one takes its place.
     async fn a_reset_token_is_used_once_and_expires(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
+        app.register_verified(ADA, PASSWORD).await;
         let older = app.reset_token(ADA).await;
         let newer = app.reset_token(ADA).await;
-        refused(&app.reset_password(&older, OTHER_PASSWORD).await, "INVALID_TOKEN", "token");
+        assert_error(&app.reset_password(&older, OTHER_PASSWORD).await, "INVALID_TOKEN", "token");
         assert_eq!(app.reset_password(&newer, OTHER_PASSWORD).await["errors"], json!([]));
         let mail = app.mail(MailKind::PasswordChanged, ADA).await;
         assert!(mail.subject.contains("was changed"), "{}", mail.subject);
-        refused(&app.reset_password(&newer, PASSWORD).await, "INVALID_TOKEN", "token");
-        app.signed_in(ADA, OTHER_PASSWORD).await;
+        assert_error(&app.reset_password(&newer, PASSWORD).await, "INVALID_TOKEN", "token");
+        app.password_login(ADA, OTHER_PASSWORD).await;
 
         let in_time = app.reset_token(ADA).await;
         app.clock.advance(Duration::minutes(59));
@@ -63,30 +65,30 @@ on_both_deployments! {
         app.mail(MailKind::PasswordChanged, ADA).await;
         let late = app.reset_token(ADA).await;
         app.clock.advance(Duration::minutes(60));
-        refused(&app.reset_password(&late, OTHER_PASSWORD).await, "INVALID_TOKEN", "token");
-        app.signed_in(ADA, PASSWORD).await;
+        assert_error(&app.reset_password(&late, OTHER_PASSWORD).await, "INVALID_TOKEN", "token");
+        app.password_login(ADA, PASSWORD).await;
     }
 
     /// A new password that is refused does not use the token up, and changes nothing.
     async fn a_weak_password_does_not_use_up_the_token(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
-        let session = app.signed_in(ADA, PASSWORD).await;
+        app.register_verified(ADA, PASSWORD).await;
+        let session = app.password_login(ADA, PASSWORD).await;
         let token = app.reset_token(ADA).await;
         for weak in ["", "short", "password123", ADA, "Ada Lovelace", &"x".repeat(257)] {
-            refused(&app.reset_password(&token, weak).await, "WEAK_PASSWORD", "newPassword");
+            assert_error(&app.reset_password(&token, weak).await, "WEAK_PASSWORD", "newPassword");
         }
         assert_eq!(app.with_token(&session.access).me().await["email"], ADA);
         assert_eq!(app.reset_password(&token, OTHER_PASSWORD).await["errors"], json!([]));
         app.mail(MailKind::PasswordChanged, ADA).await;
-        app.signed_in(ADA, OTHER_PASSWORD).await;
+        app.password_login(ADA, OTHER_PASSWORD).await;
     }
 
     /// No token does the work of another kind.
     async fn tokens_work_for_one_kind_only(deployment: Deployment) {
         let app = deployment.start().await;
-        app.registered(ADA, PASSWORD).await;
-        let session = app.signed_in(ADA, PASSWORD).await;
+        app.register_verified(ADA, PASSWORD).await;
+        let session = app.password_login(ADA, PASSWORD).await;
         let reset = app.reset_token(ADA).await;
         let row: uuid::Uuid = deployment
             .value("SELECT id FROM verification_codes WHERE purpose = 'password_reset'")
@@ -100,18 +102,18 @@ on_both_deployments! {
             session.access.as_str(), &session.refresh, &row.to_string(), "", "x", &unknown, &changed,
             cut, &format!("{reset}="), &format!("{reset}A"), &format!(" {reset}"),
         ] {
-            refused(&app.reset_password(token, OTHER_PASSWORD).await, "INVALID_TOKEN", "token");
+            assert_error(&app.reset_password(token, OTHER_PASSWORD).await, "INVALID_TOKEN", "token");
         }
         for token in [&reset, &session.access] {
-            refuse_refresh(&app, token).await;
+            assert_refresh_token_rejected(&app, token).await;
         }
         for token in [&reset, &session.refresh] {
-            refuse_bearer(&app, token, "INVALID", "a token of another kind").await;
+            assert_bearer_rejected(&app, token, "INVALID", "a token of another kind").await;
         }
         for token in [&reset, &session.refresh, &session.access] {
-            refused(&app.verify_email(ADA, token).await, "INVALID_CODE", "code");
+            assert_error(&app.verify_email(ADA, token).await, "INVALID_CODE", "code");
             let as_code = app.verify_login_code(ADA, token).await;
-            refused(&as_code, "INVALID_CODE", "code");
+            assert_error(&as_code, "INVALID_CODE", "code");
         }
         assert_eq!(app.reset_password(&reset, OTHER_PASSWORD).await["errors"], json!([]));
         app.mail(MailKind::PasswordChanged, ADA).await;
@@ -119,9 +121,9 @@ on_both_deployments! {
 
     /// A code is for one purpose: those of two others do not prove an address.
     async fn codes_work_for_one_purpose_only(deployment: Deployment) {
-        let app = deployment.start().await.forgive_unread_mail();
+        let app = deployment.start().await.allow_unread_mail();
         app.register(ADA, PASSWORD).await;
-        let session = app.signed_in(ADA, PASSWORD).await;
+        let session = app.password_login(ADA, PASSWORD).await;
         let client = app.with_token(&session.access);
         app.request_login_code(ADA).await;
         client.request_email_change("new@example.com").await;
@@ -129,31 +131,31 @@ on_both_deployments! {
         let login = deployment.derived_code("login", ADA).await;
         let change = deployment.derived_code("change_email", "new@example.com").await;
         for code in [&login, &change] {
-            refused(&app.verify_email(ADA, code).await, "INVALID_CODE", "code");
+            assert_error(&app.verify_email(ADA, code).await, "INVALID_CODE", "code");
         }
         for code in [&proof, &change] {
-            refused(&app.verify_login_code(ADA, code).await, "INVALID_CODE", "code");
+            assert_error(&app.verify_login_code(ADA, code).await, "INVALID_CODE", "code");
         }
         for code in [&proof, &login] {
-            refused(&client.confirm_email_change(code).await, "INVALID_CODE", "code");
+            assert_error(&client.confirm_email_change(code).await, "INVALID_CODE", "code");
         }
-        refused(&app.verify_signup_code(ADA, &proof).await, "INVALID_CODE", "code");
+        assert_error(&app.verify_signup_code(ADA, &proof).await, "INVALID_CODE", "code");
     }
 
     /// With hints on, an address without an account is told so.
     async fn an_unknown_address_is_reported(deployment: Deployment) {
         let app = deployment.start().await;
         let answer = app.request_password_reset(ADA).await;
-        refused(&answer, "ACCOUNT_NOT_FOUND", "email");
-        refused(&app.request_password_reset("nonsense").await, "INVALID_EMAIL", "email");
+        assert_error(&answer, "ACCOUNT_NOT_FOUND", "email");
+        assert_error(&app.request_password_reset("nonsense").await, "INVALID_EMAIL", "email");
         assert_eq!(deployment.count("outbox_mails").await, 0);
     }
 
     /// However many present one token at once, at whichever process, one sets the password, and
     /// it is that one's.
     async fn a_token_resets_once_under_concurrency(deployment: Deployment) {
-        let here = deployment.start().await.forgive_unread_mail();
-        let there = deployment.start().await.forgive_unread_mail();
+        let here = deployment.start().await.allow_unread_mail();
+        let there = deployment.start().await.allow_unread_mail();
         here.register(ADA, PASSWORD).await;
         here.request_password_reset(ADA).await;
         let token = deployment.derived_reset_token(ADA).await;
@@ -167,7 +169,7 @@ on_both_deployments! {
         assert_eq!(won.len(), 1, "{answers:?}");
         let lost = answers.iter().filter(|answer| error_codes(answer) == ["INVALID_TOKEN"]);
         assert_eq!(lost.count(), 19);
-        here.signed_in(ADA, &password(won[0])).await;
+        here.password_login(ADA, &password(won[0])).await;
         assert_eq!(deployment.count("outbox_mails WHERE kind = 'password_changed'").await, 1);
     }
 }

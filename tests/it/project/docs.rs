@@ -134,7 +134,7 @@ async fn the_quick_start_works_as_written() {
 #[tokio::test]
 async fn every_query_in_the_docs_is_valid() {
     let deployment = Deployment::embedded().await;
-    let app = deployment.start().await.forgive_unread_mail();
+    let app = deployment.start().await.allow_unread_mail();
     let tokens = app.sign_up("ada@example.com").await;
     let ada = app.with_token(&tokens.access);
     let mut asked = 0;

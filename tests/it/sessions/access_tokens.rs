@@ -4,11 +4,11 @@ use chrono::Duration;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
-use crate::support::dead_tokens::{LOGOUT, refuse_access};
 use crate::support::deployment::Deployment;
 use crate::support::flow::Flow;
 use crate::support::jwt::{CLAIMS, Jwt};
 use crate::support::on_both_deployments;
+use crate::support::rejected_tokens::{LOGOUT, assert_access_token_rejected};
 
 const ADA: &str = "ada@example.com";
 
@@ -71,7 +71,7 @@ on_both_deployments! {
         app.clock.advance(Duration::seconds(14 * 60 + 50));
         assert_eq!(app.with_token(&tokens.access).me().await["email"], ADA);
         app.clock.advance(Duration::seconds(10));
-        refuse_access(&app, &tokens.access, "EXPIRED").await;
+        assert_access_token_rejected(&app, &tokens.access, "EXPIRED").await;
         assert_eq!(app.with_token(&tokens.access).me().await, Value::Null);
     }
 

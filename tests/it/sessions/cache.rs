@@ -115,7 +115,7 @@ async fn an_unreachable_redis_is_not_a_miss() {
 
     server.kill();
     assert!(other.get("session").await.is_err());
-    server.start_again().await;
+    server.restart().await;
     let found = eventually("Redis to be there again", async || {
         other.get("session").await.ok()
     })

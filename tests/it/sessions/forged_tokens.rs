@@ -8,11 +8,11 @@ use reqwest::Method;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
-use crate::support::client::Answer;
-use crate::support::dead_tokens::{refuse_authorization, refuse_bearer};
+use crate::support::client::Response;
 use crate::support::deployment::{Deployment, SECRET};
 use crate::support::jwt::{CLAIMS, Jwt, signing_key};
 use crate::support::on_both_deployments;
+use crate::support::rejected_tokens::{assert_authorization_rejected, assert_bearer_rejected};
 
 const ADA: &str = "ada@example.com";
 
@@ -109,7 +109,7 @@ on_both_deployments! {
             ("crit", signed("crit", json!(["exp"]))),
         ];
         for (what, token) in &forged {
-            refuse_bearer(&app, token, "INVALID", what).await;
+            assert_bearer_rejected(&app, token, "INVALID", what).await;
         }
         assert_eq!(app.with_token(&tokens.access).me().await["email"], ADA);
     }
@@ -123,7 +123,7 @@ on_both_deployments! {
         let with =
             |name: &str, value: Value| token.clone().claim(name, value).signed(HMAC_SHA256, &key);
         for name in CLAIMS {
-            refuse_bearer(
+            assert_bearer_rejected(
                 &app,
                 &with(name, Value::Null),
                 "INVALID",
@@ -172,7 +172,7 @@ on_both_deployments! {
             ("exp", json!(i64::MIN)),
         ];
         for (name, value) in wrong {
-            refuse_bearer(
+            assert_bearer_rejected(
                 &app,
                 &with(name, value.clone()),
                 "INVALID",
@@ -181,7 +181,7 @@ on_both_deployments! {
             .await;
         }
         for exp in [now, now - 1, 0] {
-            refuse_bearer(
+            assert_bearer_rejected(
                 &app,
                 &with("exp", json!(exp)),
                 "EXPIRED",
@@ -189,7 +189,7 @@ on_both_deployments! {
             )
             .await;
         }
-        refuse_bearer(
+        assert_bearer_rejected(
             &app,
             &with("sid", json!(some_id())),
             "REVOKED",
@@ -198,7 +198,7 @@ on_both_deployments! {
         .await;
         // The session of one account does not serve another.
         let theirs = Jwt::read(&other.access).claims["sid"].clone();
-        refuse_bearer(
+        assert_bearer_rejected(
             &app,
             &with("sid", theirs),
             "INVALID",
@@ -253,7 +253,7 @@ on_both_deployments! {
             &format!("\"{}\"", tokens.access),
         ];
         for token in garbage {
-            refuse_bearer(&app, token, "INVALID", token).await;
+            assert_bearer_rejected(&app, token, "INVALID", token).await;
         }
         let headers = [
             "",
@@ -265,20 +265,20 @@ on_both_deployments! {
             "bearer: x",
         ];
         for header in headers {
-            refuse_authorization(&app, header.as_bytes(), "INVALID", header).await;
+            assert_authorization_rejected(&app, header.as_bytes(), "INVALID", header).await;
         }
-        refuse_authorization(
+        assert_authorization_rejected(
             &app,
             b"Bearer \xff\xfe",
             "INVALID",
             "bytes that are no text",
         )
         .await;
-        refuse_authorization(&app, "Bearer ä".as_bytes(), "INVALID", "beyond ASCII").await;
+        assert_authorization_rejected(&app, "Bearer ä".as_bytes(), "INVALID", "beyond ASCII").await;
         // The scheme is written in any case.
         let request = app.request(Method::POST, "/graphql");
         let request = request.header("authorization", format!("bEARER  {}", tokens.access));
-        let answer = Answer::of(request.json(&json!({ "query": "{ me { email } }" }))).await;
+        let answer = Response::of(request.json(&json!({ "query": "{ me { email } }" }))).await;
         assert_eq!(answer.json()["data"]["me"]["email"], ADA);
     }
 }

@@ -6,9 +6,11 @@ use gatelodge::testing::app::Role;
 use serde_json::{Value, json};
 
 use crate::support::client::Tokens;
-use crate::support::dead_tokens::{LOGOUT, refuse_access, refuse_refresh};
 use crate::support::deployment::Deployment;
 use crate::support::jwt::Jwt;
+use crate::support::rejected_tokens::{
+    LOGOUT, assert_access_token_rejected, assert_refresh_token_rejected,
+};
 use crate::support::{eventually, on_both_deployments};
 
 const ADA: &str = "ada@example.com";
@@ -24,7 +26,7 @@ on_both_deployments! {
         let app = deployment.start().await;
         let first = app.sign_up(ADA).await;
         app.clock.advance(Duration::days(40));
-        refuse_access(&app, &first.access, "EXPIRED").await;
+        assert_access_token_rejected(&app, &first.access, "EXPIRED").await;
 
         let answer = app.refresh(&first.refresh).await;
         assert_eq!(answer["errors"], json!([]));
@@ -56,8 +58,8 @@ on_both_deployments! {
         let app = deployment.start().await;
         let tokens = app.sign_up(ADA).await;
         app.clock.advance(Duration::days(60));
-        refuse_refresh(&app, &tokens.refresh).await;
-        refuse_access(&app, &tokens.access, "EXPIRED").await;
+        assert_refresh_token_rejected(&app, &tokens.refresh).await;
+        assert_access_token_rejected(&app, &tokens.access, "EXPIRED").await;
         app.log_in(ADA).await;
     }
 
@@ -88,11 +90,11 @@ on_both_deployments! {
         let second = Tokens::of(&app.refresh(&first.refresh).await["session"]);
         assert_eq!(app.with_token(&second.access).me().await["email"], ADA);
         app.clock.advance(Duration::seconds(11));
-        refuse_refresh(&app, &first.refresh).await;
+        assert_refresh_token_rejected(&app, &first.refresh).await;
 
-        refuse_access(&app, &second.access, "REVOKED").await;
-        refuse_access(&app, &first.access, "REVOKED").await;
-        refuse_refresh(&app, &second.refresh).await;
+        assert_access_token_rejected(&app, &second.access, "REVOKED").await;
+        assert_access_token_rejected(&app, &first.access, "REVOKED").await;
+        assert_refresh_token_rejected(&app, &second.refresh).await;
         let reason: String = deployment
             .value("SELECT revoke_reason FROM sessions WHERE revoked_at IS NOT NULL")
             .await;
@@ -107,9 +109,9 @@ on_both_deployments! {
         let first = app.sign_up(ADA).await;
         let second = Tokens::of(&app.refresh(&first.refresh).await["session"]);
         let third = Tokens::of(&app.refresh(&second.refresh).await["session"]);
-        refuse_refresh(&app, &first.refresh).await;
-        refuse_refresh(&app, &third.refresh).await;
-        refuse_access(&app, &third.access, "REVOKED").await;
+        assert_refresh_token_rejected(&app, &first.refresh).await;
+        assert_refresh_token_rejected(&app, &third.refresh).await;
+        assert_access_token_rejected(&app, &third.access, "REVOKED").await;
     }
 
     /// Theft is told to the log, without the token.
@@ -122,7 +124,7 @@ on_both_deployments! {
         let first = Tokens::of(&process.verify_signup_code(ADA, &code).await["session"]);
         let second = Tokens::of(&process.refresh(&first.refresh).await["session"]);
         assert!(!process.output().contains("refresh_token_reuse"));
-        refuse_refresh(&process, &first.refresh).await;
+        assert_refresh_token_rejected(&process, &first.refresh).await;
         eventually("the event", async || {
             process
                 .output()
@@ -180,8 +182,8 @@ on_both_deployments! {
             Jwt::read(&leaving.access).claims["sid"]
         );
 
-        refuse_access(&app, &leaving.access, "REVOKED").await;
-        refuse_refresh(&app, &leaving.refresh).await;
+        assert_access_token_rejected(&app, &leaving.access, "REVOKED").await;
+        assert_refresh_token_rejected(&app, &leaving.refresh).await;
         assert_eq!(client.me().await, Value::Null);
         assert_eq!(app.with_token(&staying.access).me().await["email"], ADA);
         assert_eq!(app.refresh(&staying.refresh).await["errors"], json!([]));
@@ -203,10 +205,10 @@ on_both_deployments! {
                 futures::join!(app.refresh(&tokens.refresh), client.run(LOGOUT, json!({})));
             if !refreshed["session"].is_null() {
                 let next = Tokens::of(&refreshed["session"]);
-                refuse_access(&app, &next.access, "REVOKED").await;
-                refuse_refresh(&app, &next.refresh).await;
+                assert_access_token_rejected(&app, &next.access, "REVOKED").await;
+                assert_refresh_token_rejected(&app, &next.refresh).await;
             }
-            refuse_refresh(&app, &tokens.refresh).await;
+            assert_refresh_token_rejected(&app, &tokens.refresh).await;
         }
     }
 
@@ -217,8 +219,8 @@ on_both_deployments! {
         deployment
             .execute("UPDATE users SET is_active = FALSE")
             .await;
-        refuse_access(&app, &tokens.access, "REVOKED").await;
-        refuse_refresh(&app, &tokens.refresh).await;
+        assert_access_token_rejected(&app, &tokens.access, "REVOKED").await;
+        assert_refresh_token_rejected(&app, &tokens.refresh).await;
     }
 
     /// What is no refresh token gets one and the same answer.
@@ -251,7 +253,7 @@ on_both_deployments! {
             &long,
         ];
         for token in garbage {
-            refuse_refresh(&app, token).await;
+            assert_refresh_token_rejected(&app, token).await;
         }
         assert_eq!(app.refresh(&tokens.refresh).await["errors"], json!([]));
     }
@@ -277,18 +279,18 @@ async fn logging_out_takes_effect_on_every_process() {
     one.with_token(&sessions[0].access)
         .run(LOGOUT, json!({}))
         .await;
-    refuse_access(&other, &sessions[0].access, "REVOKED").await;
+    assert_access_token_rejected(&other, &sessions[0].access, "REVOKED").await;
     other
         .with_token(&sessions[1].access)
         .run(LOGOUT, json!({}))
         .await;
-    refuse_access(&one, &sessions[1].access, "REVOKED").await;
+    assert_access_token_rejected(&one, &sessions[1].access, "REVOKED").await;
 
     redis.pause();
     one.with_token(&sessions[2].access)
         .run(LOGOUT, json!({}))
         .await;
-    refuse_access(&other, &sessions[2].access, "REVOKED").await;
+    assert_access_token_rejected(&other, &sessions[2].access, "REVOKED").await;
     assert_eq!(
         other.with_token(&sessions[3].access).me().await["email"],
         ADA
@@ -306,8 +308,8 @@ async fn logging_out_takes_effect_on_every_process() {
 
     redis.flush().await;
     for tokens in &sessions[..3] {
-        refuse_access(&one, &tokens.access, "REVOKED").await;
-        refuse_access(&other, &tokens.access, "REVOKED").await;
+        assert_access_token_rejected(&one, &tokens.access, "REVOKED").await;
+        assert_access_token_rejected(&other, &tokens.access, "REVOKED").await;
     }
     assert_eq!(
         other.with_token(&sessions[3].access).me().await["email"],

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::support::client::Tokens;
-use crate::support::dead_tokens::{LOGOUT, refuse_access, refuse_refresh};
 use crate::support::deployment::{Deployment, SECRET};
 use crate::support::flow::Flow;
 use crate::support::jwt::Jwt;
 use crate::support::on_both_deployments;
+use crate::support::rejected_tokens::{
+    LOGOUT, assert_access_token_rejected, assert_refresh_token_rejected,
+};
 
 const ADA: &str = "ada@example.com";
 
@@ -27,8 +29,8 @@ on_both_deployments! {
 
         let app = deployment.start().await;
         assert_eq!(app.with_token(&kept.access).me().await["email"], ADA);
-        refuse_access(&app, &ended.access, "REVOKED").await;
-        refuse_refresh(&app, &ended.refresh).await;
+        assert_access_token_rejected(&app, &ended.access, "REVOKED").await;
+        assert_refresh_token_rejected(&app, &ended.refresh).await;
         assert_eq!(app.refresh(&kept.refresh).await["errors"], json!([]));
         assert_ne!(
             app.verify_login_code(ADA, &login).await["session"],
@@ -73,8 +75,8 @@ on_both_deployments! {
             app.verify_login_code(ADA, &waiting).await["session"],
             Value::Null
         );
-        refuse_access(&app, &old.access, "INVALID").await;
-        refuse_access(&app, &idle.access, "INVALID").await;
-        refuse_refresh(&app, &idle.refresh).await;
+        assert_access_token_rejected(&app, &old.access, "INVALID").await;
+        assert_access_token_rejected(&app, &idle.access, "INVALID").await;
+        assert_refresh_token_rejected(&app, &idle.refresh).await;
     }
 }

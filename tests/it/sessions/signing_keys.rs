@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::app::TestApp;
-use crate::support::client::Answer;
-use crate::support::dead_tokens::refuse_bearer;
+use crate::support::client::Response;
 use crate::support::deployment::Deployment;
+use crate::support::rejected_tokens::assert_bearer_rejected;
 use crate::support::{on_both_deployments, process};
 
 const ADA: &str = "ada@example.com";
@@ -77,7 +77,7 @@ impl PrivateKey {
 
 /// The published keys.
 async fn public_keys(app: &TestApp) -> (Value, JwkSet) {
-    let answer = Answer::of(app.request(Method::GET, "/.well-known/jwks.json")).await;
+    let answer = Response::of(app.request(Method::GET, "/.well-known/jwks.json")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
     (answer.json(), serde_json::from_str(&answer.text).unwrap())
@@ -164,7 +164,7 @@ on_both_deployments! {
                     &Header { typ: Some("JWT".to_owned()), ..header.clone() }, &claims, &key.signs(right),
                 ).unwrap()),
             ] {
-                refuse_bearer(&app, &token, "INVALID", what).await;
+                assert_bearer_rejected(&app, &token, "INVALID", what).await;
             }
         }
     }
@@ -207,7 +207,7 @@ on_both_deployments! {
 
         // A key that is no longer in the settings is good for nothing.
         let app = deployment.start_with(&[("JWT_PRIVATE_KEY_FILE", &second.name())]).await;
-        refuse_bearer(&app, &by_first.access, "INVALID", "the key before").await;
+        assert_bearer_rejected(&app, &by_first.access, "INVALID", "the key before").await;
         assert_eq!(app.with_token(&by_second.access).me().await["email"], ADA);
     }
 

@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// Signs in with the right password.
-    pub(crate) async fn signed_in(&self, email: &str, password: &str) -> Tokens {
+    pub(crate) async fn password_login(&self, email: &str, password: &str) -> Tokens {
         let answer = self.login(email, password).await;
         assert_eq!(answer["errors"], json!([]), "{answer}");
         Tokens::of(&answer["session"])
@@ -107,7 +107,7 @@ impl Deployment {
 
 impl TestApp {
     /// Registers a user and verifies the address.
-    pub(crate) async fn registered(&self, email: &str, password: &str) {
+    pub(crate) async fn register_verified(&self, email: &str, password: &str) {
         let registered = self.register(email, password).await;
         assert_eq!(registered["errors"], json!([]), "{registered}");
         let code = self.code(MailKind::VerifyEmail, email).await;

@@ -18,17 +18,17 @@ use super::eventually;
 
 /// A running app, its mails and its clock. It is a [`Client`] without a token.
 ///
-/// Every mail it sends must be read by the test, or [forgiven](Self::forgive_unread_mail).
+/// Every mail it sends must be read by the test, or [forgiven](Self::allow_unread_mail).
 pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     client: Client,
     /// A client for `METRICS_PORT`, if it is set.
-    pub(crate) watcher: Option<Client>,
+    pub(crate) metrics_client: Option<Client>,
     mailbox: Mailbox,
     read: Mutex<HashSet<MailId>>,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
-    forgiving: bool,
+    allows_unread_mail: bool,
 }
 
 impl Deref for TestApp {
@@ -45,20 +45,20 @@ impl TestApp {
         Self {
             clock,
             client: Client::new(&format!("http://127.0.0.1:{}", app.port())),
-            watcher: app
+            metrics_client: app
                 .metrics_port()
                 .map(|port| Client::new(&format!("http://127.0.0.1:{port}"))),
             mailbox: app.mailbox().clone(),
             read: Mutex::default(),
             running: Some(tokio::spawn(app.run_until(stop.clone()))),
             stop,
-            forgiving: false,
+            allows_unread_mail: false,
         }
     }
 
     /// Allows unread mails at the end of the test.
-    pub(crate) fn forgive_unread_mail(mut self) -> Self {
-        self.forgiving = true;
+    pub(crate) fn allow_unread_mail(mut self) -> Self {
+        self.allows_unread_mail = true;
         self
     }
 
@@ -126,7 +126,7 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.stop.cancel();
-        if std::thread::panicking() || self.forgiving {
+        if std::thread::panicking() || self.allows_unread_mail {
             return;
         }
         let read = self.read.lock().unwrap();

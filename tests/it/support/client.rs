@@ -35,13 +35,13 @@ impl Tokens {
 
 /// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: reqwest::header::HeaderMap,
     pub(crate) text: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("the server answers");
         Self {
@@ -101,7 +101,7 @@ impl Client {
     }
 
     /// The same client without a token.
-    pub(crate) fn with_no_token(&self) -> Self {
+    pub(crate) fn without_token(&self) -> Self {
         Self {
             token: None,
             ..self.clone()
@@ -109,7 +109,7 @@ impl Client {
     }
 
     /// The same client that opens a connection for each request.
-    pub(crate) fn with_no_connection_kept(&self) -> Self {
+    pub(crate) fn without_keep_alive(&self) -> Self {
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build();
         Self {
             http: http.unwrap(),
@@ -118,7 +118,7 @@ impl Client {
     }
 
     /// The same client from another IP address of this machine, such as 127.0.0.2.
-    pub(crate) fn at(&self, ip: &str) -> Self {
+    pub(crate) fn from_ip(&self, ip: &str) -> Self {
         let http = reqwest::Client::builder()
             .local_address(Some(ip.parse().unwrap()))
             .build()
@@ -153,9 +153,9 @@ impl Client {
     }
 
     /// Runs a document and returns the response.
-    pub(crate) async fn post(&self, query: &str, variables: Value) -> Answer {
+    pub(crate) async fn post(&self, query: &str, variables: Value) -> Response {
         let body = json!({ "query": query, "variables": variables });
-        Answer::of(self.request(Method::POST, "/graphql").json(&body)).await
+        Response::of(self.request(Method::POST, "/graphql").json(&body)).await
     }
 
     /// Runs a document that must have no top-level errors, and returns `data`.
@@ -216,7 +216,7 @@ pub(crate) fn error_codes(payload: &Value) -> Vec<&str> {
 }
 
 /// The `code` and the `field` path, joined by dots, of each error of a payload.
-pub(crate) fn blamed(payload: &Value) -> Vec<(String, String)> {
+pub(crate) fn error_codes_and_fields(payload: &Value) -> Vec<(String, String)> {
     let errors = payload["errors"].as_array().expect("errors were asked for");
     let field = |error: &Value| match error["field"].as_array() {
         Some(path) => path
@@ -232,9 +232,9 @@ pub(crate) fn blamed(payload: &Value) -> Vec<(String, String)> {
 
 /// Asserts that a payload has no result and one error with this code and field; returns the error.
 #[track_caller]
-pub(crate) fn refused<'a>(payload: &'a Value, code: &str, field: &str) -> &'a Value {
+pub(crate) fn assert_error<'a>(payload: &'a Value, code: &str, field: &str) -> &'a Value {
     assert_eq!(
-        blamed(payload),
+        error_codes_and_fields(payload),
         [(code.to_owned(), field.to_owned())],
         "{payload}"
     );

@@ -61,7 +61,7 @@ impl Deployment {
     }
 
     /// The PostgreSQL at a URL, and a Redis server that the test may stop, pause and watch.
-    pub(crate) async fn at(database_url: &str) -> Self {
+    pub(crate) async fn with_postgres_at(database_url: &str) -> Self {
         let redis = RedisServer::start().await;
         Self {
             redis: Some((*redis).clone()),

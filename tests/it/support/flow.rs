@@ -25,7 +25,7 @@ impl Flow {
     }
 
     /// The mail that carries its code.
-    pub(crate) fn mail(self) -> MailKind {
+    pub(crate) fn code_mail(self) -> MailKind {
         match self {
             Self::Signup => MailKind::SignupCode,
             Self::Login => MailKind::LoginCode,
@@ -33,7 +33,7 @@ impl Flow {
     }
 
     /// The mail to an address that this flow does not work for, without existence hints.
-    pub(crate) fn refusal(self) -> MailKind {
+    pub(crate) fn rejection_mail(self) -> MailKind {
         match self {
             Self::Signup => MailKind::AccountExists,
             Self::Login => MailKind::NoAccount,
@@ -41,7 +41,7 @@ impl Flow {
     }
 
     /// An address that this flow works for: one with an account, or without.
-    pub(crate) async fn address(self, app: &TestApp) -> &'static str {
+    pub(crate) async fn email(self, app: &TestApp) -> &'static str {
         match self {
             Self::Signup => "grace@example.com",
             Self::Login => {
@@ -63,7 +63,7 @@ impl Flow {
     pub(crate) async fn code(self, app: &TestApp, email: &str) -> String {
         let requested = self.request(app, email).await;
         assert_eq!(requested["errors"], json!([]), "{requested}");
-        app.code(self.mail(), email).await
+        app.code(self.code_mail(), email).await
     }
 
     /// Submits a code and returns the payload.

@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::client::{CHALLENGE, Client, ERRORS, SESSION, Tokens, error_codes};
-use super::dead_tokens::{LOGOUT, refuse_access, refuse_refresh};
 use super::flow::Flow;
+use super::rejected_tokens::{LOGOUT, assert_access_token_rejected, assert_refresh_token_rejected};
 use super::smtp::{Inbox, SmtpServer};
 
 /// Settings without limits that these users would reach.
@@ -150,8 +150,8 @@ impl Story {
             assert_eq!(refreshed["errors"], json!([]), "a session was lost");
         }
         for tokens in &self.memory.ended {
-            refuse_access(client, &tokens.access, "REVOKED").await;
-            refuse_refresh(client, &tokens.refresh).await;
+            assert_access_token_rejected(client, &tokens.access, "REVOKED").await;
+            assert_refresh_token_rejected(client, &tokens.refresh).await;
         }
         let mut copies: HashMap<String, usize> = HashMap::new();
         for mail in server.mails() {
@@ -345,7 +345,7 @@ impl World {
     /// Opens a connection for each request: the server may close a kept one just as it is used
     /// again.
     fn set_doors(&self, doors: &[&Client]) {
-        let doors = doors.iter().map(|door| door.with_no_connection_kept());
+        let doors = doors.iter().map(|door| door.without_keep_alive());
         *self.doors.lock().unwrap() = doors.collect();
     }
 

@@ -6,7 +6,6 @@ pub(crate) mod app;
 pub(crate) mod certificate;
 pub(crate) mod client;
 mod database;
-pub(crate) mod dead_tokens;
 pub(crate) mod deployment;
 pub(crate) mod flow;
 pub(crate) mod jwt;
@@ -18,6 +17,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod recording;
 pub(crate) mod redis;
+pub(crate) mod rejected_tokens;
 pub(crate) mod sendgrid;
 pub(crate) mod sink;
 pub(crate) mod smtp;
@@ -29,11 +29,11 @@ pub(crate) mod team;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for a condition.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Polls `look` until it returns something; fails after [`PATIENCE`].
+/// Polls `look` until it returns something; fails after [`TIMEOUT`].
 pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
-    eventually_within(PATIENCE, what, look).await
+    eventually_within(TIMEOUT, what, look).await
 }
 
 /// The same with another time limit.
@@ -68,16 +68,16 @@ macro_rules! on_both_deployments {
         mod $name {
             use super::*;
 
-            async fn promise($deployment: Deployment) $body
+            async fn test($deployment: Deployment) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn embedded() {
-                promise(Deployment::embedded().await).await;
+                test(Deployment::embedded().await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn clustered() {
-                promise(Deployment::clustered().await).await;
+                test(Deployment::clustered().await).await;
             }
         }
     )+};

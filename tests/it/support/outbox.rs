@@ -73,7 +73,7 @@ impl Outbox {
     }
 
     /// Makes every lease expire.
-    pub(crate) async fn end_leases(&self) {
+    pub(crate) async fn expire_leases(&self) {
         self.execute(
             "UPDATE outbox_mails SET leased_until = created_at WHERE leased_until IS NOT NULL",
         )
@@ -90,7 +90,7 @@ impl Outbox {
 
     /// Copies the only mail, once for each of many addresses. The copies are pending, whatever the
     /// state of the original.
-    pub(crate) async fn multiply(&self, copies: u32) {
+    pub(crate) async fn copy_mail(&self, copies: u32) {
         let (numbers, id) = match self.0.get_database_backend() {
             DbBackend::Postgres => (
                 format!("SELECT generate_series(1, {copies})"),

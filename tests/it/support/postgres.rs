@@ -82,7 +82,7 @@ impl PostgresServer {
     }
 
     /// Restarts it on the same port with the same data.
-    pub(crate) async fn start_again(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         // It refuses while a process of the previous server is left.
         eventually("PostgreSQL to start again", async || {
             if self.child.try_wait().unwrap().is_some() {

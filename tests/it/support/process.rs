@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::client::Client;
 use super::deployment::Deployment;
-use super::{PATIENCE, eventually};
+use super::{TIMEOUT, eventually};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_gatelodge");
 
@@ -39,7 +39,7 @@ pub(crate) fn command(directory: &Path, variables: &Variables) -> Command {
     command
 }
 
-/// Runs a command until it exits, within [`PATIENCE`].
+/// Runs a command until it exits, within [`TIMEOUT`].
 pub(crate) async fn output(mut command: Command) -> Output {
     let child = command
         .stdout(Stdio::piped())
@@ -48,7 +48,7 @@ pub(crate) async fn output(mut command: Command) -> Output {
         .unwrap();
     let id = child.id();
     let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
-    let Ok(output) = tokio::time::timeout(PATIENCE, ended).await else {
+    let Ok(output) = tokio::time::timeout(TIMEOUT, ended).await else {
         send_signal(id, "KILL");
         panic!("the process does not end");
     };
@@ -143,7 +143,7 @@ impl Process {
     }
 
     /// Waits until a request is complete, and returns its log lines. The log must be JSON.
-    pub(crate) async fn logged_for(&self, request_id: &str) -> Vec<Value> {
+    pub(crate) async fn request_log(&self, request_id: &str) -> Vec<Value> {
         eventually(&format!("the log of request {request_id}"), async || {
             let output = self.output();
             let lines = output
@@ -193,11 +193,11 @@ impl Process {
     /// Sends SIGTERM and waits until it exits.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
-        self.end().await
+        self.wait_for_exit().await
     }
 
     /// Waits until it exits.
-    pub(crate) async fn end(&mut self) -> ExitStatus {
+    pub(crate) async fn wait_for_exit(&mut self) -> ExitStatus {
         eventually("the process to end", async || {
             self.child.try_wait().unwrap()
         })

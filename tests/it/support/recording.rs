@@ -42,19 +42,19 @@ const FILL: &str = "
     ANALYZE";
 
 /// A connection that records its statements.
-pub(crate) struct Recording {
+pub(crate) struct RecordingConnection {
     connection: DatabaseConnection,
     statements: Mutex<Vec<Statement>>,
 }
 
-impl Recording {
+impl RecordingConnection {
     fn keep(&self, statement: &Statement) {
         self.statements.lock().unwrap().push(statement.clone());
     }
 }
 
 #[async_trait]
-impl ConnectionTrait for Recording {
+impl ConnectionTrait for RecordingConnection {
     fn get_database_backend(&self) -> DbBackend {
         self.connection.get_database_backend()
     }
@@ -79,7 +79,7 @@ impl ConnectionTrait for Recording {
     }
 }
 
-impl Recording {
+impl RecordingConnection {
     /// Records the statements that are sent to a deployment's database.
     pub(crate) async fn of(deployment: &Deployment) -> Self {
         let db = Db::connect(&deployment.config(&[]).database).await.unwrap();
@@ -95,7 +95,7 @@ impl Recording {
     }
 
     /// The team with the most members and the user with the most teams, if there are any.
-    pub(crate) async fn a_team_and_a_member(&self) -> (Uuid, Uuid) {
+    pub(crate) async fn largest_team_and_busiest_user(&self) -> (Uuid, Uuid) {
         let mut ids = Vec::new();
         for table in ["teams", "users"] {
             let sql = format!("SELECT id FROM {table} ORDER BY id LIMIT 1");
@@ -107,7 +107,7 @@ impl Recording {
     }
 
     /// Asserts that every statement of a query uses indexes whose names contain these words.
-    pub(crate) async fn uses<T>(
+    pub(crate) async fn assert_uses<T>(
         &self,
         query: impl Future<Output = Result<T, DbError>>,
         indexes: &[&str],
@@ -159,7 +159,7 @@ impl Recording {
 }
 
 /// The name of the index of a primary key or of `UNIQUE` in each database.
-pub(crate) fn key_of(recording: &Recording, table: &str, column: &str) -> String {
+pub(crate) fn key_index(recording: &RecordingConnection, table: &str, column: &str) -> String {
     match (recording.get_database_backend(), column) {
         (DbBackend::Postgres, "id") => format!("{table}_pkey"),
         (DbBackend::Postgres, column) => format!("{table}_{column}_key"),

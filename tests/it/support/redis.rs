@@ -117,7 +117,7 @@ impl RedisServer {
     }
 
     /// Restarts it on the same port, empty.
-    pub(crate) async fn start_again(&self) {
+    pub(crate) async fn restart(&self) {
         *self.child.lock().unwrap() = spawn(self.port, &self.directory);
         self.wait_until_ready().await;
     }
@@ -164,7 +164,7 @@ impl RedisServer {
         });
         let monitor = Monitor { child, written };
         eventually("Redis to be watched", async || {
-            monitor.written().starts_with("OK").then_some(())
+            monitor.commands().starts_with("OK").then_some(())
         })
         .await;
         monitor
@@ -189,7 +189,7 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    pub(crate) fn written(&self) -> String {
+    pub(crate) fn commands(&self) -> String {
         self.written.lock().unwrap().clone()
     }
 }

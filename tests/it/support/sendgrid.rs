@@ -99,7 +99,7 @@ impl SendGrid {
     }
 
     /// The accepted mails to an address, in order.
-    pub(crate) fn taken(&self, address: &str) -> Vec<Request> {
+    pub(crate) fn mails_to(&self, address: &str) -> Vec<Request> {
         let requests = self.requests().into_iter();
         requests
             .filter(|request| request.status == 202 && request.to() == address)
@@ -109,7 +109,7 @@ impl SendGrid {
     /// Waits for a mail to an address and returns the newest.
     pub(crate) async fn mail_to(&self, address: &str) -> Request {
         eventually(&format!("a mail to {address}"), async || {
-            self.taken(address).pop()
+            self.mails_to(address).pop()
         })
         .await
     }

@@ -7,32 +7,32 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A running sink, in the process of the test.
-pub(crate) struct Sink {
+pub(crate) struct MailSink {
     port: String,
-    taken: Arc<Mutex<Vec<Taken>>>,
+    mails: Arc<Mutex<Vec<SinkMail>>>,
 }
 
 /// An accepted mail.
 #[derive(Clone, Debug)]
-pub(crate) struct Taken {
+pub(crate) struct SinkMail {
     pub(crate) to: String,
     pub(crate) message_id: String,
 }
 
-impl Sink {
+impl MailSink {
     /// Listens on a free port of 127.0.0.1.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
-        let taken: Arc<Mutex<Vec<Taken>>> = Arc::default();
-        let kept = Arc::clone(&taken);
+        let mails: Arc<Mutex<Vec<SinkMail>>> = Arc::default();
+        let kept = Arc::clone(&mails);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 // A killed process leaves its connections in the middle of a mail.
                 tokio::spawn(converse(client, Arc::clone(&kept)));
             }
         });
-        Self { port, taken }
+        Self { port, mails }
     }
 
     /// The settings of an app that sends through it.
@@ -48,16 +48,16 @@ impl Sink {
 
     /// The number of accepted mails.
     pub(crate) fn count(&self) -> usize {
-        self.taken.lock().unwrap().len()
+        self.mails.lock().unwrap().len()
     }
 
     /// All accepted mails.
-    pub(crate) fn taken(&self) -> Vec<Taken> {
-        self.taken.lock().unwrap().clone()
+    pub(crate) fn mails(&self) -> Vec<SinkMail> {
+        self.mails.lock().unwrap().clone()
     }
 }
 
-async fn converse(mut client: TcpStream, kept: Arc<Mutex<Vec<Taken>>>) -> std::io::Result<()> {
+async fn converse(mut client: TcpStream, kept: Arc<Mutex<Vec<SinkMail>>>) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     let (reader, mut writer) = client.split();
     let mut lines = BufReader::new(reader).lines();
@@ -73,7 +73,7 @@ async fn converse(mut client: TcpStream, kept: Arc<Mutex<Vec<Taken>>>) -> std::i
             }
             in_content = false;
             let (to, message_id) = (std::mem::take(&mut to), std::mem::take(&mut message_id));
-            kept.lock().unwrap().push(Taken { to, message_id });
+            kept.lock().unwrap().push(SinkMail { to, message_id });
         } else if let Some(address) = line.strip_prefix("RCPT TO:<") {
             to = address.split('>').next().unwrap().to_owned();
         } else if line == "DATA" {

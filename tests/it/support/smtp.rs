@@ -25,7 +25,7 @@ pub(crate) enum Tls {
     #[default]
     None,
     /// STARTTLS, required.
-    Upgraded,
+    StartTls,
     Implicit,
 }
 
@@ -126,12 +126,12 @@ impl SmtpServer {
             child: None,
             received: Arc::default(),
         };
-        server.start_again();
+        server.restart();
         server
     }
 
     /// Restarts a stopped server on the same port. Accepted mails are kept.
-    pub(crate) fn start_again(&mut self) {
+    pub(crate) fn restart(&mut self) {
         assert!(self.child.is_none(), "the server is running");
         let mut child = self
             .command()
@@ -160,7 +160,7 @@ impl SmtpServer {
         command.args(["--late", &self.options.late.as_secs_f64().to_string()]);
         match self.options.tls {
             Tls::None => {}
-            Tls::Upgraded => drop(command.arg("--starttls")),
+            Tls::StartTls => drop(command.arg("--starttls")),
             Tls::Implicit => drop(command.arg("--implicit-tls")),
         }
         if let Some((user, password)) = &self.options.login {
@@ -218,7 +218,7 @@ impl SmtpServer {
         ];
         let encryption = match self.options.tls {
             Tls::None => "false",
-            Tls::Upgraded => "starttls",
+            Tls::StartTls => "starttls",
             Tls::Implicit => "implicit",
         };
         settings.push(("SMTP_USE_TLS", encryption));

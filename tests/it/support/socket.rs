@@ -8,7 +8,7 @@ use hyper::{Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// What an HTTP/2 client sends first, with empty settings.
 pub(crate) const HTTP2_PREFACE: &[u8] =
@@ -31,7 +31,7 @@ pub(crate) fn post_head(length: usize) -> String {
 /// close.
 pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = Vec::new();
-    let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut text)).await;
+    let reading = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut text)).await;
     // A reset closes it too.
     let _ = reading.expect("the server closes the connection");
     String::from_utf8_lossy(&text).into_owned()
@@ -46,7 +46,7 @@ pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str)
             text.push(byte.expect("the answer has the end that is awaited"));
         }
     };
-    let read = tokio::time::timeout(PATIENCE, reading).await;
+    let read = tokio::time::timeout(TIMEOUT, reading).await;
     read.expect("the answer comes");
     String::from_utf8(text).unwrap()
 }
@@ -94,7 +94,7 @@ impl Http2 {
     }
 
     /// Sends a request and returns status and body.
-    pub(crate) async fn ask(
+    pub(crate) async fn send(
         &mut self,
         request: Request<()>,
         body: impl Into<Bytes>,

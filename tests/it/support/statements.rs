@@ -8,15 +8,15 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A proxy to a PostgreSQL server that counts executed statements.
-pub(crate) struct Counter {
+pub(crate) struct StatementCounter {
     /// The URL of the proxy.
     pub(crate) url: String,
     executed: Arc<AtomicUsize>,
 }
 
-impl Counter {
+impl StatementCounter {
     /// Starts a proxy to the database of a URL.
-    pub(crate) async fn before(url: &str) -> Self {
+    pub(crate) async fn start(url: &str) -> Self {
         let address = url
             .split(['@', '/'])
             .find(|part| part.contains(':') && !part.ends_with(':'));

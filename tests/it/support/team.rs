@@ -18,13 +18,13 @@ pub(crate) const NO_LIMITS: &[(&str, &str)] = &[
 ];
 
 /// A signed-in user. It is a [`Client`] with the user's token.
-pub(crate) struct Person {
+pub(crate) struct TestUser {
     client: Client,
     pub(crate) email: String,
     pub(crate) tokens: Tokens,
 }
 
-impl Deref for Person {
+impl Deref for TestUser {
     type Target = Client;
 
     fn deref(&self) -> &Client {
@@ -32,13 +32,13 @@ impl Deref for Person {
     }
 }
 
-impl Person {
+impl TestUser {
     /// The same user with another client.
-    pub(crate) fn of(client: Client, person: &Self) -> Self {
+    pub(crate) fn of(client: Client, user: &Self) -> Self {
         Self {
             client,
-            email: person.email.clone(),
-            tokens: person.tokens.clone(),
+            email: user.email.clone(),
+            tokens: user.tokens.clone(),
         }
     }
 
@@ -60,9 +60,9 @@ impl Person {
 
 impl TestApp {
     /// Signs up a new user.
-    pub(crate) async fn person(&self, email: &str) -> Person {
+    pub(crate) async fn user(&self, email: &str) -> TestUser {
         let tokens = self.sign_up(email).await;
-        Person {
+        TestUser {
             client: self.with_token(&tokens.access),
             email: email.to_owned(),
             tokens,
@@ -70,25 +70,37 @@ impl TestApp {
     }
 
     /// The same user in another session.
-    pub(crate) async fn log_in_again(&self, person: Person) -> Person {
-        let tokens = self.log_in(&person.email).await;
-        Person {
+    pub(crate) async fn log_in_again(&self, user: TestUser) -> TestUser {
+        let tokens = self.log_in(&user.email).await;
+        TestUser {
             client: self.with_token(&tokens.access),
             tokens,
-            ..person
+            ..user
         }
     }
 
     /// Adds a verified user to a team and reads the mail about it.
-    pub(crate) async fn let_in(&self, admin: &Person, team: &str, person: &Person, role: &str) {
-        let invited = admin.invite(team, &person.email, role).await;
+    pub(crate) async fn add_member(
+        &self,
+        admin: &TestUser,
+        team: &str,
+        user: &TestUser,
+        role: &str,
+    ) {
+        let invited = admin.invite(team, &user.email, role).await;
         assert_eq!(invited["errors"], json!([]), "{invited}");
         assert_eq!(invited["membership"]["role"], role, "{invited}");
-        self.mail(MailKind::TeamAdded, &person.email).await;
+        self.mail(MailKind::TeamAdded, &user.email).await;
     }
 
     /// Invites an address without a verified user and returns the token in the mail.
-    pub(crate) async fn ask(&self, admin: &Client, team: &str, email: &str, role: &str) -> String {
+    pub(crate) async fn invite_by_email(
+        &self,
+        admin: &Client,
+        team: &str,
+        email: &str,
+        role: &str,
+    ) -> String {
         let invited = admin.invite(team, email, role).await;
         assert_eq!(invited["errors"], json!([]), "{invited}");
         assert_ne!(invited["invitation"], Value::Null, "{invited}");

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
-use crate::support::client::{SESSION, error_codes, refused};
+use crate::support::client::{SESSION, assert_error, error_codes};
 use crate::support::deployment::Deployment;
 use crate::support::team::NO_LIMITS;
 use crate::support::{eventually, on_both_deployments};
@@ -34,7 +34,7 @@ async fn unproved(app: &TestApp, email: &str) -> crate::support::client::Tokens 
 async fn an_invitation_deleted_during_a_renewal_is_created_again() {
     let deployment = Deployment::clustered().await;
     let app = deployment.start_with(NO_LIMITS).await;
-    let ada = app.person("ada@example.com").await;
+    let ada = app.user("ada@example.com").await;
     let team = ada.create_team("Engines").await;
     for (email, going) in [
         (
@@ -43,7 +43,7 @@ async fn an_invitation_deleted_during_a_renewal_is_created_again() {
         ),
         ("two@example.com", "DELETE FROM invitations"),
     ] {
-        let old = app.ask(&ada, &team, email, MEMBER).await;
+        let old = app.invite_by_email(&ada, &team, email, MEMBER).await;
         let database = deployment.database().await;
         let holding = database.begin().await.unwrap();
         let of_email = format!("{going} WHERE email = '{email}'");
@@ -58,7 +58,7 @@ async fn an_invitation_deleted_during_a_renewal_is_created_again() {
             .await;
             holding.commit().await.unwrap();
         };
-        let (new, ()) = futures::join!(app.ask(&ada, &team, email, ADMIN), going);
+        let (new, ()) = futures::join!(app.invite_by_email(&ada, &team, email, ADMIN), going);
         assert_eq!(app.preview(&old).await, Value::Null);
         assert_eq!(app.preview(&new).await["role"], ADMIN, "{email}");
         database.close().await.unwrap();
@@ -69,7 +69,7 @@ on_both_deployments! {
     /// An account that has proved its address joins at once and is told.
     async fn a_verified_user_joins_at_once(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let (ada, grace) = (app.person("ada@example.com").await, app.person("grace@example.com").await);
+        let (ada, grace) = (app.user("ada@example.com").await, app.user("grace@example.com").await);
         let team = ada.create_team("Engines").await;
         let invited = ada.invite(&team, " Grace@Example.COM ", ADMIN).await;
         assert_eq!(invited["errors"], json!([]));
@@ -84,10 +84,10 @@ on_both_deployments! {
         assert_eq!(deployment.count("invitations").await, 0);
 
         for email in ["grace@example.com", "ada@example.com"] {
-            refused(&ada.invite(&team, email, MEMBER).await, "ALREADY_MEMBER", "email");
+            assert_error(&ada.invite(&team, email, MEMBER).await, "ALREADY_MEMBER", "email");
         }
         assert_eq!(grace.team(&team).await["viewerRole"], ADMIN);
-        refused(&ada.invite(&team, "not an address", MEMBER).await, "INVALID_EMAIL", "email");
+        assert_error(&ada.invite(&team, "not an address", MEMBER).await, "INVALID_EMAIL", "email");
     }
 
     /// An unknown address and an account that never proved its own are asked by mail, with a link
@@ -95,7 +95,7 @@ on_both_deployments! {
     async fn other_addresses_get_an_invitation_by_mail(deployment: Deployment) {
         let settings = [NO_LIMITS, &[("APP_URL", "https://app.example.com")]].concat();
         let app = deployment.start_with(&settings).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
         let eve = unproved(&app, "eve@example.com").await;
         for email in ["eve@example.com", "nobody@example.com"] {
@@ -118,7 +118,7 @@ on_both_deployments! {
     /// newest link opens anything.
     async fn inviting_again_renews_the_invitation(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
         let first = ada.invite(&team, "new@example.com", MEMBER).await["invitation"].clone();
         let old = app.invitation_token("new@example.com").await;
@@ -133,31 +133,31 @@ on_both_deployments! {
         assert_eq!(app.preview(&new).await["role"], ADMIN);
         // Another team's invitation is another one.
         let other = ada.create_team("Compilers").await;
-        app.ask(&ada, &other, "new@example.com", MEMBER).await;
+        app.invite_by_email(&ada, &other, "new@example.com", MEMBER).await;
         assert_eq!(app.preview(&new).await["role"], ADMIN);
 
         let many = join_all((0..10).map(|_| ada.invite(&team, "many@example.com", MEMBER))).await;
         assert!(many.iter().all(|payload| payload["errors"] == json!([])), "{many:?}");
         let open = "invitations WHERE email = 'many@example.com'";
         assert_eq!(deployment.count(open).await, 1);
-        let _ = app.forgive_unread_mail();
+        let _ = app.allow_unread_mail();
     }
 
     /// An expired invitation can be sent again, and then lives again.
     async fn an_expired_invitation_can_be_sent_again(deployment: Deployment) {
         let settings = [NO_LIMITS, &[("INVITATION_EXPIRATION_HOURS", "2")]].concat();
         let app = deployment.start_with(&settings).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
-        let old = app.ask(&ada, &team, "new@example.com", MEMBER).await;
+        let old = app.invite_by_email(&ada, &team, "new@example.com", MEMBER).await;
         deployment.clock.advance(Duration::minutes(119));
         assert_ne!(app.preview(&old).await, Value::Null);
         deployment.clock.advance(Duration::minutes(1));
         assert_eq!(app.preview(&old).await, Value::Null);
         assert_eq!(ada.team(&team).await["invitations"], json!({ "nodes": [], "totalCount": 0 }));
-        let new = app.ask(&ada, &team, "new@example.com", MEMBER).await;
+        let new = app.invite_by_email(&ada, &team, "new@example.com", MEMBER).await;
         assert_eq!(app.preview(&old).await, Value::Null);
-        let person = app.person("new@example.com").await;
+        let person = app.user("new@example.com").await;
         assert_eq!(person.accept(&new).await["errors"], json!([]));
     }
 
@@ -170,11 +170,11 @@ on_both_deployments! {
         let mut n = 0;
         let mut next = || { n += 1; n };
         let invited = async |app: &TestApp, n: i32| {
-            let admin = app.person(&format!("admin{n}@example.com")).await;
+            let admin = app.user(&format!("admin{n}@example.com")).await;
             let team = admin.create_team("Engines").await;
-            let guest = app.person(&format!("heir{n}@example.com")).await;
-            app.let_in(&admin, &team, &guest, ADMIN).await;
-            let token = app.ask(&admin, &team, &format!("new{n}@example.com"), MEMBER).await;
+            let guest = app.user(&format!("heir{n}@example.com")).await;
+            app.add_member(&admin, &team, &guest, ADMIN).await;
+            let token = app.invite_by_email(&admin, &team, &format!("new{n}@example.com"), MEMBER).await;
             assert_ne!(app.preview(&token).await, Value::Null);
             (admin, guest, team, token)
         };
@@ -183,7 +183,7 @@ on_both_deployments! {
         let id = admin.team(&team).await["invitations"]["nodes"][0]["id"].clone();
         let revoked = admin.revoke(id.as_str().unwrap()).await;
         assert_eq!(revoked["invitation"]["id"], id);
-        refused(&admin.revoke(id.as_str().unwrap()).await, "NOT_FOUND", "invitationId");
+        assert_error(&admin.revoke(id.as_str().unwrap()).await, "NOT_FOUND", "invitationId");
         dead.push(("revoked", token));
 
         let (_, _, _, token) = invited(&app, next()).await;
@@ -192,7 +192,7 @@ on_both_deployments! {
 
         let number = next();
         let (_, _, _, token) = invited(&app, number).await;
-        let new = app.person(&format!("new{number}@example.com")).await;
+        let new = app.user(&format!("new{number}@example.com")).await;
         assert_eq!(new.accept(&token).await["errors"], json!([]));
         dead.push(("accepted", token));
 
@@ -219,7 +219,7 @@ on_both_deployments! {
 
         let (admin, _, team, token) = invited(&app, next()).await;
         let email = admin.team(&team).await["invitations"]["nodes"][0]["email"].clone();
-        let live = app.ask(&admin, &team, email.as_str().unwrap(), MEMBER).await;
+        let live = app.invite_by_email(&admin, &team, email.as_str().unwrap(), MEMBER).await;
         dead.push(("renewed", token));
 
         for at in 0..live.len() {
@@ -232,16 +232,16 @@ on_both_deployments! {
             assert_eq!(app.preview(token).await, Value::Null, "{why}");
         }
         let never = app.accept("never").await;
-        refused(&never, "INVALID_TOKEN", "token");
+        assert_error(&never, "INVALID_TOKEN", "token");
         let declined = app.decline("never").await;
-        refused(&declined, "INVALID_TOKEN", "token");
+        assert_error(&declined, "INVALID_TOKEN", "token");
         for (why, token) in &dead {
             assert_eq!(app.accept(token).await, never, "{why}");
             assert_eq!(root.accept(token).await, never, "{why}");
             assert_eq!(app.decline(token).await, declined, "{why}");
             let input = json!({ "email": "other@example.com", "name": "Eve", "invitationToken": token });
             let payload = app.mutate("requestSignupCode", input, "challenge { email }").await;
-            refused(&payload, "INVALID_TOKEN", "invitationToken");
+            assert_error(&payload, "INVALID_TOKEN", "invitationToken");
         }
         assert_eq!(deployment.count("team_members m JOIN users u ON u.id = m.user_id WHERE u.email LIKE 'new%'").await, 1);
 
@@ -254,22 +254,22 @@ on_both_deployments! {
     /// an account for the address there is nobody to join.
     async fn only_the_invited_address_can_use_the_token(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
-        let stranger = app.person("stranger@example.com").await;
+        let ada = app.user("ada@example.com").await;
+        let stranger = app.user("stranger@example.com").await;
         let team = ada.create_team("Engines").await;
-        let token = app.ask(&ada, &team, "new@example.com", MEMBER).await;
+        let token = app.invite_by_email(&ada, &team, "new@example.com", MEMBER).await;
         for other in [&stranger, &ada] {
-            refused(&other.accept(&token).await, "INVITATION_EMAIL_MISMATCH", "token");
+            assert_error(&other.accept(&token).await, "INVITATION_EMAIL_MISMATCH", "token");
         }
-        refused(&app.accept(&token).await, "ACCOUNT_NOT_FOUND", "");
+        assert_error(&app.accept(&token).await, "ACCOUNT_NOT_FOUND", "");
         assert_eq!(deployment.count("users").await, 2);
 
-        let new = app.person("new@example.com").await;
-        refused(&stranger.accept(&token).await, "INVITATION_EMAIL_MISMATCH", "token");
+        let new = app.user("new@example.com").await;
+        assert_error(&stranger.accept(&token).await, "INVITATION_EMAIL_MISMATCH", "token");
         assert!(new.teams().await.is_empty());
         let disable = |is: bool| format!("UPDATE users SET is_active = {is} WHERE email = 'new@example.com'");
         deployment.execute(&disable(false)).await;
-        refused(&app.accept(&token).await, "ACCOUNT_DISABLED", "");
+        assert_error(&app.accept(&token).await, "ACCOUNT_DISABLED", "");
         deployment.execute(&disable(true)).await;
         // Whoever presents it without being signed in has it from the mail.
         let accepted = app.accept(&token).await;
@@ -282,10 +282,10 @@ on_both_deployments! {
     /// is used.
     async fn concurrent_acceptances_create_one_membership(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
-        let token = app.ask(&ada, &team, "new@example.com", MEMBER).await;
-        let new = app.person("new@example.com").await;
+        let token = app.invite_by_email(&ada, &team, "new@example.com", MEMBER).await;
+        let new = app.user("new@example.com").await;
         let answers = join_all((0..20).map(async |n| match n % 2 {
             0 => app.accept(&token).await,
             _ => new.accept(&token).await,
@@ -294,7 +294,7 @@ on_both_deployments! {
         let joined = answers.iter().filter(|answer| !answer["membership"].is_null()).count();
         assert_eq!(joined, 1, "{answers:?}");
         for answer in answers.iter().filter(|answer| answer["membership"].is_null()) {
-            refused(answer, "INVALID_TOKEN", "token");
+            assert_error(answer, "INVALID_TOKEN", "token");
         }
         assert_eq!(ada.team(&team).await["members"]["totalCount"], 2);
     }
@@ -302,13 +302,13 @@ on_both_deployments! {
     /// A token answered in two ways at once has one outcome.
     async fn accepting_and_revoking_concurrently_has_one_outcome(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         for n in 0..10 {
             let team = ada.create_team("Engines").await;
             let email = format!("new{n}@example.com");
-            let new = app.person(&format!("other{n}@example.com")).await;
+            let new = app.user(&format!("other{n}@example.com")).await;
             let change = format!("UPDATE users SET email = '{email}' WHERE email = 'other{n}@example.com'");
-            let token = app.ask(&ada, &team, &email, MEMBER).await;
+            let token = app.invite_by_email(&ada, &team, &email, MEMBER).await;
             deployment.execute(&change).await;
             let id = ada.team(&team).await["invitations"]["nodes"][0]["id"].clone();
             let id = id.as_str().unwrap();
@@ -334,25 +334,25 @@ on_both_deployments! {
     /// account's own session may accept and stays.
     async fn accepting_resets_an_unverified_account(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
         let eve = unproved(&app, "eve@example.com").await;
         let session = app.with_token(&eve.access);
         assert_eq!(session.me().await["id"], eve.user_id);
-        let token = app.ask(&ada, &team, "eve@example.com", MEMBER).await;
+        let token = app.invite_by_email(&ada, &team, "eve@example.com", MEMBER).await;
         let accepted = app.accept(&token).await;
         assert_eq!(accepted["membership"]["user"]["id"], eve.user_id);
         app.mail(MailKind::PasswordChanged, "eve@example.com").await;
         assert_eq!(session.post("{ teams { totalCount } }", json!({})).await.status, 401);
-        refused(&app.refresh(&eve.refresh).await, "INVALID_TOKEN", "refreshToken");
+        assert_error(&app.refresh(&eve.refresh).await, "INVALID_TOKEN", "refreshToken");
         let input = json!({ "email": "eve@example.com", "password": "plover-quartz-41-dinghy" });
-        refused(&app.mutate("login", input, SESSION).await, "INVALID_CREDENTIALS", "");
+        assert_error(&app.mutate("login", input, SESSION).await, "INVALID_CREDENTIALS", "");
         let proved = "users WHERE email = 'eve@example.com' AND email_verified_at IS NOT NULL";
         assert_eq!(deployment.count(proved).await, 1);
 
         let mallory = unproved(&app, "mallory@example.com").await;
         let session = app.with_token(&mallory.access);
-        let token = app.ask(&ada, &team, "mallory@example.com", MEMBER).await;
+        let token = app.invite_by_email(&ada, &team, "mallory@example.com", MEMBER).await;
         assert_eq!(session.accept(&token).await["membership"]["user"]["emailVerified"], true);
         let me = session.run("{ me { emailVerified hasPassword } }", json!({})).await;
         assert_eq!(me["me"], json!({ "emailVerified": true, "hasPassword": true }));
@@ -364,10 +364,10 @@ on_both_deployments! {
         let limit = [("MAX_INVITATIONS_PER_HOUR_PER_TEAM", "3")];
         let app = deployment.start_with(&limit).await;
         let (ada, grace) =
-            (app.person("ada@example.com").await, app.person("grace@example.com").await);
+            (app.user("ada@example.com").await, app.user("grace@example.com").await);
         let (team, other) = (ada.create_team("Engines").await, ada.create_team("Other").await);
         for n in 0..3 {
-            app.ask(&ada, &team, &format!("new{n}@example.com"), MEMBER).await;
+            app.invite_by_email(&ada, &team, &format!("new{n}@example.com"), MEMBER).await;
         }
         for team in [&team, &other] {
             let payload = ada.invite(team, "new4@example.com", MEMBER).await;
@@ -375,18 +375,18 @@ on_both_deployments! {
             assert_eq!(payload["errors"][0]["retryAfterSeconds"], 3600);
         }
         let graces = grace.create_team("Compilers").await;
-        app.ask(&grace, &graces, "new4@example.com", MEMBER).await;
+        app.invite_by_email(&grace, &graces, "new4@example.com", MEMBER).await;
         deployment.clock.advance(Duration::minutes(60));
         let tokens = app.refresh(&ada.tokens.refresh).await;
         let ada = app.with_token(tokens["session"]["accessToken"].as_str().unwrap());
-        app.ask(&ada, &team, "new4@example.com", MEMBER).await;
+        app.invite_by_email(&ada, &team, "new4@example.com", MEMBER).await;
     }
 
     /// However many admins and teams there are, one address is invited only so often.
     async fn invitations_are_limited_per_address(deployment: Deployment) {
         let app = deployment.start_with(&[("MAX_CODE_REQUESTS_PER_HOUR", "2")]).await;
         for (n, admin) in ["ada@example.com", "grace@example.com", "mary@example.com"].iter().enumerate() {
-            let admin = app.person(admin).await;
+            let admin = app.user(admin).await;
             let team = admin.create_team("Engines").await;
             let invited = admin.invite(&team, "victim@example.com", MEMBER).await;
             if n < 2 {
@@ -404,7 +404,7 @@ on_both_deployments! {
         let eve = app.with_token(&unproved(&app, "eve@example.com").await.access);
         let team = eve.create_team("Engines").await;
         let invited = eve.invite(&team, "ada@example.com", MEMBER).await;
-        refused(&invited, "EMAIL_NOT_VERIFIED", "");
+        assert_error(&invited, "EMAIL_NOT_VERIFIED", "");
         assert_eq!(deployment.count("invitations").await, 0);
     }
 
@@ -413,7 +413,7 @@ on_both_deployments! {
         let settings = [NO_LIMITS, &[("ACCOUNT_EXISTENCE_HINTS", "false")]].concat();
         let app = deployment.start_with(&settings).await;
         let (ada, grace) =
-            (app.person("ada@example.com").await, app.person("grace@example.com").await);
+            (app.user("ada@example.com").await, app.user("grace@example.com").await);
         let team = ada.create_team("Engines").await;
         for email in ["grace@example.com", "nobody@example.com"] {
             let invited = ada.invite(&team, email, MEMBER).await;

@@ -6,7 +6,7 @@ use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
-use crate::support::client::{CHALLENGE, Client, SESSION, refused};
+use crate::support::client::{CHALLENGE, Client, SESSION, assert_error};
 use crate::support::deployment::Deployment;
 use crate::support::jwt::Jwt;
 use crate::support::on_both_deployments;
@@ -48,20 +48,22 @@ async fn open_invitations(deployment: &Deployment) -> i64 {
 
 /// The tokens that a sign-up must not take: their names, with the error and field of each.
 async fn refused_tokens(app: &TestApp, deployment: &Deployment) {
-    let ada = app.person("ada@example.com").await;
+    let ada = app.user("ada@example.com").await;
     let team = ada.create_team("Engines").await;
-    let others = app.ask(&ada, &team, "other@example.com", "MEMBER").await;
+    let others = app
+        .invite_by_email(&ada, &team, "other@example.com", "MEMBER")
+        .await;
     for answer in [
         request_code(app, NEW, &others).await,
         register(app, NEW, &others).await,
     ] {
-        refused(&answer, "INVITATION_EMAIL_MISMATCH", "invitationToken");
+        assert_error(&answer, "INVITATION_EMAIL_MISMATCH", "invitationToken");
     }
     for answer in [
         request_code(app, NEW, "never").await,
         register(app, NEW, "never").await,
     ] {
-        refused(&answer, "INVALID_TOKEN", "invitationToken");
+        assert_error(&answer, "INVALID_TOKEN", "invitationToken");
     }
     assert_eq!(deployment.count("users").await, 1);
     let codes = "verification_codes WHERE email = 'new@example.com'";
@@ -72,9 +74,9 @@ on_both_deployments! {
     /// With a code: nothing is made before it is verified, and everything then.
     async fn a_code_creates_account_and_membership_together(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
-        let token = app.ask(&ada, &team, NEW, "ADMIN").await;
+        let token = app.invite_by_email(&ada, &team, NEW, "ADMIN").await;
         let requested = request_code(&app, NEW, &token).await;
         assert_eq!(requested["errors"], json!([]));
         let code = app.code(MailKind::SignupCode, NEW).await;
@@ -83,7 +85,7 @@ on_both_deployments! {
         assert_eq!(open_invitations(&deployment).await, 1);
 
         let wrong = crate::support::flow::wrong_code(&code, 0);
-        refused(&app.verify_signup_code(NEW, &wrong).await, "INVALID_CODE", "code");
+        assert_error(&app.verify_signup_code(NEW, &wrong).await, "INVALID_CODE", "code");
         assert_eq!(deployment.count("users").await, 1);
         let session = app.verify_signup_code(NEW, &code).await["session"].clone();
         let access = session["accessToken"].as_str().unwrap();
@@ -97,9 +99,9 @@ on_both_deployments! {
     /// With a password: the membership waits until the address is proved.
     async fn a_registered_user_joins_once_the_address_is_verified(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
-        let token = app.ask(&ada, &team, NEW, "MEMBER").await;
+        let token = app.invite_by_email(&ada, &team, NEW, "MEMBER").await;
         let registered = register(&app, NEW, &token).await;
         assert_eq!(registered["errors"], json!([]));
         let code = app.code(MailKind::VerifyEmail, NEW).await;
@@ -119,9 +121,9 @@ on_both_deployments! {
     /// A code that came too late does not cost the invitation: the next one carries it on.
     async fn a_second_code_keeps_the_invitation(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
-        let token = app.ask(&ada, &team, NEW, "MEMBER").await;
+        let token = app.invite_by_email(&ada, &team, NEW, "MEMBER").await;
         register(&app, NEW, &token).await;
         app.code(MailKind::VerifyEmail, NEW).await;
         let input = json!({ "email": NEW, "password": PASSWORD });
@@ -156,14 +158,14 @@ on_both_deployments! {
             &[("INVITATION_EXPIRATION_HOURS", "1"), ("CODE_EXPIRATION_MINUTES", "60")],
         ];
         let app = deployment.start_with(&settings.concat()).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         for end in ["revoked", "expired", "team deleted", "inviter gone"] {
             let by_code = format!("code-{}@example.com", end.replace(' ', "-"));
             let by_password = format!("password-{}@example.com", end.replace(' ', "-"));
-            let inviter = app.person(&format!("inviter-{}@example.com", end.replace(' ', "-"))).await;
+            let inviter = app.user(&format!("inviter-{}@example.com", end.replace(' ', "-"))).await;
             let team = ada.create_team("Engines").await;
-            app.let_in(&ada, &team, &inviter, "ADMIN").await;
-            let tokens = [&by_code, &by_password].map(|email| app.ask(&inviter, &team, email, "MEMBER"));
+            app.add_member(&ada, &team, &inviter, "ADMIN").await;
+            let tokens = [&by_code, &by_password].map(|email| app.invite_by_email(&inviter, &team, email, "MEMBER"));
             let [first, second] = tokens;
             let (first, second) = (first.await, second.await);
             if end == "expired" {
@@ -199,12 +201,12 @@ on_both_deployments! {
     /// the invitation stays open.
     async fn a_taken_address_keeps_its_invitation(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
-        let token = app.ask(&ada, &team, NEW, "MEMBER").await;
-        let new = app.person(NEW).await;
+        let token = app.invite_by_email(&ada, &team, NEW, "MEMBER").await;
+        let new = app.user(NEW).await;
         for answer in [request_code(&app, NEW, &token).await, register(&app, NEW, &token).await] {
-            refused(&answer, "EMAIL_TAKEN", "email");
+            assert_error(&answer, "EMAIL_TAKEN", "email");
         }
         assert_eq!(new.accept(&token).await["errors"], json!([]));
     }

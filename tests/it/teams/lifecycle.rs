@@ -5,7 +5,7 @@ use gatelodge::testing::app::Role;
 use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
-use crate::support::client::{blamed, refused};
+use crate::support::client::{assert_error, error_codes_and_fields};
 use crate::support::deployment::Deployment;
 use crate::support::jwt::Jwt;
 use crate::support::team::NO_LIMITS;
@@ -20,7 +20,7 @@ on_both_deployments! {
     /// up, accepts, sees the team and leaves it again.
     async fn a_team_is_created_joined_and_left(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let created = ada
             .mutate(
                 "createTeam",
@@ -35,7 +35,7 @@ on_both_deployments! {
         assert_eq!(created["team"]["createdAt"], created["team"]["updatedAt"]);
         let id = created["team"]["id"].as_str().unwrap();
 
-        let token = app.ask(&ada, id, "grace@example.com", "MEMBER").await;
+        let token = app.invite_by_email(&ada, id, "grace@example.com", "MEMBER").await;
         let preview = app.preview(&token).await;
         assert_eq!(preview["teamName"], "Analytical Engines");
         assert_eq!(preview["inviterName"], "Ada Lovelace");
@@ -47,7 +47,7 @@ on_both_deployments! {
         assert_eq!(shown["invitations"]["nodes"][0]["invitedBy"]["id"], ada.id());
         assert_eq!(shown["invitations"]["nodes"][0]["expiresAt"], preview["expiresAt"]);
 
-        let grace = app.person("grace@example.com").await;
+        let grace = app.user("grace@example.com").await;
         assert_eq!(grace.team(id).await, Value::Null);
         let accepted = grace.accept(&token).await;
         assert_eq!(accepted["errors"], json!([]));
@@ -80,27 +80,27 @@ on_both_deployments! {
     /// What is wrong with a name or description is told for each field, whoever asks first.
     async fn names_and_descriptions_have_limits(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let both = json!({ "name": " \n ", "description": "x".repeat(1001) });
         let payload = ada.mutate("createTeam", both, "team { id }").await;
         assert_eq!(payload["team"], Value::Null);
         let wrong = [("INVALID_NAME", "name"), ("INVALID_INPUT", "description")];
         let wrong = wrong.map(|(code, field)| (code.to_owned(), field.to_owned()));
-        assert_eq!(blamed(&payload), wrong);
+        assert_eq!(error_codes_and_fields(&payload), wrong);
         let long = ada.mutate("createTeam", json!({ "name": "x".repeat(121) }), "team { id }").await;
-        refused(&long, "INVALID_NAME", "name");
+        assert_error(&long, "INVALID_NAME", "name");
         assert_eq!(deployment.count("teams").await, 0);
 
         let id = ada.create_team(&"x".repeat(120)).await;
         let empty = json!({ "teamId": id, "name": "" });
         let payload = ada.mutate("updateTeam", empty, "team { id }").await;
-        refused(&payload, "INVALID_NAME", "name");
+        assert_error(&payload, "INVALID_NAME", "name");
     }
 
     /// What is left out of a change stays, and an empty description empties it.
     async fn an_update_changes_only_the_given_fields(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let id = ada.create_team("Engines").await;
         let fields = "team { name description createdAt updatedAt viewerRole }";
         deployment.clock.advance(chrono::Duration::seconds(5));
@@ -123,7 +123,7 @@ on_both_deployments! {
     /// Two admins who change a team at once do not undo what the other did.
     async fn concurrent_changes_do_not_overwrite_each_other(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let id = ada.create_team("Engines").await;
         for round in 0..20 {
             let name = json!({ "teamId": id, "name": format!("Name {round}") });
@@ -143,7 +143,7 @@ on_both_deployments! {
     async fn deleting_a_team_cancels_its_queued_mails(deployment: Deployment) {
         // Nobody works, so that the mails wait.
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         app.stop().await;
         let idle = deployment.start_as(Role::Serve, NO_LIMITS).await;
         let ada_at = ada.at_process(&idle);
@@ -161,7 +161,7 @@ on_both_deployments! {
         assert_eq!(ada_at.teams().await, [team("Kept", "ADMIN")]);
         assert_eq!(deployment.count("invitations").await, 3);
         assert_eq!(deployment.count("outbox_mails WHERE state = 'cancelled'").await, 3);
-        refused(&ada_at.delete_team(&id).await, "NOT_FOUND", "teamId");
+        assert_error(&ada_at.delete_team(&id).await, "NOT_FOUND", "teamId");
 
         let app = deployment.start_with(NO_LIMITS).await;
         for n in 0..3 {
@@ -179,12 +179,12 @@ on_both_deployments! {
     /// are cut off, and the token says so.
     async fn access_tokens_name_the_teams(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
-        let grace = app.person("grace@example.com").await;
+        let ada = app.user("ada@example.com").await;
+        let grace = app.user("grace@example.com").await;
         assert_eq!(Jwt::read(&ada.tokens.access).claims["teams"], json!([]));
         let own = ada.create_team("Engines").await;
         let other = grace.create_team("Compilers").await;
-        app.let_in(&grace, &other, &ada, "MEMBER").await;
+        app.add_member(&grace, &other, &ada, "MEMBER").await;
         let session = app.refresh(&ada.tokens.refresh).await["session"].clone();
         let claims = Jwt::read(session["accessToken"].as_str().unwrap()).claims;
         assert_eq!(
@@ -215,15 +215,15 @@ on_both_deployments! {
     async fn rights_change_at_once_on_every_process(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let other = deployment.start_as(Role::Serve, NO_LIMITS).await;
-        let (ada, grace) = (app.person("ada@example.com").await, app.person("grace@example.com").await);
+        let (ada, grace) = (app.user("ada@example.com").await, app.user("grace@example.com").await);
         let id = ada.create_team("Engines").await;
-        app.let_in(&ada, &id, &grace, "ADMIN").await;
+        app.add_member(&ada, &id, &grace, "ADMIN").await;
         let there = grace.at_process(&other);
         let rename = || there.mutate("updateTeam", json!({ "teamId": id, "name": "Mine" }), "team { id }");
         for _ in 0..5 {
             assert_eq!(rename().await["errors"], json!([]));
             assert_eq!(ada.change_role(&id, grace.id(), "MEMBER").await["errors"], json!([]));
-            refused(&rename().await, "NOT_TEAM_ADMIN", "");
+            assert_error(&rename().await, "NOT_TEAM_ADMIN", "");
             assert_eq!(there.team(&id).await["viewerRole"], "MEMBER");
             assert_eq!(there.team(&id).await["invitations"], Value::Null);
             assert_eq!(ada.change_role(&id, grace.id(), "ADMIN").await["errors"], json!([]));
@@ -231,12 +231,12 @@ on_both_deployments! {
             assert_eq!(ada.remove_member(&id, grace.id()).await["removedUserId"], grace.id());
             assert_eq!(there.team(&id).await, Value::Null);
             assert!(there.teams().await.is_empty());
-            refused(&rename().await, "NOT_FOUND", "teamId");
-            app.let_in(&ada, &id, &grace, "ADMIN").await;
+            assert_error(&rename().await, "NOT_FOUND", "teamId");
+            app.add_member(&ada, &id, &grace, "ADMIN").await;
         }
         ada.delete_team(&id).await;
         assert_eq!(there.team(&id).await, Value::Null);
-        refused(&rename().await, "NOT_FOUND", "teamId");
+        assert_error(&rename().await, "NOT_FOUND", "teamId");
     }
 }
 

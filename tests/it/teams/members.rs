@@ -5,21 +5,21 @@ use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
-use crate::support::client::{error_codes, refused};
+use crate::support::client::{assert_error, error_codes};
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
-use crate::support::team::{NO_LIMITS, Person};
+use crate::support::team::{NO_LIMITS, TestUser};
 
 /// A team of three: two admins and a member.
-async fn three(app: &TestApp) -> (String, Person, Person, Person) {
+async fn three(app: &TestApp) -> (String, TestUser, TestUser, TestUser) {
     let (ada, grace) = (
-        app.person("ada@example.com").await,
-        app.person("grace@example.com").await,
+        app.user("ada@example.com").await,
+        app.user("grace@example.com").await,
     );
-    let mary = app.person("mary@example.com").await;
+    let mary = app.user("mary@example.com").await;
     let team = ada.create_team("Engines").await;
-    app.let_in(&ada, &team, &grace, "ADMIN").await;
-    app.let_in(&ada, &team, &mary, "MEMBER").await;
+    app.add_member(&ada, &team, &grace, "ADMIN").await;
+    app.add_member(&ada, &team, &mary, "MEMBER").await;
     (team, ada, grace, mary)
 }
 
@@ -52,10 +52,10 @@ on_both_deployments! {
         assert_eq!(demoted["membership"]["role"], "MEMBER");
         assert_eq!(demoted["membership"]["team"]["viewerRole"], "ADMIN");
 
-        refused(&ada.leave(&team).await, "LAST_ADMIN", "");
-        refused(&ada.remove_member(&team, ada.id()).await, "LAST_ADMIN", "");
-        refused(&ada.change_role(&team, ada.id(), "MEMBER").await, "LAST_ADMIN", "");
-        refused(&ada.delete_account().await, "LAST_ADMIN", "");
+        assert_error(&ada.leave(&team).await, "LAST_ADMIN", "");
+        assert_error(&ada.remove_member(&team, ada.id()).await, "LAST_ADMIN", "");
+        assert_error(&ada.change_role(&team, ada.id(), "MEMBER").await, "LAST_ADMIN", "");
+        assert_error(&ada.delete_account().await, "LAST_ADMIN", "");
         assert_eq!(ada.team(&team).await["members"]["totalCount"], 3);
         assert_eq!(ada.me().await["email"], ada.email);
         // What changes nothing may be asked for.
@@ -67,7 +67,7 @@ on_both_deployments! {
         let demoted = ada.change_role(&team, ada.id(), "MEMBER").await;
         assert_eq!(demoted["membership"]["role"], "MEMBER");
         assert_eq!(demoted["membership"]["team"]["viewerRole"], "MEMBER");
-        refused(&ada.change_role(&team, ada.id(), "ADMIN").await, "NOT_TEAM_ADMIN", "");
+        assert_error(&ada.change_role(&team, ada.id(), "ADMIN").await, "NOT_TEAM_ADMIN", "");
         assert_eq!(ada.delete_account().await["deletedUserId"], ada.id());
         assert_eq!(mary.remove_member(&team, grace.id()).await["removedUserId"], grace.id());
         assert_eq!(mary.team(&team).await["members"]["totalCount"], 1);
@@ -76,13 +76,13 @@ on_both_deployments! {
     /// Whoever is the last in a team takes it along, whichever way they go.
     async fn a_team_is_deleted_when_its_last_member_leaves(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let (left, removed, erased) = (
             ada.create_team("Left").await,
             ada.create_team("Removed").await,
             ada.create_team("Erased").await,
         );
-        let token = app.ask(&ada, &erased, "grace@example.com", "MEMBER").await;
+        let token = app.invite_by_email(&ada, &erased, "grace@example.com", "MEMBER").await;
         assert_eq!(ada.leave(&left).await["leftTeamId"], left);
         assert_eq!(ada.remove_member(&removed, ada.id()).await["removedUserId"], ada.id());
         assert_eq!(deployment.count("teams").await, 1);
@@ -97,12 +97,12 @@ on_both_deployments! {
     async fn non_members_are_not_found(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let (team, ada, grace, mary) = three(&app).await;
-        let stranger = app.person("stranger@example.com").await;
+        let stranger = app.user("stranger@example.com").await;
         mary.leave(&team).await;
         for user in [mary.id(), stranger.id(), "018f0000-0000-7000-8000-000000000000", "x", ""] {
             let changed = ada.change_role(&team, user, "ADMIN").await;
-            refused(&changed, "NOT_FOUND", "userId");
-            refused(&ada.remove_member(&team, user).await, "NOT_FOUND", "userId");
+            assert_error(&changed, "NOT_FOUND", "userId");
+            assert_error(&ada.remove_member(&team, user).await, "NOT_FOUND", "userId");
         }
         assert_eq!(grace.team(&team).await["members"]["totalCount"], 2);
     }
@@ -143,7 +143,7 @@ on_both_deployments! {
             if stayed.team(&team).await["members"]["totalCount"] == 3 {
                 stayed.change_role(&team, gone.id(), "ADMIN").await;
             } else {
-                app.let_in(stayed, &team, gone, "ADMIN").await;
+                app.add_member(stayed, &team, gone, "ADMIN").await;
             }
         }
         assert_eq!(mary.team(&team).await["members"]["totalCount"], 3);
@@ -154,14 +154,14 @@ on_both_deployments! {
     async fn concurrent_deletions_leave_an_admin(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         let other = deployment.start_as(Role::Serve, NO_LIMITS).await;
-        let mary = app.person("mary@example.com").await;
+        let mary = app.user("mary@example.com").await;
         for round in 0..12 {
-            let ada = app.person(&format!("ada{round}@example.com")).await;
-            let grace = app.person(&format!("grace{round}@example.com")).await;
+            let ada = app.user(&format!("ada{round}@example.com")).await;
+            let grace = app.user(&format!("grace{round}@example.com")).await;
             let team = ada.create_team("Engines").await;
-            app.let_in(&ada, &team, &mary, "MEMBER").await;
-            app.let_in(&ada, &team, &grace, "ADMIN").await;
-            let there = Person::of(grace.at_process(&other), &grace);
+            app.add_member(&ada, &team, &mary, "MEMBER").await;
+            app.add_member(&ada, &team, &grace, "ADMIN").await;
+            let there = TestUser::of(grace.at_process(&other), &grace);
             let (one, two) = match round % 3 {
                 0 => futures::join!(ada.delete_account(), there.delete_account()),
                 1 => futures::join!(ada.delete_account(), there.leave(&team)),
@@ -180,16 +180,16 @@ on_both_deployments! {
     /// Somebody who erases the account in the instant in which it becomes an admin, and the old
     /// admin goes, leaves no team without one.
     async fn a_user_can_be_deleted_during_a_promotion(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
         let other = deployment.start_as(Role::Serve, NO_LIMITS).await;
-        let mary = app.person("mary@example.com").await;
+        let mary = app.user("mary@example.com").await;
         for round in 0..12 {
-            let ada = app.person(&format!("ada{round}@example.com")).await;
-            let grace = app.person(&format!("grace{round}@example.com")).await;
+            let ada = app.user(&format!("ada{round}@example.com")).await;
+            let grace = app.user(&format!("grace{round}@example.com")).await;
             let team = ada.create_team("Engines").await;
-            app.let_in(&ada, &team, &mary, "MEMBER").await;
+            app.add_member(&ada, &team, &mary, "MEMBER").await;
             if round % 2 == 0 {
-                app.let_in(&ada, &team, &grace, "MEMBER").await;
+                app.add_member(&ada, &team, &grace, "MEMBER").await;
             }
             let hand_over = async {
                 let promoted = if round % 2 == 0 {
@@ -199,7 +199,7 @@ on_both_deployments! {
                 };
                 (promoted, ada.leave(&team).await)
             };
-            let there = Person::of(grace.at_process(&other), &grace);
+            let there = TestUser::of(grace.at_process(&other), &grace);
             let ((promoted, left), erased) = futures::join!(hand_over, there.delete_account());
             only(&[&promoted, &left, &erased], &["LAST_ADMIN", "NOT_FOUND"]);
             assert_eq!(orphaned(&deployment).await, 0, "{promoted} {left} {erased}");
@@ -210,7 +210,7 @@ on_both_deployments! {
     async fn a_user_can_be_deleted_while_creating_a_team(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
         for round in 0..12 {
-            let ada = app.person(&format!("ada{round}@example.com")).await;
+            let ada = app.user(&format!("ada{round}@example.com")).await;
             let create = ada.post(
                 "mutation { createTeam(input: { name: \"Engines\" }) { team { id } errors { code } } }",
                 json!({}),
@@ -231,10 +231,10 @@ on_both_deployments! {
         assert!(root.teams().await.is_empty());
         let demoted = root.change_role(&team, grace.id(), "MEMBER").await;
         assert_eq!(demoted["membership"]["role"], "MEMBER");
-        refused(&root.change_role(&team, ada.id(), "MEMBER").await, "LAST_ADMIN", "");
-        refused(&root.leave(&team).await, "NOT_FOUND", "teamId");
-        let token = app.ask(&root, &team, "new@example.com", "ADMIN").await;
-        let new = app.person("new@example.com").await;
+        assert_error(&root.change_role(&team, ada.id(), "MEMBER").await, "LAST_ADMIN", "");
+        assert_error(&root.leave(&team).await, "NOT_FOUND", "teamId");
+        let token = app.invite_by_email(&root, &team, "new@example.com", "ADMIN").await;
+        let new = app.user("new@example.com").await;
         assert_eq!(new.accept(&token).await["membership"]["role"], "ADMIN");
 
         // Also where a superuser is but a member.
@@ -255,8 +255,8 @@ on_both_deployments! {
 }
 
 /// An account that may do everything.
-pub(crate) async fn superuser(deployment: &Deployment, app: &TestApp, email: &str) -> Person {
-    let person = app.person(email).await;
+pub(crate) async fn superuser(deployment: &Deployment, app: &TestApp, email: &str) -> TestUser {
+    let person = app.user(email).await;
     let promote = format!("UPDATE users SET is_superuser = true WHERE email = '{email}'");
     assert_eq!(deployment.execute(&promote).await, 1);
     // A session knows what its account was.

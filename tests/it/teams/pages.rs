@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
-use crate::support::statements::Counter;
+use crate::support::statements::StatementCounter;
 use crate::support::team::NO_LIMITS;
 
 const PAGE: &str = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } \
@@ -80,7 +80,7 @@ on_both_deployments! {
     /// page says what lies on either side of it.
     async fn members_are_paged_forwards_and_backwards(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
         fill(&deployment, &team, 44).await;
         let whole = members(&ada, &team, json!({ "first": 100 })).await;
@@ -124,7 +124,7 @@ on_both_deployments! {
     /// Pages have 20 items unless asked for and at most 100; what makes no sense is refused.
     async fn page_size_is_limited(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
         fill(&deployment, &team, 120).await;
         for (page, size) in [
@@ -164,10 +164,10 @@ on_both_deployments! {
     /// shows nothing of where it comes from.
     async fn a_cursor_grants_no_access(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Engines").await;
         fill(&deployment, &team, 30).await;
-        let other = app.person("other@example.com").await;
+        let other = app.user("other@example.com").await;
         let theirs = other.create_team("Others").await;
         let cursor = members(&other, &theirs, json!({})).await["edges"][0]["cursor"].clone();
         let whole = emails(&members(&ada, &team, json!({ "first": 100 })).await);
@@ -186,8 +186,8 @@ on_both_deployments! {
 
     /// Teams and invitations are paged in the same way.
     async fn teams_and_invitations_are_paged(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
-        let ada = app.person("ada@example.com").await;
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
+        let ada = app.user("ada@example.com").await;
         let mut team = String::new();
         for n in 0..7 {
             team = ada.create_team(&format!("Team {n}")).await;
@@ -230,7 +230,7 @@ on_both_deployments! {
     /// takes no longer than the first is a matter of indexes: `database::query_plans`.)
     async fn a_hundred_thousand_members_are_paged_to_the_end(deployment: Deployment) {
         let app = deployment.start_with(NO_LIMITS).await;
-        let ada = app.person("ada@example.com").await;
+        let ada = app.user("ada@example.com").await;
         let team = ada.create_team("Everybody").await;
         fill(&deployment, &team, 99_999).await;
         let query = "query($id: ID!, $after: String) { team(id: $id) { members(first: 100, after: $after) \
@@ -260,11 +260,11 @@ on_both_deployments! {
 async fn a_page_of_fifty_costs_as_many_statements_as_one() {
     let deployment = Deployment::clustered().await;
     let url = deployment.variables(&[])["DATABASE_URL"].clone();
-    let counter = Counter::before(&url).await;
+    let counter = StatementCounter::start(&url).await;
     let settings = [NO_LIMITS, &[("DATABASE_URL", counter.url.as_str())]].concat();
     // Without a worker, nobody else asks the database anything.
-    let app = deployment.start_with(&settings).await.forgive_unread_mail();
-    let ada = app.person("ada@example.com").await;
+    let app = deployment.start_with(&settings).await.allow_unread_mail();
+    let ada = app.user("ada@example.com").await;
     let team = ada.create_team("Engines").await;
     for n in 0..50 {
         ada.create_team(&format!("Team {n}")).await;

@@ -14,7 +14,7 @@ use crate::support::app::TestApp;
 use crate::support::client::Client;
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
-use crate::support::team::{NO_LIMITS, Person};
+use crate::support::team::{NO_LIMITS, TestUser};
 use crate::teams::members::superuser;
 
 mod table;
@@ -99,28 +99,28 @@ fn word(answer: &Value, at: &str) -> String {
 
 /// Everybody, and what the document's words stand for.
 struct Stage {
-    owner: Person,
-    mary: Person,
-    callers: Vec<Option<Person>>,
+    owner: TestUser,
+    mary: TestUser,
+    callers: Vec<Option<TestUser>>,
     session: String,
     number: u32,
 }
 
 impl Stage {
     async fn set(deployment: &Deployment, app: &TestApp) -> Self {
-        let owner = app.person("owner@example.com").await;
+        let owner = app.user("owner@example.com").await;
         let facts =
             "UPDATE users SET first_name = 'A', last_name = 'B', phone = '1', company = 'C'";
         deployment.execute(facts).await;
         let session =
             owner.run("{ sessions { id } }", json!({})).await["sessions"][0]["id"].clone();
         Self {
-            mary: app.person("mary@example.com").await,
+            mary: app.user("mary@example.com").await,
             callers: vec![
                 None,
-                Some(app.person("outsider@example.com").await),
-                Some(app.person("member@example.com").await),
-                Some(app.person("admin@example.com").await),
+                Some(app.user("outsider@example.com").await),
+                Some(app.user("member@example.com").await),
+                Some(app.user("admin@example.com").await),
                 Some(superuser(deployment, app, "superuser@example.com").await),
             ],
             owner,
@@ -133,7 +133,7 @@ impl Stage {
     fn client(&self, app: &TestApp, caller: usize) -> Client {
         match &self.callers[caller] {
             Some(person) => app.with_token(&person.tokens.access),
-            None => app.with_no_token(),
+            None => app.without_token(),
         }
     }
 
@@ -194,7 +194,7 @@ fn root_document(on: &str, field: &Field) -> (String, [&'static str; 5]) {
 on_both_deployments! {
     /// Every field at the root of the schema answers everybody as the table says.
     async fn every_operation_follows_the_rights_table(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
         let mut stage = Stage::set(&deployment, &app).await;
         let (mut cells, mut wrong) = (0, Vec::new());
         for on in ["Query", "Mutation"] {
@@ -225,7 +225,7 @@ on_both_deployments! {
 
     /// Every field below a team answers everybody as the table says.
     async fn every_team_field_follows_the_rights_table(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
         let mut stage = Stage::set(&deployment, &app).await;
         let team = stage.fill(&app, "TEAM\"").await;
         let mut wrong = Vec::new();
@@ -253,7 +253,7 @@ on_both_deployments! {
     /// Nobody can tell another tenant's identifier from one that never was: the whole answers are
     /// the same.
     async fn foreign_and_missing_items_are_indistinguishable(deployment: Deployment) {
-        let app = deployment.start_with(NO_LIMITS).await.forgive_unread_mail();
+        let app = deployment.start_with(NO_LIMITS).await.allow_unread_mail();
         let mut stage = Stage::set(&deployment, &app).await;
         let mut compared = 0;
         for on in ["Query", "Mutation"] {

@@ -3,17 +3,22 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::client::{Answer, Client, refused};
+use super::client::{Client, Response, assert_error};
 
 /// An operation that needs an access token.
 pub(crate) const LOGOUT: &str = "mutation { logout { endedSessionId errors { code } } }";
 
 /// Asserts that an `Authorization` header is rejected before anything runs.
-pub(crate) async fn refuse_authorization(client: &Client, value: &[u8], reason: &str, what: &str) {
+pub(crate) async fn assert_authorization_rejected(
+    client: &Client,
+    value: &[u8],
+    reason: &str,
+    what: &str,
+) {
     let request = client
         .request(Method::POST, "/graphql")
         .header("authorization", value);
-    let answer = Answer::of(request.json(&json!({ "query": LOGOUT }))).await;
+    let answer = Response::of(request.json(&json!({ "query": LOGOUT }))).await;
     assert_eq!(answer.status, 401, "{what}: {answer:?}");
     let challenge = answer.header("www-authenticate");
     assert_eq!(challenge, Some("Bearer error=\"invalid_token\""), "{what}");
@@ -34,18 +39,18 @@ pub(crate) async fn refuse_authorization(client: &Client, value: &[u8], reason: 
 }
 
 /// Asserts that a bearer token is rejected before anything runs.
-pub(crate) async fn refuse_bearer(client: &Client, token: &str, reason: &str, what: &str) {
-    refuse_authorization(client, format!("Bearer {token}").as_bytes(), reason, what).await;
+pub(crate) async fn assert_bearer_rejected(client: &Client, token: &str, reason: &str, what: &str) {
+    assert_authorization_rejected(client, format!("Bearer {token}").as_bytes(), reason, what).await;
 }
 
 /// Asserts that an access token is rejected for a reason.
-pub(crate) async fn refuse_access(client: &Client, token: &str, reason: &str) {
-    refuse_bearer(client, token, reason, "an access token of ours").await;
+pub(crate) async fn assert_access_token_rejected(client: &Client, token: &str, reason: &str) {
+    assert_bearer_rejected(client, token, reason, "an access token of ours").await;
 }
 
 /// Asserts that a refresh token is rejected.
-pub(crate) async fn refuse_refresh(client: &Client, token: &str) {
-    refused(
+pub(crate) async fn assert_refresh_token_rejected(client: &Client, token: &str) {
+    assert_error(
         &client.refresh(token).await,
         "INVALID_TOKEN",
         "refreshToken",
