@@ -1,4 +1,4 @@
-//! Integration tests: one binary, one folder per noun.
+//! Integration tests: one binary, one folder per topic.
 
 #![cfg(test)]
 

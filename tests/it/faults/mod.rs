@@ -1,10 +1,9 @@
-//! Servers and processes stopped, paused and killed while people use them. Nothing that was
-//! promised may be lost, nothing forged, everything must come back by itself, and `/readyz` must
-//! have said how things stood.
+//! Servers and processes that are stopped, paused or killed under load. Confirmed operations must
+//! last, the service must recover without intervention, and `/readyz` must report the fault.
 
+mod brute_force;
 mod database;
-mod guessing;
-mod log_disk;
+mod full_disk;
 mod mail_server;
 mod outages;
 mod processes;
@@ -13,37 +12,32 @@ mod redis;
 mod rolling;
 mod silence;
 
-use std::time::Duration;
-
 use reqwest::Method;
 
 use crate::support::client::{Client, Response};
 use crate::support::eventually;
 
-/// How often people are let go on between two steps of a test: some visits of each of them.
-const A_WHILE: usize = 60;
+/// The number of requests between two steps of a test: several visits of each user.
+const SOME_REQUESTS: usize = 60;
 
-/// What a request may take while the database is stuck: a call of it 15 s, and time for the test's
-/// own machine to be busy.
-const DEADLINE: Duration = Duration::from_secs(20);
-
-/// What `/readyz` says: the status, and the words for the whole and for one part.
-async fn readiness(client: &Client, part: &str) -> (u16, String, String) {
-    let answer = Response::of(client.request(Method::GET, "/readyz")).await;
-    let body = answer.json();
-    let word = |word: &serde_json::Value| word.as_str().unwrap().to_owned();
+/// The response of `/readyz`: the HTTP status, the overall status, and that of one component.
+async fn readiness(client: &Client, component: &str) -> (u16, String, String) {
+    let response = Response::of(client.request(Method::GET, "/readyz")).await;
+    let body = response.json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     (
-        answer.status.as_u16(),
-        word(&body["status"]),
-        word(&body[part]["status"]),
+        response.status.as_u16(),
+        text(&body["status"]),
+        text(&body[component]["status"]),
     )
 }
 
-/// Waits until `/readyz` has this status, and these words for the whole and for one part.
-async fn wait_until(client: &Client, status: u16, whole: &str, part: (&str, &str)) {
-    let wanted = (status, whole.to_owned(), part.1.to_owned());
-    eventually(&format!("{wanted:?} of /readyz"), async || {
-        (readiness(client, part.0).await == wanted).then_some(())
+/// Waits until `/readyz` has this HTTP status, overall status, and status of a component.
+async fn wait_until(client: &Client, status: u16, overall: &str, component: (&str, &str)) {
+    let (name, component_status) = component;
+    let expected = (status, overall.to_owned(), component_status.to_owned());
+    eventually(&format!("{expected:?} of /readyz"), async || {
+        (readiness(client, name).await == expected).then_some(())
     })
     .await;
 }

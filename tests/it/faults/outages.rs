@@ -1,4 +1,4 @@
-//! Redis away, stuck, wiped and back: requests and mails go on.
+//! Redis is killed, paused or emptied: requests succeed and mails are delivered.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::support::redis::RedisDatabase;
 use crate::support::smtp::{SmtpOptions, SmtpServer};
 
 const ADA: &str = "ada@example.com";
+
 /// Signs up and reads `me`.
 async fn sign_up(client: &Client, server: &SmtpServer, address: &str) {
     let requested = client.request_signup_code(address, "Ada").await;
@@ -22,7 +23,7 @@ async fn sign_up(client: &Client, server: &SmtpServer, address: &str) {
     assert_eq!(client.with_token(token).me().await["email"], address);
 }
 
-/// How many workers have told Redis of themselves.
+/// The number of workers registered in Redis.
 async fn registered_workers(redis: &RedisDatabase) -> usize {
     let mut connection = redis.connect().await.unwrap();
     let mut command = redis::cmd("ZCARD");
@@ -30,8 +31,7 @@ async fn registered_workers(redis: &RedisDatabase) -> usize {
     workers.query_async(&mut connection).await.unwrap()
 }
 
-/// Without Redis requests succeed, quickly, and mails arrive: the sweeper reads the database.
-/// A Redis that comes back is used again.
+/// Without Redis, the sweeper finds mails in the database. A restarted Redis is used again.
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_and_mail_continue_without_redis() {
     let deployment = Deployment::with_own_redis().await;
@@ -45,7 +45,7 @@ async fn requests_and_mail_continue_without_redis() {
     let redis = deployment.redis_server();
     redis.restart().await;
     process.wait_for("queue_available").await;
-    eventually("workers on the new Redis", async || {
+    eventually("workers to register in Redis", async || {
         (registered_workers(redis).await > 0).then_some(())
     })
     .await;
@@ -53,7 +53,6 @@ async fn requests_and_mail_continue_without_redis() {
     assert_eq!(server.count(), 3);
 }
 
-/// A process starts although Redis is not there yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_starts_without_redis() {
     let deployment = Deployment::with_own_redis().await;
@@ -63,10 +62,9 @@ async fn a_process_starts_without_redis() {
     sign_up(&process, &server, ADA).await;
 }
 
-/// While Redis accepts connections and never answers, requests are answered, and no mail is lost or
-/// sent twice.
+/// Redis accepts connections but does not respond. No mail is lost or sent twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_are_answered_while_redis_hangs() {
+async fn requests_and_mail_continue_while_redis_hangs() {
     let deployment = Deployment::with_own_redis().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let process = deployment.spawn(&[], &server.settings(&[])).await;
@@ -80,9 +78,8 @@ async fn requests_are_answered_while_redis_hangs() {
     assert_eq!(server.count(), 3);
 }
 
-/// Mails whose jobs Redis lost are delivered.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wiped_queue_loses_no_mail() {
+async fn an_emptied_queue_loses_no_mail() {
     let deployment = Deployment::clustered().await;
     let server = SmtpServer::start(SmtpOptions::default());
     let settings = server.settings(&[]);
@@ -104,9 +101,8 @@ async fn a_wiped_queue_loses_no_mail() {
     assert_eq!(server.count(), addresses.len());
 }
 
-/// The same while a worker runs, and holds a mail.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_wiped_during_a_send_neither_loses_nor_duplicates_mail() {
+async fn a_queue_emptied_during_a_send_neither_loses_nor_duplicates_mail() {
     let deployment = Deployment::clustered().await;
     let server = SmtpServer::start(SmtpOptions {
         delay: Duration::from_secs(1),

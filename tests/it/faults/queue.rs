@@ -1,4 +1,4 @@
-//! A queue that takes jobs and never delivers them, and clocks that differ: mail arrives all the same.
+//! Mails are sent although the queue accepts jobs and never delivers them, or clocks differ.
 
 use gatelodge::testing::app::{App, Role};
 use gatelodge::testing::domain::clock::Clock;
@@ -9,17 +9,17 @@ use crate::support::deployment::Deployment;
 
 use super::wait_until;
 
-/// Mail arrives although workers receive no jobs, and readiness reports it.
+/// Asserts that a mail is sent without the queue, and that readiness reports the fault.
 async fn delivers_without_jobs(app: &TestApp) {
     app.request_signup_code("ada@example.com", "Ada").await;
     app.code(MailKind::SignupCode, "ada@example.com").await;
     wait_until(app, 200, "degraded", ("queue", "degraded")).await;
 }
 
-/// apalis keeps its list of queues outside Gatelodge's prefix. A key of another type there stops
+/// apalis stores its list of queues outside Gatelodge's prefix. A key of another type there stops
 /// its workers.
 #[tokio::test]
-async fn mail_arrives_although_a_foreign_key_stops_the_workers() {
+async fn mail_is_sent_although_a_foreign_key_stops_the_workers() {
     let deployment = Deployment::with_own_redis().await;
     let mut redis = deployment.redis.as_ref().unwrap().connect().await.unwrap();
     redis::cmd("SET")
@@ -30,9 +30,8 @@ async fn mail_arrives_although_a_foreign_key_stops_the_workers() {
     delivers_without_jobs(&deployment.start().await).await;
 }
 
-/// A Redis user that may only use Gatelodge's prefix.
 #[tokio::test]
-async fn mail_arrives_although_redis_permits_only_our_prefix() {
+async fn mail_is_sent_although_redis_permits_only_our_prefix() {
     let deployment = Deployment::with_own_redis().await;
     let server = deployment.redis.as_ref().unwrap();
     let mut redis = server.connect().await.unwrap();
@@ -53,9 +52,8 @@ async fn mail_arrives_although_redis_permits_only_our_prefix() {
     delivers_without_jobs(&app).await;
 }
 
-/// A queue that works is reported as such.
 #[tokio::test]
-async fn a_queue_that_delivers_is_ok() {
+async fn a_working_queue_is_reported_as_ok() {
     let deployment = Deployment::clustered().await;
     let app = deployment.start().await;
     app.request_signup_code("ada@example.com", "Ada").await;
@@ -63,8 +61,7 @@ async fn a_queue_that_delivers_is_ok() {
     wait_until(&app, 200, "ready", ("queue", "ok")).await;
 }
 
-/// A mail is due by the database's clock, so a worker whose clock is 45 s behind sends it
-/// immediately.
+/// Whether a mail is due depends on the database's clock, not on the worker's.
 #[tokio::test]
 async fn a_worker_whose_clock_is_behind_sends_immediately() {
     let deployment = Deployment::clustered().await;
@@ -74,6 +71,6 @@ async fn a_worker_whose_clock_is_behind_sends_immediately() {
     let worker = App::build(config, Role::Work, clock.clone()).await;
     let worker = TestApp::run(worker.unwrap(), clock);
     serving.request_signup_code("ada@example.com", "Ada").await;
-    // In the mailbox of the worker. Nothing would arrive before 45 s if its own clock decided.
+    // By the worker's clock, the mail would be due in 45 s, after this wait times out.
     worker.code(MailKind::SignupCode, "ada@example.com").await;
 }

@@ -126,23 +126,30 @@ impl Server {
     /// Sends a request and looks at the answer.
     fn takes(&self, request: reqwest::RequestBuilder) -> Result<(), TestCaseError> {
         let begun = Instant::now();
-        let answer = self.runtime.block_on(Response::of(request));
+        let response = self.runtime.block_on(Response::of(request));
         let took = begun.elapsed();
         prop_assert!(took < SOON, "took {took:?}");
         prop_assert!(
-            answer.status.as_u16() < 500,
+            response.status.as_u16() < 500,
             "{}: {}",
-            answer.status,
-            answer.text
+            response.status,
+            response.text
         );
-        let body: Result<Value, _> = serde_json::from_str(&answer.text);
+        let body: Result<Value, _> = serde_json::from_str(&response.text);
         let Ok(Value::Object(body)) = body else {
-            return Err(TestCaseError::fail(format!("not GraphQL: {}", answer.text)));
+            return Err(TestCaseError::fail(format!(
+                "not GraphQL: {}",
+                response.text
+            )));
         };
         let errors = body.get("errors").and_then(Value::as_array);
         prop_assert!(body.contains_key("data") || errors.is_some_and(|it| !it.is_empty()));
         for error in errors.into_iter().flatten() {
-            prop_assert!(error["extensions"]["code"] != "INTERNAL", "{}", answer.text);
+            prop_assert!(
+                error["extensions"]["code"] != "INTERNAL",
+                "{}",
+                response.text
+            );
         }
         Ok(())
     }

@@ -70,21 +70,21 @@ async fn every_limit_is_a_setting() {
         ),
     ] {
         let app = deployment.start_with(&[(setting, value)]).await;
-        let answer = app.post(&good, Value::Null).await;
+        let response = app.post(&good, Value::Null).await;
         assert_ne!(
-            answer.code(),
+            response.code(),
             "QUERY_TOO_COMPLEX",
             "{setting}: {}",
-            answer.text
+            response.text
         );
-        let answer = app.post(&bad, Value::Null).await;
+        let response = app.post(&bad, Value::Null).await;
         assert_eq!(
-            answer.code(),
+            response.code(),
             "QUERY_TOO_COMPLEX",
             "{setting}: {}",
-            answer.text
+            response.text
         );
-        let error = &answer.json()["errors"][0];
+        let error = &response.json()["errors"][0];
         assert_eq!(error["extensions"]["limit"], setting, "{error}");
         assert!(
             error["message"].as_str().unwrap().contains(value),
@@ -167,9 +167,9 @@ async fn complexity_multiplies_with_the_size_of_lists() {
         } else {
             document.to_owned()
         };
-        let answer = app.post(&document, variables.clone()).await;
-        let refused = answer.code() == "QUERY_TOO_COMPLEX";
-        assert_eq!(refused, !fits, "{document} {variables}: {}", answer.text);
+        let response = app.post(&document, variables.clone()).await;
+        let refused = response.code() == "QUERY_TOO_COMPLEX";
+        assert_eq!(refused, !fits, "{document} {variables}: {}", response.text);
     }
     let more = format!("{{ {} }}", nested.replace("first: 5", "first: 6"));
     assert_eq!(
@@ -203,9 +203,9 @@ async fn long_variables_are_not_multiplied() {
         (named(100), json!({ "v": [{ "a": nested }] })),
         (by_default, json!({})),
     ] {
-        let answer = app.post(&document, variables).await;
-        assert_eq!(answer.code(), "QUERY_TOO_COMPLEX", "{}", answer.text);
-        let message = answer.json()["errors"][0]["message"].to_string();
+        let response = app.post(&document, variables).await;
+        assert_eq!(response.code(), "QUERY_TOO_COMPLEX", "{}", response.text);
+        let message = response.json()["errors"][0]["message"].to_string();
         assert!(message.contains("variables are too long"), "{message}");
     }
     // Long, or often, is fine.
@@ -232,12 +232,12 @@ on_both_deployments! {
         let database = deployment.database().await;
         let holding = database.begin().await.unwrap();
         holding.execute_unprepared("UPDATE users SET name = 'held'").await.unwrap();
-        let answer = ada.post(rename, Value::Null).await;
-        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text);
-        let error = &answer.json()["errors"][0];
+        let response = ada.post(rename, Value::Null).await;
+        assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE, "{}", response.text);
+        let error = &response.json()["errors"][0];
         assert_eq!(error["extensions"]["code"], "INTERNAL", "{error}");
         assert_eq!(error["extensions"]["limit"], "GRAPHQL_TIMEOUT_SECONDS", "{error}");
-        assert_eq!(answer.json().get("data"), None);
+        assert_eq!(response.json().get("data"), None);
 
         holding.rollback().await.unwrap();
         let data = ada.run(rename, Value::Null).await;

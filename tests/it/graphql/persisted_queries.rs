@@ -52,23 +52,23 @@ async fn get(client: &Client, document: Option<&str>, hash: &str) -> Response {
 
 /// With status 200 in either media type: Apollo iOS reads no answer with another.
 #[track_caller]
-fn assert_unknown(answer: &Response) {
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+fn assert_unknown(response: &Response) {
+    assert_eq!(response.status, StatusCode::OK, "{}", response.text);
     assert_eq!(
-        answer.code(),
+        response.code(),
         "PERSISTED_QUERY_NOT_FOUND",
         "{}",
-        answer.text
+        response.text
     );
-    let body = answer.json();
+    let body = response.json();
     assert_eq!(body["errors"][0]["message"], "PersistedQueryNotFound");
     assert_eq!(body.get("data"), None);
 }
 
 #[track_caller]
-fn assert_ran(answer: &Response) {
+fn assert_ran(response: &Response) {
     let expected = json!({ "me": null, "serverInfo": { "appName": "Gatelodge" } });
-    assert_eq!(answer.json(), json!({ "data": expected }));
+    assert_eq!(response.json(), json!({ "data": expected }));
 }
 
 on_both_deployments! {
@@ -84,8 +84,8 @@ on_both_deployments! {
         assert_ran(&get(&app, None, &hash(QUERY).to_uppercase()).await);
 
         let other = "query Q($x: Boolean!) { serverInfo @include(if: $x) { appName } }";
-        let answer = get(&app, Some(other), &hash(other)).await;
-        assert_eq!(answer.code(), "BAD_USER_INPUT", "a variable is missing");
+        let response = get(&app, Some(other), &hash(other)).await;
+        assert_eq!(response.code(), "BAD_USER_INPUT", "a variable is missing");
         let body = json!({
             "extensions": extensions(&hash(other)), "variables": { "x": true }, "operationName": "Q",
         });
@@ -134,18 +134,18 @@ async fn malformed_requests_are_rejected() {
         json!(true),
     ] {
         let body = json!({ "query": QUERY, "extensions": { "persistedQuery": persisted } });
-        let answer = post(&app, body).await;
+        let response = post(&app, body).await;
         assert_eq!(
-            answer.status,
+            response.status,
             StatusCode::BAD_REQUEST,
             "{persisted}: {}",
-            answer.text
+            response.text
         );
         assert_eq!(
-            answer.code(),
+            response.code(),
             "BAD_USER_INPUT",
             "{persisted}: {}",
-            answer.text
+            response.text
         );
     }
     assert_unknown(&by_hash(&app, QUERY).await);

@@ -61,16 +61,16 @@ async fn excessive_documents_are_rejected() {
         ),
     ] {
         let what = &document[..document.len().min(60)];
-        let answer = ask(&app, &document).await;
-        assert_eq!(answer.status, StatusCode::OK, "{what}");
+        let response = ask(&app, &document).await;
+        assert_eq!(response.status, StatusCode::OK, "{what}");
         assert_eq!(
-            answer.code(),
+            response.code(),
             "QUERY_TOO_COMPLEX",
             "{what}: {}",
-            answer.text
+            response.text
         );
-        let message = answer.json()["errors"][0]["message"].clone();
-        let setting = &answer.json()["errors"][0]["extensions"]["limit"];
+        let message = response.json()["errors"][0]["message"].clone();
+        let setting = &response.json()["errors"][0]["extensions"]["limit"];
         assert_eq!(
             setting.is_null(),
             limit.contains("spreads itself"),
@@ -80,7 +80,7 @@ async fn excessive_documents_are_rejected() {
             message.as_str().unwrap().contains(limit),
             "{what}: {message}"
         );
-        assert_eq!(answer.json().get("data"), None, "{what}");
+        assert_eq!(response.json().get("data"), None, "{what}");
     }
 }
 
@@ -104,9 +104,9 @@ async fn depth_and_complexity_are_limited() {
         }
         broad + " }"
     }] {
-        let answer = ask(&app, &document).await;
-        assert_eq!(answer.code(), "QUERY_TOO_COMPLEX", "{}", answer.text);
-        assert_eq!(answer.json().get("data"), None, "{}", answer.text);
+        let response = ask(&app, &document).await;
+        assert_eq!(response.code(), "QUERY_TOO_COMPLEX", "{}", response.text);
+        assert_eq!(response.json().get("data"), None, "{}", response.text);
     }
 }
 
@@ -127,8 +127,8 @@ async fn exponential_fragments_are_rejected_before_expansion() {
             .unwrap();
         }
         write!(document, " fragment F{levels} on User {{ id }}").unwrap();
-        let answer = ask(&app, &document).await;
-        assert_eq!(answer.code(), "QUERY_TOO_COMPLEX", "{}", answer.text);
+        let response = ask(&app, &document).await;
+        assert_eq!(response.code(), "QUERY_TOO_COMPLEX", "{}", response.text);
     }
 }
 
@@ -170,24 +170,24 @@ async fn introspection_can_be_disabled() {
         .await;
     let slip = "{ serverInf { appName } }";
     assert!(ask(&open, slip).await.text.contains("serverInfo"));
-    let answer = ask(&closed, slip).await;
-    assert_eq!(answer.code(), "GRAPHQL_VALIDATION_FAILED");
-    assert!(!answer.text.contains("serverInfo"), "{}", answer.text);
+    let response = ask(&closed, slip).await;
+    assert_eq!(response.code(), "GRAPHQL_VALIDATION_FAILED");
+    assert!(!response.text.contains("serverInfo"), "{}", response.text);
 
     for document in [
         INTROSPECTION,
         "{ __schema { types { name } } }",
         "{ __type(name: \"User\") { name } }",
     ] {
-        let answer = ask(&closed, document).await;
-        assert!(!answer.text.contains("User"), "{}", answer.text);
-        let data = answer.json()["data"].clone();
+        let response = ask(&closed, document).await;
+        assert!(!response.text.contains("User"), "{}", response.text);
+        let data = response.json()["data"].clone();
         let told = data
             .as_object()
             .into_iter()
             .flatten()
             .any(|(_, value)| !value.is_null());
-        assert!(!told, "{}", answer.text);
+        assert!(!told, "{}", response.text);
     }
     // This much every client may ask.
     assert_eq!(

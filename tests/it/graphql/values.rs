@@ -68,9 +68,9 @@ async fn wrong_values_are_refused_with_their_path() {
             .replace("($input: InviteToTeamInput!)", "")
             .replace("$input", literal);
         let by_literal = app.post(&document, Value::Null).await;
-        for (answer, root) in [(by_variable, "$input"), (by_literal, "input")] {
-            assert_eq!(answer.status, StatusCode::OK, "{literal}");
-            let body = answer.json();
+        for (response, root) in [(by_variable, "$input"), (by_literal, "input")] {
+            assert_eq!(response.status, StatusCode::OK, "{literal}");
+            let body = response.json();
             assert_eq!(body.get("data"), None, "{literal}: {body}");
             let error = &body["errors"][0];
             assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{error}");
@@ -133,10 +133,10 @@ async fn wrong_scalars_are_refused() {
     ] {
         // Again, as what is remembered of a document that was valid must not let it pass.
         for _ in 0..2 {
-            let answer = app.post(document, variables.clone()).await;
-            let body = answer.json();
+            let response = app.post(document, variables.clone()).await;
+            let body = response.json();
             assert_eq!(
-                answer.code(),
+                response.code(),
                 "BAD_USER_INPUT",
                 "{document} {variables}: {body}"
             );

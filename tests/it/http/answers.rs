@@ -83,10 +83,10 @@ async fn a_document_that_does_not_run_has_no_data() {
         ),
     ] {
         let what = body.to_string();
-        let answer = post_accepting(&app, GRAPHQL_RESPONSE, &body).await;
-        assert_refused(&answer, StatusCode::BAD_REQUEST, code, &what);
-        let answer = post_accepting(&app, JSON, &body).await;
-        assert_refused(&answer, StatusCode::OK, code, &what);
+        let response = post_accepting(&app, GRAPHQL_RESPONSE, &body).await;
+        assert_refused(&response, StatusCode::BAD_REQUEST, code, &what);
+        let response = post_accepting(&app, JSON, &body).await;
+        assert_refused(&response, StatusCode::OK, code, &what);
     }
 }
 
@@ -95,8 +95,8 @@ async fn a_document_that_does_not_run_has_no_data() {
 async fn a_syntax_error_says_where_it_is() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
-    let answer = app.post("{\n  me { id", Value::Null).await.json();
-    let error = &answer["errors"][0];
+    let response = app.post("{\n  me { id", Value::Null).await.json();
+    let error = &response["errors"][0];
     assert_eq!(error["locations"], json!([{ "line": 2, "column": 10 }]));
     let message = error["message"].as_str().unwrap();
     assert!(message.starts_with("Syntax error: expected "), "{message}");
@@ -122,16 +122,16 @@ async fn execution_errors_have_a_path() {
     let app = deployment.start().await;
     let body = json!({ "query": "mutation { end: logout { endedSessionId } }" });
     for accept in [JSON, GRAPHQL_RESPONSE] {
-        let answer = post_accepting(&app, accept, &body).await;
-        assert_eq!(answer.status, StatusCode::OK, "{accept}");
-        let body = answer.json();
+        let response = post_accepting(&app, accept, &body).await;
+        assert_eq!(response.status, StatusCode::OK, "{accept}");
+        let body = response.json();
         assert_eq!(body["data"], Value::Null);
         assert!(body.as_object().unwrap().contains_key("data"), "{body}");
         let error = &body["errors"][0];
         assert_eq!(error["path"], json!(["end"]));
         assert_eq!(error["extensions"]["code"], "UNAUTHENTICATED");
         assert_eq!(error["extensions"]["reason"], "MISSING");
-        let id = answer.header("x-request-id").unwrap();
+        let id = response.header("x-request-id").unwrap();
         assert_eq!(error["extensions"]["requestId"], id);
     }
 }

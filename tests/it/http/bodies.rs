@@ -53,16 +53,16 @@ async fn invalid_requests_are_rejected() {
         deep(100_000),
     ] {
         let what: String = body.chars().take(80).collect();
-        let answer = send(&app, body).await;
-        assert_refused(&answer, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &what);
+        let response = send(&app, body).await;
+        assert_refused(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &what);
         for inside in ["struct", "Parameters", "serde", "src/"] {
-            assert!(!answer.text.contains(inside), "{what}: {}", answer.text);
+            assert!(!response.text.contains(inside), "{what}: {}", response.text);
         }
     }
     let invalid_utf8 = b"{\"query\":\"{me{id}} # \xff\"}".to_vec();
-    let answer = send(&app, invalid_utf8).await;
+    let response = send(&app, invalid_utf8).await;
     assert_refused(
-        &answer,
+        &response,
         StatusCode::BAD_REQUEST,
         "BAD_USER_INPUT",
         "invalid UTF-8",
@@ -79,12 +79,12 @@ async fn batches_are_refused() {
         r#"[{"query":"{me{id}}"}]"#,
         r#"[{"query":"{me{id}}"},{"query":"{me{id}}"}]"#,
     ] {
-        let answer = send(&app, body).await;
-        assert_refused(&answer, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", body);
+        let response = send(&app, body).await;
+        assert_refused(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", body);
         assert!(
-            answer.text.contains("Batches are not supported."),
+            response.text.contains("Batches are not supported."),
             "{}",
-            answer.text
+            response.text
         );
     }
 }
@@ -122,9 +122,14 @@ async fn large_bodies_are_refused() {
         r#"{"data":{"me":null}}"#
     );
     for bytes in [MAX + 1, 1_000_000] {
-        let answer = send(&app, padded(bytes)).await;
+        let response = send(&app, padded(bytes)).await;
         let status = StatusCode::PAYLOAD_TOO_LARGE;
-        assert_refused(&answer, status, "BAD_USER_INPUT", &format!("{bytes} bytes"));
+        assert_refused(
+            &response,
+            status,
+            "BAD_USER_INPUT",
+            &format!("{bytes} bytes"),
+        );
     }
 
     let chunks = |bytes: usize| {
@@ -138,12 +143,12 @@ async fn large_bodies_are_refused() {
     };
     let head = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                 Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let answer = app.raw(&format!("{head}{}", chunks(MAX))).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    let answer = app.raw(&format!("{head}{}", chunks(1_000_000))).await;
+    let response = app.raw(&format!("{head}{}", chunks(MAX))).await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    let response = app.raw(&format!("{head}{}", chunks(1_000_000))).await;
     assert!(
-        answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"),
-        "{answer}"
+        response.starts_with("HTTP/1.1 413 Payload Too Large\r\n"),
+        "{response}"
     );
-    assert!(answer.contains("BAD_USER_INPUT"), "{answer}");
+    assert!(response.contains("BAD_USER_INPUT"), "{response}");
 }

@@ -47,11 +47,11 @@ async fn large_answers_are_compressed() {
         ("gzip, deflate, br, zstd", "br"),
         ("br;q=0, gzip;q=0.1", "gzip"),
     ] {
-        let answer = get(accepted).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(answer.headers()[CONTENT_ENCODING], coding, "{accepted}");
-        assert_eq!(answer.headers()["vary"], "accept-encoding");
-        let packed = answer.bytes().await.unwrap();
+        let response = get(accepted).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[CONTENT_ENCODING], coding, "{accepted}");
+        assert_eq!(response.headers()["vary"], "accept-encoding");
+        let packed = response.bytes().await.unwrap();
         assert!(
             packed.len() < plain.len() / 2,
             "{accepted}: {}",
@@ -62,9 +62,9 @@ async fn large_answers_are_compressed() {
         }
     }
     for accepted in ["gzip;q=0", "deflate, zstd", ""] {
-        let answer = get(accepted).await.unwrap();
-        assert_eq!(answer.headers().get(CONTENT_ENCODING), None, "{accepted}");
-        assert_eq!(answer.bytes().await.unwrap(), plain);
+        let response = get(accepted).await.unwrap();
+        assert_eq!(response.headers().get(CONTENT_ENCODING), None, "{accepted}");
+        assert_eq!(response.bytes().await.unwrap(), plain);
     }
 }
 
@@ -74,9 +74,9 @@ async fn small_answers_are_not_compressed() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let request = app.request(Method::GET, "/graphql?query={me{id}}");
-    let answer = Response::of(request.header(ACCEPT_ENCODING, "gzip, br")).await;
-    assert_eq!(answer.header("content-encoding"), None);
-    assert_eq!(answer.text, r#"{"data":{"me":null}}"#);
+    let response = Response::of(request.header(ACCEPT_ENCODING, "gzip, br")).await;
+    assert_eq!(response.header("content-encoding"), None);
+    assert_eq!(response.text, r#"{"data":{"me":null}}"#);
 }
 
 /// Nothing is unpacked: fifty kilobytes could be fifty megabytes.
@@ -98,9 +98,9 @@ async fn compressed_bodies_are_refused() {
         let request = request
             .header(CONTENT_TYPE, "application/json")
             .header(CONTENT_ENCODING, coding);
-        let answer = Response::of(request.body(body)).await;
+        let response = Response::of(request.body(body)).await;
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        assert_refused(&answer, status, "BAD_USER_INPUT", coding);
-        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        assert_refused(&response, status, "BAD_USER_INPUT", coding);
+        assert_eq!(response.header("accept-encoding"), Some("identity"));
     }
 }

@@ -19,7 +19,7 @@ use crate::support::app::TestApp;
 use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 use crate::support::socket::{
-    HTTP2_PREFACE, Http2, get, http2_post, post_head, read_to_end, read_until, trickle,
+    HTTP2_PREFACE, Http2, get, http2_post, post_head, read_to_end, read_until, send_slowly,
 };
 use crate::support::{TIMEOUT, eventually};
 
@@ -96,9 +96,9 @@ async fn slow_clients_do_not_block_others() {
             let head = post_head(100_000);
             stream.write_all(head.as_bytes()).await.unwrap();
         }
-        let (mut answer, mut sink) = stream.split();
-        let trickling = trickle(&mut sink, "x-slow: 1\r\n", TIMEOUT);
-        let (_, said) = tokio::join!(trickling, read_to_end(&mut answer));
+        let (mut response, mut sink) = stream.split();
+        let trickling = send_slowly(&mut sink, "x-slow: 1\r\n", TIMEOUT);
+        let (_, said) = tokio::join!(trickling, read_to_end(&mut response));
         cut.store(true, Ordering::Relaxed);
         if sends_head {
             assert_eq!(said, "");
@@ -133,8 +133,8 @@ async fn an_idle_connection_is_closed() {
         let mut stream = connect(&app).await;
         for _ in 0..2 {
             stream.write_all(get("/healthz").as_bytes()).await.unwrap();
-            let answer = read_until(&mut stream, ALIVE).await;
-            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            let response = read_until(&mut stream, ALIVE).await;
+            assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
         }
         stream.write_all(next.as_bytes()).await.unwrap();
         assert_eq!(read_to_end(&mut stream).await, "");
@@ -182,8 +182,8 @@ async fn an_unread_response_is_abandoned() {
     let request = Request::get("http://localhost/assets/pages.css")
         .body(())
         .unwrap();
-    let (answer, _sink) = requests.send_request(request, true).unwrap();
-    let (head, _body) = answer.await.unwrap().into_parts();
+    let (response, _sink) = requests.send_request(request, true).unwrap();
+    let (head, _body) = response.await.unwrap().into_parts();
     assert_eq!(head.status, StatusCode::OK);
     let ended = timeout(TIMEOUT, ended).await;
     let _ = ended.expect("the connection ends");
@@ -202,8 +202,8 @@ async fn idle_connections_are_closed_at_the_cap() {
         read_until(&mut stream, ALIVE).await;
         idle.push(stream);
     }
-    let answer = timeout(TIMEOUT, app.post("{ me { id } }", json!({}))).await;
-    assert_eq!(answer.unwrap().text, ME);
+    let response = timeout(TIMEOUT, app.post("{ me { id } }", json!({}))).await;
+    assert_eq!(response.unwrap().text, ME);
     for mut stream in idle {
         assert_eq!(read_to_end(&mut stream).await, "");
     }
@@ -221,8 +221,8 @@ async fn connections_wait_at_the_cap() {
     let early = timeout(Duration::from_millis(300), &mut waiting).await;
     assert!(early.is_err(), "{early:?}");
     silent.pop();
-    let answer = timeout(TIMEOUT, waiting).await;
-    assert_eq!(answer.unwrap().text, ME);
+    let response = timeout(TIMEOUT, waiting).await;
+    assert_eq!(response.unwrap().text, ME);
 }
 
 /// Without file descriptors the server waits and says so, and goes on when there are some.
@@ -271,7 +271,7 @@ async fn open_requests_complete_before_shutdown() {
     open.write_all(&BODY.as_bytes()[..5]).await.unwrap();
     let open_http2 = Http2::open(&address).await;
     let mut requests = open_http2.requests.clone().ready().await.unwrap();
-    let (answer, mut sink) = requests.send_request(http2_post(), false).unwrap();
+    let (response, mut sink) = requests.send_request(http2_post(), false).unwrap();
     sink.send_data(Bytes::from_static(&BODY.as_bytes()[..5]), false)
         .unwrap();
     // Both requests are there before the end begins.
@@ -299,7 +299,7 @@ async fn open_requests_complete_before_shutdown() {
     );
     sink.send_data(Bytes::from_static(&BODY.as_bytes()[5..]), true)
         .unwrap();
-    assert_eq!(answer.await.unwrap().status(), StatusCode::OK);
+    assert_eq!(response.await.unwrap().status(), StatusCode::OK);
     stopping.await.unwrap();
 }
 
@@ -341,10 +341,10 @@ async fn request_heads_have_a_maximum_size() {
         let header = "x".repeat(bytes);
         format!("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Long: {header}\r\n\r\n")
     };
-    let answer = app.raw(&with_header(30_000)).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    let answer = app.raw(&with_header(200_000)).await;
-    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let response = app.raw(&with_header(30_000)).await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    let response = app.raw(&with_header(200_000)).await;
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
 
     let mut http2 = Http2::open(app.address()).await;
     let long = Request::get("http://localhost/healthz").header("x-long", "x".repeat(200_000));
@@ -370,8 +370,8 @@ async fn a_flood_of_cancelled_requests_ends_the_connection() {
             }
         }
     };
-    let ((), answer) = tokio::join!(flood, app.post("{ me { id } }", json!({})));
-    assert_eq!(answer.text, ME);
+    let ((), response) = tokio::join!(flood, app.post("{ me { id } }", json!({})));
+    assert_eq!(response.text, ME);
     let ended = timeout(TIMEOUT, http2.ended).await;
     let error = ended.expect("the connection ends").unwrap().unwrap_err();
     // A client that goes on writing may hear of the closed connection before it reads why.

@@ -27,12 +27,12 @@ use Holds::{Data, Partial, Refusal};
 
 /// Sends a request and looks at all of its answer.
 async fn expect(rule: &str, request: RequestBuilder, accept: &str, status: u16, holds: &Holds) {
-    let answer = Response::of(request.header(ACCEPT, accept)).await;
-    let what = format!("{rule} ({accept}): {}", answer.text);
-    assert_eq!(answer.status, status, "{what}");
-    let content_type = answer.header("content-type").unwrap_or_default();
+    let response = Response::of(request.header(ACCEPT, accept)).await;
+    let what = format!("{rule} ({accept}): {}", response.text);
+    assert_eq!(response.status, status, "{what}");
+    let content_type = response.header("content-type").unwrap_or_default();
     assert_eq!(content_type, format!("{accept}; charset=utf-8"), "{what}");
-    let body = answer.json();
+    let body = response.json();
     match holds {
         Data(data) => assert_eq!(body, json!({ "data": data }), "{what}"),
         Partial(data) => {
@@ -40,7 +40,7 @@ async fn expect(rule: &str, request: RequestBuilder, accept: &str, status: u16, 
             assert!(body["errors"][0]["path"].is_array(), "{what}");
         }
         Refusal(code) => {
-            assert_eq!(answer.code(), *code, "{what}");
+            assert_eq!(response.code(), *code, "{what}");
             assert!(body.get("data").is_none(), "{what}");
             assert!(body["errors"][0].get("path").is_none(), "{what}");
         }
@@ -261,7 +261,7 @@ async fn the_default_media_type_follows_the_draft() {
 async fn head_responses_have_no_body() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
-    let answer = Response::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
-    assert_eq!((answer.status.as_u16(), &*answer.text), (405, ""));
-    assert_eq!(answer.header("allow"), Some("GET, POST"));
+    let response = Response::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
+    assert_eq!((response.status.as_u16(), &*response.text), (405, ""));
+    assert_eq!(response.header("allow"), Some("GET, POST"));
 }

@@ -25,15 +25,15 @@ on_both_deployments! {
         let refresh = json!({ "query": "mutation { login: verifyLoginCode(input: {email: \"ada@example.com\", code: \"123456\"}) { errors { code } } }" });
         for body in [json!({ "query": signup }), refresh] {
             let request = server.request(Method::POST, "/graphql").json(&body);
-            let answer = Response::of(request).await;
-            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-            let error = &answer.json()["errors"][0];
-            assert_eq!(error["message"], "Something went wrong on our side.", "{}", answer.text);
-            let id = answer.header("x-request-id").unwrap();
+            let response = Response::of(request).await;
+            assert_eq!(response.status, StatusCode::OK, "{}", response.text);
+            let error = &response.json()["errors"][0];
+            assert_eq!(error["message"], "Something went wrong on our side.", "{}", response.text);
+            let id = response.header("x-request-id").unwrap();
             assert_eq!(error["extensions"], json!({ "code": "INTERNAL", "requestId": id }));
             assert!(error["path"][0].is_string(), "{error}");
-            assert_eq!(answer.json()["data"], Value::Null);
-            let text = answer.text.to_lowercase();
+            assert_eq!(response.json()["data"], Value::Null);
+            let text = response.text.to_lowercase();
             for inside in ["sql", "table", "users", "outbox", "relation", "select", "database", "src/"] {
                 assert!(!text.contains(inside), "{inside}: {text}");
             }
@@ -59,10 +59,10 @@ on_both_deployments! {
         let database = deployment.database().await;
         database.execute_unprepared("ALTER TABLE sessions RENAME TO sessions_gone").await.unwrap();
         let query = "mutation { logout { endedSessionId } }";
-        let answer = server.with_token(&tokens.access).post(query, Value::Null).await;
-        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text);
-        assert_eq!(answer.code(), "INTERNAL");
-        assert!(!answer.text.contains("sessions"), "{}", answer.text);
+        let response = server.with_token(&tokens.access).post(query, Value::Null).await;
+        assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE, "{}", response.text);
+        assert_eq!(response.code(), "INTERNAL");
+        assert!(!response.text.contains("sessions"), "{}", response.text);
     }
 }
 
@@ -134,9 +134,9 @@ async fn a_rejected_request_logs_one_line() {
         (server.request(Method::POST, "/healthz"), 405, None),
     ];
     for (request, status, reason) in refusals {
-        let answer = Response::of(request).await;
-        assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
-        let line = only_line(&server, &answer).await;
+        let response = Response::of(request).await;
+        assert_eq!(response.status.as_u16(), status, "{}", response.text);
+        let line = only_line(&server, &response).await;
         assert_eq!(line["event"], "request_refused", "{line}");
         assert_eq!(line["status"], status, "{line}");
         assert_eq!(line.get("reason").and_then(Value::as_str), reason, "{line}");
@@ -146,9 +146,9 @@ async fn a_rejected_request_logs_one_line() {
 
     // A dead token is an event of its own, beside the refusal.
     let dead = query("mutation{logout{endedSessionId}}").header(AUTHORIZATION, "Bearer a-canary");
-    let answer = Response::of(dead).await;
+    let response = Response::of(dead).await;
     let lines = server
-        .request_log(answer.header("x-request-id").unwrap())
+        .request_log(response.header("x-request-id").unwrap())
         .await;
     let events: Vec<_> = lines
         .iter()
@@ -164,9 +164,9 @@ async fn a_rejected_request_logs_one_line() {
     assert!(!server.output().contains("\"good\""), "{}", server.output());
 }
 
-async fn only_line(server: &Process, answer: &Response) -> Value {
+async fn only_line(server: &Process, response: &Response) -> Value {
     let lines = server
-        .request_log(answer.header("x-request-id").unwrap())
+        .request_log(response.header("x-request-id").unwrap())
         .await;
     assert_eq!(lines.len(), 1, "{lines:?}");
     lines[0].clone()

@@ -25,9 +25,9 @@ async fn a_valid_request_id_is_kept() {
     };
     let longest = "x".repeat(64);
     for id in ["a", "trace-42_B.7", &longest] {
-        let answer = ask(HeaderValue::from_str(id).unwrap()).await;
-        assert_eq!(answer.header("x-request-id"), Some(id));
-        assert_eq!(answer.json()["errors"][0]["extensions"]["requestId"], id);
+        let response = ask(HeaderValue::from_str(id).unwrap()).await;
+        assert_eq!(response.header("x-request-id"), Some(id));
+        assert_eq!(response.json()["errors"][0]["extensions"]["requestId"], id);
         let lines = server.request_log(id).await;
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert_eq!(lines[0]["event"], "request_refused");
@@ -43,10 +43,13 @@ async fn a_valid_request_id_is_kept() {
         HeaderValue::from_bytes("ünïcode".as_bytes()).unwrap(),
         HeaderValue::from_bytes(b"\xff\xfe").unwrap(),
     ] {
-        let answer = ask(id.clone()).await;
-        let given = answer.header("x-request-id").unwrap();
+        let response = ask(id.clone()).await;
+        let given = response.header("x-request-id").unwrap();
         assert_eq!(given.len(), 36, "{id:?}");
-        assert_eq!(answer.json()["errors"][0]["extensions"]["requestId"], given);
+        assert_eq!(
+            response.json()["errors"][0]["extensions"]["requestId"],
+            given
+        );
         assert_eq!(server.request_log(given).await.len(), 1, "{id:?}");
     }
     assert!(!server.output().contains("<script>"));
@@ -76,41 +79,41 @@ async fn every_response_has_security_headers() {
         (Method::GET, "/no/such/path"),
         (Method::GET, "/%2e%2e/%00"),
     ] {
-        let answer = Response::of(app.request(method.clone(), path)).await;
+        let response = Response::of(app.request(method.clone(), path)).await;
         let what = format!("{method} {path}");
         assert_eq!(
-            answer.header("x-content-type-options"),
+            response.header("x-content-type-options"),
             Some("nosniff"),
             "{what}"
         );
         assert_eq!(
-            answer.header("referrer-policy"),
+            response.header("referrer-policy"),
             Some("no-referrer"),
             "{what}"
         );
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
-        assert_eq!(answer.header("x-request-id").unwrap().len(), 36, "{what}");
-        let policy = answer.header("content-security-policy").unwrap();
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{what}");
+        assert_eq!(response.header("x-request-id").unwrap().len(), 36, "{what}");
+        let policy = response.header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'none'"), "{what}: {policy}");
         assert!(
             policy.contains("frame-ancestors 'none'"),
             "{what}: {policy}"
         );
-        assert_eq!(answer.header("server"), None, "{what}");
-        assert_isolated(&answer, "DENY", &what);
+        assert_eq!(response.header("server"), None, "{what}");
+        assert_isolated(&response, "DENY", &what);
     }
 }
 
 /// What keeps pages of others from framing, embedding or reaching into it.
-fn assert_isolated(answer: &Response, frames: &str, what: &str) {
+fn assert_isolated(response: &Response, frames: &str, what: &str) {
     for (name, expected) in [
         ("x-frame-options", frames),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
     ] {
-        assert_eq!(answer.header(name), Some(expected), "{what}");
+        assert_eq!(response.header(name), Some(expected), "{what}");
     }
-    let permissions = answer.header("permissions-policy").unwrap();
+    let permissions = response.header("permissions-policy").unwrap();
     assert!(permissions.contains("camera=()"), "{what}: {permissions}");
 }
 
@@ -144,17 +147,17 @@ async fn error_responses_have_security_headers() {
             StatusCode::NO_CONTENT,
         ),
     ] {
-        let answer = Response::of(request).await;
-        assert_eq!(answer.status, status);
+        let response = Response::of(request).await;
+        assert_eq!(response.status, status);
         let what = status.to_string();
-        assert_isolated(&answer, "DENY", &what);
+        assert_isolated(&response, "DENY", &what);
         assert_eq!(
-            answer.header("x-content-type-options"),
+            response.header("x-content-type-options"),
             Some("nosniff"),
             "{what}"
         );
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
-        let policy = answer.header("content-security-policy");
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{what}");
+        let policy = response.header("content-security-policy");
         assert_eq!(
             policy,
             Some("default-src 'none'; frame-ancestors 'none'"),
@@ -185,15 +188,15 @@ async fn only_allowed_origins_may_read_responses() {
         let request = listed
             .request(Method::POST, "/graphql")
             .header(ORIGIN, origin);
-        let answer = Response::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
-        assert_eq!(answer.text, r#"{"data":{"me":null}}"#);
-        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        let response = Response::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
+        assert_eq!(response.text, r#"{"data":{"me":null}}"#);
+        assert_eq!(response.header("access-control-allow-origin"), Some(origin));
         assert_eq!(
-            answer.header("access-control-expose-headers"),
+            response.header("access-control-expose-headers"),
             Some("x-request-id")
         );
-        assert_eq!(answer.header("access-control-allow-credentials"), None);
-        assert_eq!(answer.header("vary"), Some("Origin"));
+        assert_eq!(response.header("access-control-allow-credentials"), None);
+        assert_eq!(response.header("vary"), Some("Origin"));
 
         // A refusal is to be read too.
         let refused = listed
@@ -209,14 +212,14 @@ async fn only_allowed_origins_may_read_responses() {
         let preflight = preflight
             .header(ACCESS_CONTROL_REQUEST_METHOD, "POST")
             .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type");
-        let answer = Response::of(preflight).await;
-        assert_eq!(answer.status, StatusCode::NO_CONTENT);
-        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        let response = Response::of(preflight).await;
+        assert_eq!(response.status, StatusCode::NO_CONTENT);
+        assert_eq!(response.header("access-control-allow-origin"), Some(origin));
         assert_eq!(
-            answer.header("access-control-allow-methods"),
+            response.header("access-control-allow-methods"),
             Some("GET, POST")
         );
-        let allowed = answer.header("access-control-allow-headers").unwrap();
+        let allowed = response.header("access-control-allow-headers").unwrap();
         for header in ["authorization", "content-type"] {
             assert!(allowed.split(", ").any(|name| name == header), "{allowed}");
         }
@@ -234,20 +237,20 @@ async fn only_allowed_origins_may_read_responses() {
             "",
         ] {
             let request = app.request(Method::POST, "/graphql").header(ORIGIN, origin);
-            let answer = Response::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
-            assert_eq!(answer.text, r#"{"data":{"me":null}}"#, "{origin}");
+            let response = Response::of(request.json(&json!({ "query": "{ me { id } }" }))).await;
+            assert_eq!(response.text, r#"{"data":{"me":null}}"#, "{origin}");
             let preflight = app
                 .request(Method::OPTIONS, "/graphql")
                 .header(ORIGIN, origin);
             let preflight = preflight.header(ACCESS_CONTROL_REQUEST_METHOD, "POST");
             let preflight = Response::of(preflight).await;
             assert_eq!(preflight.status, StatusCode::METHOD_NOT_ALLOWED, "{origin}");
-            for answer in [answer, preflight] {
-                let cors = answer
+            for response in [response, preflight] {
+                let cors = response
                     .headers
                     .keys()
                     .filter(|name| name.as_str().starts_with("access-control-"));
-                assert_eq!(cors.count(), 0, "{origin}: {answer:?}");
+                assert_eq!(cors.count(), 0, "{origin}: {response:?}");
             }
         }
     }
@@ -267,9 +270,9 @@ async fn graphiql_is_for_browsers_only() {
             .start_with(&[("GRAPHIQL_ENABLED", enabled)])
             .await;
         let request = app.request(Method::GET, "/graphql?query={me{id}}");
-        let answer = Response::of(request.header(ACCEPT, accept)).await;
-        assert_eq!(answer.status, StatusCode::OK);
-        let content_type = answer.header("content-type").unwrap();
+        let response = Response::of(request.header(ACCEPT, accept)).await;
+        assert_eq!(response.status, StatusCode::OK);
+        let content_type = response.header("content-type").unwrap();
         let expected = if is_page {
             "text/html"
         } else {

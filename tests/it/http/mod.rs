@@ -24,9 +24,9 @@ const JSON: &str = "application/json";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
 /// What must be true of every refusal: contract rule 3, and no `data` key.
-fn assert_refused(answer: &Response, status: StatusCode, code: &str, what: &str) {
-    assert_eq!(answer.status, status, "{what}: {}", answer.text);
-    let body = answer.json();
+fn assert_refused(response: &Response, status: StatusCode, code: &str, what: &str) {
+    assert_eq!(response.status, status, "{what}: {}", response.text);
+    let body = response.json();
     let errors = body["errors"].as_array().expect("there are errors");
     assert!(
         !errors.is_empty() && body.get("data").is_none(),
@@ -37,7 +37,7 @@ fn assert_refused(answer: &Response, status: StatusCode, code: &str, what: &str)
         let id = &error["extensions"]["requestId"];
         assert_eq!(
             *id,
-            answer.header("x-request-id").unwrap(),
+            response.header("x-request-id").unwrap(),
             "{what}: {body}"
         );
         assert!(
@@ -70,10 +70,10 @@ async fn only_get_and_post_are_answered() {
     for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request = app.request(method.clone(), "/graphql?query={me{id}}");
-        let answer = Response::of(request).await;
+        let response = Response::of(request).await;
         let refused = StatusCode::METHOD_NOT_ALLOWED;
-        assert_refused(&answer, refused, "BAD_USER_INPUT", method.as_str());
-        assert_eq!(answer.header("allow"), Some("GET, POST"), "{method}");
+        assert_refused(&response, refused, "BAD_USER_INPUT", method.as_str());
+        assert_eq!(response.header("allow"), Some("GET, POST"), "{method}");
     }
     let head = Response::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
     assert_eq!(head.status, StatusCode::METHOD_NOT_ALLOWED);
@@ -119,14 +119,14 @@ async fn queries_run_by_get() {
             json!({ "me": null }),
         ),
     ] {
-        let answer = get(&app, &parameters).await;
+        let response = get(&app, &parameters).await;
         assert_eq!(
-            answer.status,
+            response.status,
             StatusCode::OK,
             "{parameters:?}: {}",
-            answer.text
+            response.text
         );
-        assert_eq!(answer.json(), json!({ "data": data }), "{parameters:?}");
+        assert_eq!(response.json(), json!({ "data": data }), "{parameters:?}");
     }
 }
 
@@ -145,9 +145,9 @@ async fn malformed_parameters_of_the_url_are_refused() {
         vec![("query", "{me{id}}"), ("extensions", "\"x\"")],
         vec![("query", "{me{id}}"), ("extensions", "{")],
     ] {
-        let answer = get(&app, &parameters).await;
+        let response = get(&app, &parameters).await;
         let what = format!("{parameters:?}");
-        assert_refused(&answer, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &what);
+        assert_refused(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &what);
     }
 }
 
@@ -164,15 +164,15 @@ async fn mutations_do_not_run_by_get() {
         vec![("query", &both), ("operationName", "M")],
         vec![("query", "subscription { me { id } }")],
     ] {
-        let answer = get(&app, &parameters).await;
+        let response = get(&app, &parameters).await;
         let what = format!("{parameters:?}");
         assert_refused(
-            &answer,
+            &response,
             StatusCode::METHOD_NOT_ALLOWED,
             "BAD_USER_INPUT",
             &what,
         );
-        assert_eq!(answer.header("allow"), Some("POST"), "{what}");
+        assert_eq!(response.header("allow"), Some("POST"), "{what}");
     }
     let query = get(&app, &[("query", &both), ("operationName", "Q")]).await;
     assert_eq!(query.json(), json!({ "data": { "me": null } }));
@@ -200,8 +200,8 @@ async fn only_json_is_read() {
         "application/json;charset=\"UTF-8\"",
         "application/json; charset=utf-8; version=1",
     ] {
-        let answer = send(Some(content_type)).await;
-        assert_eq!(answer.text, r#"{"data":{"me":null}}"#, "{content_type}");
+        let response = send(Some(content_type)).await;
+        assert_eq!(response.text, r#"{"data":{"me":null}}"#, "{content_type}");
     }
     for content_type in [
         None,
@@ -217,10 +217,10 @@ async fn only_json_is_read() {
         Some("text/plain; application/json"),
         Some("text/plain, application/json"),
     ] {
-        let answer = send(content_type).await;
+        let response = send(content_type).await;
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         assert_refused(
-            &answer,
+            &response,
             status,
             "BAD_USER_INPUT",
             &format!("{content_type:?}"),
@@ -258,10 +258,14 @@ async fn the_media_type_follows_the_accept_header() {
         ("application/graphql-response+json;q=0, */*", JSON),
         ("text/html, */*;q=0.1", JSON),
     ] {
-        let answer = post_accepting(&app, accept, &body).await;
-        assert_eq!(answer.status, StatusCode::OK, "{accept}");
+        let response = post_accepting(&app, accept, &body).await;
+        assert_eq!(response.status, StatusCode::OK, "{accept}");
         let expected = format!("{media_type}; charset=utf-8");
-        assert_eq!(answer.header("content-type"), Some(&*expected), "{accept}");
+        assert_eq!(
+            response.header("content-type"),
+            Some(&*expected),
+            "{accept}"
+        );
     }
     for accept in [
         "image/png",
@@ -271,16 +275,16 @@ async fn the_media_type_follows_the_accept_header() {
         "nonsense",
         "",
     ] {
-        let answer = post_accepting(&app, accept, &body).await;
+        let response = post_accepting(&app, accept, &body).await;
         assert_refused(
-            &answer,
+            &response,
             StatusCode::NOT_ACCEPTABLE,
             "BAD_USER_INPUT",
             accept,
         );
         let html = app.request(Method::GET, "/graphql?query={me{id}}");
-        let answer = Response::of(html.header(ACCEPT, accept)).await;
-        assert_eq!(answer.status, StatusCode::NOT_ACCEPTABLE, "{accept}");
+        let response = Response::of(html.header(ACCEPT, accept)).await;
+        assert_eq!(response.status, StatusCode::NOT_ACCEPTABLE, "{accept}");
     }
     let two = app.request(Method::POST, "/graphql").json(&body);
     let two = two.header(ACCEPT, "text/html").header(ACCEPT, JSON);

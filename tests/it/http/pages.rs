@@ -15,10 +15,10 @@ async fn browse(client: &Client, path: &str) -> Response {
     Response::of(client.request(Method::GET, path).header(ACCEPT, BROWSER)).await
 }
 
-fn assert_page(answer: &Response, content_type: &str) {
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-    assert_eq!(answer.header("content-type"), Some(content_type));
-    let policy = answer.header("content-security-policy").unwrap();
+fn assert_page(response: &Response, content_type: &str) {
+    assert_eq!(response.status, StatusCode::OK, "{}", response.text);
+    assert_eq!(response.header("content-type"), Some(content_type));
+    let policy = response.header("content-security-policy").unwrap();
     assert!(
         policy.contains("default-src 'none'") && !policy.contains("unsafe-eval"),
         "{policy}"
@@ -147,8 +147,8 @@ async fn mailed_links_lead_to_the_demo_in_development() {
         "/reset-password",
         "/accept-invitation",
     ] {
-        let answer = browse(&app, path).await;
-        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        let response = browse(&app, path).await;
+        assert_eq!(response.status, StatusCode::NOT_FOUND, "{path}");
     }
     assert!(!browse(&app, "/").await.text.contains("/demo"));
 }

@@ -19,8 +19,8 @@ async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
     let body = json!({ "query": SIGN_UP, "variables": { "email": email } });
     let with =
         |request: RequestBuilder, (name, value): &(&str, &str)| request.header(*name, *value);
-    let answer = Response::of(headers.iter().fold(request, with).json(&body)).await;
-    let payload: &Value = &answer.json()["data"]["requestSignupCode"];
+    let response = Response::of(headers.iter().fold(request, with).json(&body)).await;
+    let payload: &Value = &response.json()["data"]["requestSignupCode"];
     error_codes(payload)
         .into_iter()
         .map(str::to_owned)
@@ -133,9 +133,9 @@ async fn https_at_the_proxy_is_recognized() {
         (&not_trusting, "https", None),
     ] {
         let request = app.request(Method::GET, "/healthz");
-        let answer = Response::of(request.header("x-forwarded-proto", scheme)).await;
+        let response = Response::of(request.header("x-forwarded-proto", scheme)).await;
         assert_eq!(
-            answer.header("strict-transport-security"),
+            response.header("strict-transport-security"),
             expected,
             "{scheme}"
         );

@@ -36,10 +36,10 @@ async fn https_is_served() {
             .unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
         stream.write_all(get("/healthz").as_bytes()).await.unwrap();
-        let answer = read_until(&mut stream, ALIVE).await;
+        let response = read_until(&mut stream, ALIVE).await;
         assert!(
-            answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(HSTS),
-            "{answer}"
+            response.starts_with("HTTP/1.1 200 OK\r\n") && response.contains(HSTS),
+            "{response}"
         );
 
         let stream = certificate
@@ -55,18 +55,18 @@ async fn https_is_served() {
         assert_eq!(text, r#"{"data":{"me":null}}"#);
         let missing = Request::get("https://localhost/missing").body(()).unwrap();
         let mut requests = http2.requests.ready().await.unwrap();
-        let (answer, _) = requests.send_request(missing, true).unwrap();
-        let answer = answer.await.unwrap();
-        assert_eq!(answer.status(), 404);
+        let (response, _) = requests.send_request(missing, true).unwrap();
+        let response = response.await.unwrap();
+        assert_eq!(response.status(), 404);
         assert_eq!(
-            answer.headers()["strict-transport-security"],
+            response.headers()["strict-transport-security"],
             "max-age=31536000"
         );
     }
 
     let plain = deployment.start().await;
-    let answer = Response::of(plain.request(Method::GET, "/healthz")).await;
-    assert_eq!(answer.header("strict-transport-security"), None);
+    let response = Response::of(plain.request(Method::GET, "/healthz")).await;
+    assert_eq!(response.header("strict-transport-security"), None);
 }
 
 /// A new certificate is used for new connections, without a restart; open ones go on. One that
@@ -77,7 +77,7 @@ async fn a_certificate_can_be_replaced() {
     let one = Certificate::make(deployment.path(), "one");
     let other = Certificate::make(deployment.path(), "other");
     let used = Certificate::make(deployment.path(), "used");
-    one.replace(&used);
+    one.copy_to(&used);
     let server = deployment.spawn(&["serve"], &used.settings()).await;
     let connect = async |certificate: &Certificate| {
         certificate
@@ -106,7 +106,7 @@ async fn a_certificate_can_be_replaced() {
     failures(3).await;
     connect(&one).await.expect("the old one is still in use");
 
-    other.replace(&used);
+    other.copy_to(&used);
     server.wait_for("certificate_reloaded").await;
     connect(&other).await.expect("the new one is in use");
     connect(&one).await.expect_err("the old one is not");

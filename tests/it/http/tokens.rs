@@ -49,26 +49,26 @@ on_both_deployments! {
         ];
         for headers in dead {
             let what = format!("{headers:?}");
-            let answer = ask(&app, PROTECTED, &headers).await;
-            assert_refused(&answer, StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", &what);
-            let error = &answer.json()["errors"][0];
+            let response = ask(&app, PROTECTED, &headers).await;
+            assert_refused(&response, StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", &what);
+            let error = &response.json()["errors"][0];
             assert_eq!(error["extensions"]["reason"], "INVALID", "{what}");
-            let challenge = answer.header("www-authenticate");
+            let challenge = response.header("www-authenticate");
             assert_eq!(challenge, Some("Bearer error=\"invalid_token\""), "{what}");
 
-            let answer = ask(&app, PUBLIC, &headers).await;
-            assert_eq!(answer.status, StatusCode::OK, "{what}");
-            assert_eq!(answer.json()["data"]["me"], Value::Null, "{what}");
+            let response = ask(&app, PUBLIC, &headers).await;
+            assert_eq!(response.status, StatusCode::OK, "{what}");
+            assert_eq!(response.json()["data"]["me"], Value::Null, "{what}");
 
             // One protected field among public ones makes the whole need a token.
             let mixed = "mutation { refreshSession(input: {refreshToken: \"x\"}) { errors { code } } \
                          ...A } fragment A on Mutation { end: logout { endedSessionId } }";
-            let answer = ask(&app, mixed, &headers).await;
-            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}");
+            let response = ask(&app, mixed, &headers).await;
+            assert_eq!(response.status, StatusCode::UNAUTHORIZED, "{what}");
         }
         for live in [format!("Bearer {token}"), format!("bearer {token}"), format!("BEARER   {token}")] {
-            let answer = ask(&app, PUBLIC, &[header(&live)]).await;
-            assert_eq!(answer.json()["data"]["me"]["email"], "ada@example.com", "{live}");
+            let response = ask(&app, PUBLIC, &[header(&live)]).await;
+            assert_eq!(response.json()["data"]["me"]["email"], "ada@example.com", "{live}");
         }
     }
 
@@ -77,9 +77,9 @@ on_both_deployments! {
         let app = deployment.start_with(&[("JWT_EXPIRATION_MINUTES", "5")]).await;
         let token = app.sign_up("ada@example.com").await.access;
         let reason = async |token: &str| {
-            let answer = app.with_token(token).post(PROTECTED, Value::Null).await;
-            assert_refused(&answer, StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", token);
-            answer.json()["errors"][0]["extensions"]["reason"].as_str().unwrap().to_owned()
+            let response = app.with_token(token).post(PROTECTED, Value::Null).await;
+            assert_refused(&response, StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", token);
+            response.json()["errors"][0]["extensions"]["reason"].as_str().unwrap().to_owned()
         };
         let ended = app.with_token(&token).run(PROTECTED, Value::Null).await;
         assert!(ended["logout"]["endedSessionId"].is_string());

@@ -20,8 +20,8 @@ async fn ready(client: &Client) -> Response {
 /// Waits until readiness has these words: the whole, then database, Redis, worker and outbox.
 async fn wait_for(client: &Client, words: [&str; 5]) -> Response {
     eventually(&format!("{words:?}"), async || {
-        let answer = ready(client).await;
-        (statuses(&answer.json()) == words).then_some(answer)
+        let response = ready(client).await;
+        (statuses(&response.json()) == words).then_some(response)
     })
     .await
 }

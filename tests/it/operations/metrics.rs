@@ -21,13 +21,13 @@ struct Samples(BTreeMap<String, f64>);
 
 impl Samples {
     async fn of(client: &Client) -> Self {
-        let answer = Response::of(client.request(Method::GET, "/metrics")).await;
-        assert_eq!(answer.status, StatusCode::OK);
+        let response = Response::of(client.request(Method::GET, "/metrics")).await;
+        assert_eq!(response.status, StatusCode::OK);
         let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        assert_eq!(answer.header("content-type"), Some(format));
-        assert!(answer.text.ends_with("# EOF\n"), "{}", answer.text);
-        assert_eq!(answer.text.matches("# EOF").count(), 1);
-        let lines = answer.text.lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(response.header("content-type"), Some(format));
+        assert!(response.text.ends_with("# EOF\n"), "{}", response.text);
+        assert_eq!(response.text.matches("# EOF").count(), 1);
+        let lines = response.text.lines().filter(|line| !line.starts_with('#'));
         let samples = lines.map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
             (name.to_owned(), value.parse().unwrap())

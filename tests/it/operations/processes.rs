@@ -89,9 +89,9 @@ on_both_deployments! {
             process.signal(signal);
             process.wait_for("server_stopping").await;
 
-            let answer = request.finish().await;
-            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-            assert!(answer.contains(r#"{"data":{"me":null}}"#), "{answer}");
+            let response = request.finish().await;
+            assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
+            assert!(response.contains(r#"{"data":{"me":null}}"#), "{response}");
             assert_eq!(process.wait_for_exit().await.code(), Some(0));
             assert_eq!(outbox.rows(&address).await[0].state, "sent");
             assert_eq!(server.mails_to(&address).len(), 1);
@@ -277,8 +277,8 @@ impl HalfRequest {
     /// Sends the rest; the answer.
     async fn finish(&mut self) -> String {
         self.0.write_all(Self::BODY.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        self.0.read_to_string(&mut answer).await.unwrap();
-        answer
+        let mut response = String::new();
+        self.0.read_to_string(&mut response).await.unwrap();
+        response
     }
 }

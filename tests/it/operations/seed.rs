@@ -93,8 +93,8 @@ async fn a_development_server_prints_a_banner() {
         let request = server
             .request(Method::GET, path)
             .header("accept", "text/html");
-        let answer = Response::of(request).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        let response = Response::of(request).await;
+        assert_eq!(response.status, 200, "{path}: {}", response.text);
     }
 }
 

@@ -148,9 +148,9 @@ async fn every_query_in_the_docs_is_valid() {
             let variables: Value = variables.map_or(json!({}), |block| {
                 serde_json::from_str(&block.text).unwrap()
             });
-            let answer = ada.post(&block.text, variables).await.json();
+            let response = ada.post(&block.text, variables).await.json();
             assert_eq!(
-                answer["errors"],
+                response["errors"],
                 Value::Null,
                 "{}: {}",
                 page.display(),

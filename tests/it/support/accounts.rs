@@ -16,7 +16,7 @@ const USER: &str = "user { id email name firstName lastName phone company emailV
     hasPassword isActive updatedAt }";
 
 impl Client {
-    /// Registers as Ada Lovelace.
+    /// Registers a user named Ada Lovelace.
     pub(crate) async fn register(&self, email: &str, password: &str) -> Value {
         let input = json!({
             "email": email, "password": password, "firstName": "Ada", "lastName": "Lovelace",
@@ -73,7 +73,7 @@ impl Client {
         self.mutate("deleteMe", input, "deletedUserId").await
     }
 
-    /// The live sessions of the signed-in account.
+    /// The signed-in user's active sessions.
     pub(crate) async fn sessions(&self) -> Vec<Value> {
         let query =
             "{ sessions { id createdAt lastUsedAt expiresAt userAgent ipAddress isCurrent } }";
@@ -86,33 +86,33 @@ impl Client {
         self.mutate("revokeSession", input, "endedSessionId").await
     }
 
-    /// Signs in with the right password.
+    /// Signs in with a password and returns the tokens.
     pub(crate) async fn password_login(&self, email: &str, password: &str) -> Tokens {
-        let answer = self.login(email, password).await;
-        assert_eq!(answer["errors"], json!([]), "{answer}");
-        Tokens::of(&answer["session"])
+        let response = self.login(email, password).await;
+        assert_eq!(response["errors"], json!([]), "{response}");
+        Tokens::of(&response["session"])
     }
 }
 
 impl Deployment {
-    /// Registers a user and verifies the address, whichever process mails the code.
+    /// Registers a user and verifies the email address with the code from the database.
     pub(crate) async fn register(&self, client: &Client, email: &str, password: &str) {
         let registered = client.register(email, password).await;
         assert_eq!(registered["errors"], json!([]), "{registered}");
         let code = self.derived_code("verify_email", email).await;
-        let proved = client.verify_email(email, &code).await;
-        assert_eq!(proved["errors"], json!([]), "{proved}");
+        let verified = client.verify_email(email, &code).await;
+        assert_eq!(verified["errors"], json!([]), "{verified}");
     }
 }
 
 impl TestApp {
-    /// Registers a user and verifies the address.
+    /// Registers a user and verifies the email address with the mailed code.
     pub(crate) async fn register_verified(&self, email: &str, password: &str) {
         let registered = self.register(email, password).await;
         assert_eq!(registered["errors"], json!([]), "{registered}");
         let code = self.code(MailKind::VerifyEmail, email).await;
-        let proved = self.verify_email(email, &code).await;
-        assert_eq!(proved["errors"], json!([]), "{proved}");
+        let verified = self.verify_email(email, &code).await;
+        assert_eq!(verified["errors"], json!([]), "{verified}");
     }
 
     /// Requests a password reset and returns the token in the mail.
@@ -120,7 +120,7 @@ impl TestApp {
         let requested = self.request_password_reset(email).await;
         assert_eq!(requested["errors"], json!([]), "{requested}");
         let mail = self.mail(MailKind::PasswordReset, email).await;
-        let link = mail.link.expect("a reset mail carries a link");
+        let link = mail.link.expect("a reset mail contains a link");
         let (page, token) = link.expose().split_once("?token=").unwrap();
         assert_eq!(page, "http://localhost:8000/reset-password");
         assert!(mail.text.contains(link.expose()), "{}", mail.text);

@@ -1,4 +1,4 @@
-//! The app in the process of the test.
+//! The app, running in the test's process.
 
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -16,13 +16,14 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, Tokens};
 use super::eventually;
 
-/// A running app, its mails and its clock. It is a [`Client`] without a token.
+/// A running app with its mailbox and clock. Dereferences to a [`Client`] without a token.
 ///
-/// Every mail it sends must be read by the test, or [forgiven](Self::allow_unread_mail).
+/// Dropping it fails the test if a mail was not read, unless
+/// [`allow_unread_mail`](Self::allow_unread_mail) was called.
 pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     client: Client,
-    /// A client for `METRICS_PORT`, if it is set.
+    /// A client of the metrics port, if `METRICS_PORT` is set.
     pub(crate) metrics_client: Option<Client>,
     mailbox: Mailbox,
     read: Mutex<HashSet<MailId>>,
@@ -56,13 +57,12 @@ impl TestApp {
         }
     }
 
-    /// Allows unread mails at the end of the test.
     pub(crate) fn allow_unread_mail(mut self) -> Self {
         self.allows_unread_mail = true;
         self
     }
 
-    /// Stops it like SIGTERM and waits until it has stopped.
+    /// Stops the app as SIGTERM does and waits until it has stopped.
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         if let Some(running) = self.running.take() {
@@ -70,7 +70,7 @@ impl TestApp {
         }
     }
 
-    /// Waits for an unread mail of a kind to an address and returns the oldest.
+    /// Waits for an unread mail of a kind to a recipient; returns the oldest.
     pub(crate) async fn mail(&self, kind: MailKind, email: &str) -> RenderedMail {
         eventually(&format!("{kind} to {email}"), async || {
             let mut read = self.read.lock().unwrap();
@@ -88,11 +88,11 @@ impl TestApp {
         .await
     }
 
-    /// Waits for an unread mail of a kind to an address and returns the code in the oldest.
+    /// Waits for an unread mail of a kind to a recipient; returns the code in the oldest.
     pub(crate) async fn code(&self, kind: MailKind, email: &str) -> String {
         let mail = self.mail(kind, email).await;
         mail.code
-            .expect("this kind of mail carries a code")
+            .expect("this kind of mail contains a code")
             .expose()
             .to_owned()
     }
@@ -106,7 +106,7 @@ impl TestApp {
             .collect()
     }
 
-    /// Signs up a new user by code.
+    /// Signs up a user with an emailed code.
     pub(crate) async fn sign_up(&self, email: &str) -> Tokens {
         let requested = self.request_signup_code(email, "Ada Lovelace").await;
         assert_eq!(requested["errors"], Value::Array(Vec::new()), "{requested}");
@@ -114,7 +114,7 @@ impl TestApp {
         Tokens::of(&self.verify_signup_code(email, &code).await["session"])
     }
 
-    /// Signs in by code.
+    /// Signs in with an emailed code.
     pub(crate) async fn log_in(&self, email: &str) -> Tokens {
         let requested = self.request_login_code(email).await;
         assert_eq!(requested["errors"], Value::Array(Vec::new()), "{requested}");
@@ -135,9 +135,6 @@ impl Drop for TestApp {
             .into_iter()
             .filter(|m| !read.contains(&m.id))
             .collect();
-        assert!(
-            unread.is_empty(),
-            "mails that the test did not read: {unread:?}"
-        );
+        assert!(unread.is_empty(), "unread mails: {unread:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates for `localhost`, made by openssl, and a client that trusts one of them.
+//! Self-signed certificates for `localhost`, and TLS connections that trust only one of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
-/// A certificate and its key, in files.
+/// The files of a certificate and its key.
 pub(crate) struct Certificate {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
@@ -35,12 +35,12 @@ impl Certificate {
             .arg("-out")
             .arg(&made.certificate)
             .output()
-            .expect("openssl is there");
+            .expect("openssl is installed");
         assert!(output.status.success(), "{output:?}");
         made
     }
 
-    /// The settings of a server with this certificate.
+    /// The settings that make a server use this certificate.
     pub(crate) fn settings(&self) -> [(&'static str, &str); 2] {
         [
             ("TLS_CERT_FILE", self.certificate.to_str().unwrap()),
@@ -48,13 +48,13 @@ impl Certificate {
         ]
     }
 
-    /// Overwrites the files of another certificate.
-    pub(crate) fn replace(&self, other: &Self) {
+    /// Copies this certificate and key over the files of another.
+    pub(crate) fn copy_to(&self, other: &Self) {
         std::fs::copy(&self.certificate, &other.certificate).unwrap();
         std::fs::copy(&self.key, &other.key).unwrap();
     }
 
-    /// Connects to a server that must present this certificate, with a choice of protocols.
+    /// Connects with TLS, offering the ALPN `protocols`, and trusts only this certificate.
     pub(crate) async fn connect(
         &self,
         address: &str,

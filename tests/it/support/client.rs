@@ -1,4 +1,4 @@
-//! A client that speaks GraphQL over real HTTP.
+//! A client for GraphQL over HTTP.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub(crate) struct Client {
     token: Option<String>,
 }
 
-/// What a client stores after signing in.
+/// The tokens of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     pub(crate) access: String,
@@ -24,7 +24,7 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// The tokens of an `AuthSession`.
     pub(crate) fn of(session: &Value) -> Self {
-        let text = |value: &Value| value.as_str().expect("a session was asked for").to_owned();
+        let text = |value: &Value| value.as_str().expect("the session was selected").to_owned();
         Self {
             access: text(&session["accessToken"]),
             refresh: text(&session["refreshToken"]),
@@ -33,7 +33,6 @@ impl Tokens {
     }
 }
 
-/// A response.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
@@ -43,11 +42,11 @@ pub(crate) struct Response {
 
 impl Response {
     pub(crate) async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("the server answers");
+        let response = request.send().await.expect("the server responds");
         Self {
             status: response.status(),
             headers: response.headers().clone(),
-            text: response.text().await.expect("the whole answer arrives"),
+            text: response.text().await.expect("the whole response arrives"),
         }
     }
 
@@ -87,7 +86,7 @@ impl Client {
         &self.url
     }
 
-    /// Host and port, for tests that write HTTP themselves.
+    /// Host and port, for raw connections.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
@@ -108,7 +107,7 @@ impl Client {
         }
     }
 
-    /// The same client that opens a connection for each request.
+    /// The same client, opening a new connection for each request.
     pub(crate) fn without_keep_alive(&self) -> Self {
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build();
         Self {
@@ -117,7 +116,7 @@ impl Client {
         }
     }
 
-    /// The same client from another IP address of this machine, such as 127.0.0.2.
+    /// The same client, connecting from another loopback IP address, such as 127.0.0.2.
     pub(crate) fn from_ip(&self, ip: &str) -> Self {
         let http = reqwest::Client::builder()
             .local_address(Some(ip.parse().unwrap()))
@@ -129,7 +128,7 @@ impl Client {
         }
     }
 
-    /// A request to a path, for what a GraphQL client would not send.
+    /// A request to any path, with the access token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.token {
@@ -141,13 +140,13 @@ impl Client {
     /// Sends raw bytes and reads until the server closes the connection.
     pub(crate) async fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).await.unwrap();
-        let (mut answer, mut sink) = stream.split();
+        let (mut reader, mut writer) = stream.split();
         let mut text = Vec::new();
-        // A server that rejects the request need not read all of it.
+        // A server that rejects a request may close before it has read everything.
         let sent = async {
-            let _ = sink.write_all(request.as_bytes()).await;
+            let _ = writer.write_all(request.as_bytes()).await;
         };
-        let read = async { answer.read_to_end(&mut text).await.unwrap() };
+        let read = async { reader.read_to_end(&mut text).await.unwrap() };
         tokio::join!(sent, read);
         String::from_utf8(text).unwrap()
     }
@@ -160,13 +159,12 @@ impl Client {
 
     /// Runs a document that must have no top-level errors, and returns `data`.
     pub(crate) async fn run(&self, query: &str, variables: Value) -> Value {
-        let answer = self.post(query, variables).await.json();
-        assert_eq!(answer["errors"], Value::Null, "{answer}");
-        answer["data"].clone()
+        let response = self.post(query, variables).await.json();
+        assert_eq!(response["errors"], Value::Null, "{response}");
+        response["data"].clone()
     }
 
-    /// Runs one mutation with an input and returns its payload. `selection` is selected from the
-    /// payload besides its errors.
+    /// Runs one mutation and returns its payload, with `selection` and the errors.
     pub(crate) async fn mutate(&self, mutation: &str, input: Value, selection: &str) -> Value {
         let type_name = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
         let query = format!(
@@ -208,16 +206,20 @@ impl Client {
 
 /// The codes of a payload's errors.
 pub(crate) fn error_codes(payload: &Value) -> Vec<&str> {
-    let errors = payload["errors"].as_array().expect("errors were asked for");
+    let errors = payload["errors"]
+        .as_array()
+        .expect("the errors were selected");
     errors
         .iter()
         .map(|error| error["code"].as_str().unwrap())
         .collect()
 }
 
-/// The `code` and the `field` path, joined by dots, of each error of a payload.
+/// The code and the dotted field path of each error of a payload.
 pub(crate) fn error_codes_and_fields(payload: &Value) -> Vec<(String, String)> {
-    let errors = payload["errors"].as_array().expect("errors were asked for");
+    let errors = payload["errors"]
+        .as_array()
+        .expect("the errors were selected");
     let field = |error: &Value| match error["field"].as_array() {
         Some(path) => path
             .iter()
@@ -226,11 +228,15 @@ pub(crate) fn error_codes_and_fields(payload: &Value) -> Vec<(String, String)> {
             .join("."),
         None => String::new(),
     };
-    let blame = |error: &Value| (error["code"].as_str().unwrap().to_owned(), field(error));
-    errors.iter().map(blame).collect()
+    let code = |error: &Value| error["code"].as_str().unwrap().to_owned();
+    errors
+        .iter()
+        .map(|error| (code(error), field(error)))
+        .collect()
 }
 
-/// Asserts that a payload has no result and one error with this code and field; returns the error.
+/// Asserts that a payload has no result and exactly one error, with this code and field.
+/// Returns the error.
 #[track_caller]
 pub(crate) fn assert_error<'a>(payload: &'a Value, code: &str, field: &str) -> &'a Value {
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Databases with all tables: migrated once for all tests, and copied for each.
+//! Databases for tests: one is migrated per test run, and each test gets a copy.
 
 use std::path::Path;
 
@@ -10,14 +10,13 @@ use tokio::sync::OnceCell;
 
 use super::deployment::SECRET;
 
-/// A database on the PostgreSQL server that `scripts/services` started; dropped with the test.
+/// A database on the PostgreSQL server that `scripts/services` started; deleted on drop.
 pub(crate) struct PostgresDatabase {
     pub(crate) server_url: String,
     name: String,
 }
 
 impl PostgresDatabase {
-    /// A new database with all tables.
     pub(crate) async fn create() -> Self {
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();
         let server_url = std::env::var("TEST_DATABASE_URL")
@@ -48,7 +47,7 @@ impl Drop for PostgresDatabase {
     fn drop(&mut self) {
         let server_url = self.server_url.clone();
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        // The test's runtime may be shutting down, so this uses another.
+        // The test's runtime may be shutting down.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -62,7 +61,7 @@ impl Drop for PostgresDatabase {
     }
 }
 
-/// Writes an SQLite database with all tables to a file.
+/// Creates a migrated SQLite database.
 pub(crate) async fn create_sqlite(path: &Path) {
     static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
     let template = TEMPLATE
@@ -81,7 +80,6 @@ pub(crate) fn sqlite_url(path: &Path) -> String {
     format!("sqlite://{}?mode=rwc", path.display())
 }
 
-/// A connection for the test.
 pub(crate) async fn connect(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);

@@ -1,4 +1,4 @@
-//! Where the app runs: the databases and files of one test.
+//! The databases, settings and files of one test.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ use super::database::{PostgresDatabase, connect, create_sqlite, sqlite_url};
 use super::process::Process;
 use super::redis::{RedisDatabase, RedisServer};
 
-/// The secret key of every deployment.
+/// `JWT_SECRET_KEY` in every deployment.
 pub(crate) const SECRET: &str = "a-secret-for-tests-of-at-least-32-bytes";
 
 pub(crate) struct Deployment {
-    /// The Redis database, if it is clustered.
+    /// The Redis database of a clustered deployment.
     pub(crate) redis: Option<RedisDatabase>,
     pub(crate) clock: Clock,
     own_redis: Option<RedisServer>,
@@ -27,7 +27,7 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// SQLite, everything in one process.
+    /// SQLite, no Redis.
     pub(crate) async fn embedded() -> Self {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("data/test.db");
@@ -55,12 +55,12 @@ impl Deployment {
         }
     }
 
-    /// PostgreSQL, and a Redis server that the test may stop, pause and watch.
+    /// PostgreSQL, and a Redis server that the test may stop, pause and monitor.
     pub(crate) async fn with_own_redis() -> Self {
         Self::clustered().await.on_own_redis().await
     }
 
-    /// The PostgreSQL at a URL, and a Redis server that the test may stop, pause and watch.
+    /// The PostgreSQL database at a URL, and a Redis server that the test may stop, pause and monitor.
     pub(crate) async fn with_postgres_at(database_url: &str) -> Self {
         let redis = RedisServer::start().await;
         Self {
@@ -73,7 +73,7 @@ impl Deployment {
         }
     }
 
-    /// The same with a Redis server of its own, if it has Redis.
+    /// Replaces the shared Redis server, if one is used, by one that only this test uses.
     pub(crate) async fn on_own_redis(mut self) -> Self {
         if self.redis.is_some() {
             let redis = RedisServer::start().await;
@@ -83,7 +83,7 @@ impl Deployment {
         self
     }
 
-    /// Removes all tables; SQLite's file, too.
+    /// Drops all tables, or deletes the SQLite database.
     pub(crate) async fn remove_tables(&self) {
         if self.postgres.is_some() {
             let database = self.database().await;
@@ -95,22 +95,22 @@ impl Deployment {
         }
     }
 
-    /// The Redis server that only this deployment uses.
+    /// The Redis server of [`with_own_redis`](Self::with_own_redis).
     pub(crate) fn redis_server(&self) -> &RedisServer {
-        self.own_redis.as_ref().expect("it has a Redis of its own")
+        self.own_redis
+            .as_ref()
+            .expect("the deployment has its own Redis server")
     }
 
-    /// Starts the app in this process with default settings.
+    /// Starts the app in the test's process.
     pub(crate) async fn start(&self) -> TestApp {
         self.start_with(&[]).await
     }
 
-    /// Starts the app in this process with some settings.
     pub(crate) async fn start_with(&self, settings: &[(&str, &str)]) -> TestApp {
         self.start_as(Role::ServeAndWork, settings).await
     }
 
-    /// Starts the app in this process in one of its roles.
     pub(crate) async fn start_as(&self, role: Role, settings: &[(&str, &str)]) -> TestApp {
         let app = App::build(self.config(settings), role, self.clock.clone())
             .await
@@ -118,21 +118,20 @@ impl Deployment {
         TestApp::run(app, self.clock.clone())
     }
 
-    /// Starts the real binary in a directory of its own.
+    /// Starts the binary as a separate process in a new directory.
     pub(crate) async fn spawn(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Process {
         let mut variables = self.variables(settings);
         variables.insert("LOG_TO_CONSOLE".into(), "true".into());
         Process::spawn(arguments, variables).await
     }
 
-    /// The configuration that results from some settings.
     pub(crate) fn config(&self, settings: &[(&str, &str)]) -> Config {
         let variables = self.variables(settings);
         let loaded = config::load(&variables, self.directory.path());
-        loaded.expect("settings are right").config
+        loaded.expect("the settings are valid").config
     }
 
-    /// All settings that the app is started with.
+    /// The environment variables of the app: the defaults for tests, overridden by `settings`.
     pub(crate) fn variables(&self, settings: &[(&str, &str)]) -> Variables {
         let mut variables = Variables::from(
             [
@@ -156,18 +155,20 @@ impl Deployment {
         variables
     }
 
-    /// A connection to the server that the database is on, as its superuser.
+    /// A connection to the PostgreSQL server, as its superuser.
     pub(crate) async fn server_database(&self) -> DatabaseConnection {
-        let postgres = self.postgres.as_ref().expect("it has PostgreSQL");
+        let postgres = self
+            .postgres
+            .as_ref()
+            .expect("the deployment uses PostgreSQL");
         connect(&postgres.server_url).await
     }
 
-    /// The directory of its files; SQLite's are in `data`.
+    /// The directory of the deployment; SQLite's files are in `data`.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// A connection for the test.
     pub(crate) async fn database(&self) -> DatabaseConnection {
         connect(&self.database_url).await
     }

@@ -1,4 +1,4 @@
-//! The two code flows, for tests of what they share.
+//! Sign-up and login by emailed code, for tests of their common behavior.
 
 use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};
@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::app::TestApp;
 use super::client::Client;
 
-/// Signing up or logging in by emailed code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     Signup,
@@ -16,7 +15,7 @@ pub(crate) enum Flow {
 impl Flow {
     pub(crate) const BOTH: [Self; 2] = [Self::Signup, Self::Login];
 
-    /// The purpose of its codes in the database.
+    /// The purpose of the codes in the database.
     pub(crate) fn purpose(self) -> &'static str {
         match self {
             Self::Signup => "signup",
@@ -24,7 +23,7 @@ impl Flow {
         }
     }
 
-    /// The mail that carries its code.
+    /// The mail that contains the code.
     pub(crate) fn code_mail(self) -> MailKind {
         match self {
             Self::Signup => MailKind::SignupCode,
@@ -32,7 +31,7 @@ impl Flow {
         }
     }
 
-    /// The mail to an address that this flow does not work for, without existence hints.
+    /// The mail sent instead of a code when existence hints are off.
     pub(crate) fn rejection_mail(self) -> MailKind {
         match self {
             Self::Signup => MailKind::AccountExists,
@@ -40,7 +39,7 @@ impl Flow {
         }
     }
 
-    /// An address that this flow works for: one with an account, or without.
+    /// An email address that gets a code: registered for login, unregistered for sign-up.
     pub(crate) async fn email(self, app: &TestApp) -> &'static str {
         match self {
             Self::Signup => "grace@example.com",
@@ -59,7 +58,7 @@ impl Flow {
         }
     }
 
-    /// Requests a code and returns the one in the mail.
+    /// Requests a code and returns it from the mail.
     pub(crate) async fn code(self, app: &TestApp, email: &str) -> String {
         let requested = self.request(app, email).await;
         assert_eq!(requested["errors"], json!([]), "{requested}");
@@ -75,7 +74,7 @@ impl Flow {
     }
 }
 
-/// A numeric code of the same length other than `code`, a different one for each `n` below 999,999.
+/// A wrong numeric code of the same length, different for each `n` below 999,999.
 pub(crate) fn wrong_code(code: &str, n: u64) -> String {
     let modulus = 10_u64.pow(u32::try_from(code.len()).unwrap());
     let wrong = (code.parse::<u64>().unwrap() + 1 + n) % modulus;

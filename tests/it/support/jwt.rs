@@ -1,4 +1,4 @@
-//! Decodes access tokens and forges them.
+//! Decodes and forges access tokens.
 
 use aws_lc_rs::{hkdf, hmac};
 use base64::Engine;
@@ -20,7 +20,7 @@ pub(crate) const CLAIMS: [&str; 11] = [
     "teams",
 ];
 
-/// A token in its parts.
+/// A decoded token.
 #[derive(Clone, Debug)]
 pub(crate) struct Jwt {
     pub(crate) header: Value,
@@ -82,8 +82,8 @@ fn set(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// The HS256 key that an installation derives from its secret. Repeated here on
-/// purpose: changing it would invalidate all issued tokens.
+/// The HS256 key that is derived from `JWT_SECRET_KEY`. Duplicated here so that a change of the
+/// derivation, which would invalidate all issued tokens, fails the tests.
 pub(crate) fn signing_key(secret: &str) -> [u8; 32] {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"gatelodge");
     let mut key = [0; 32];

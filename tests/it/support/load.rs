@@ -1,4 +1,4 @@
-//! Users of a deployment whose parts fail. They check that whatever a response confirmed stays true.
+//! Simulated users of a deployment whose servers fail. They check that confirmed operations last.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -15,228 +16,220 @@ use super::client::{CHALLENGE, Client, ERRORS, SESSION, Tokens, error_codes};
 use super::flow::Flow;
 use super::rejected_tokens::{LOGOUT, assert_access_token_rejected, assert_refresh_token_rejected};
 use super::smtp::{Inbox, SmtpServer};
+use super::{eventually, eventually_within};
 
-/// Settings without limits that these users would reach.
+/// Settings with limits that the users do not reach.
 pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("MAX_CODE_REQUESTS_PER_HOUR", "100000"),
     ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "100000"),
     ("MAX_VERIFICATIONS_PER_15_MINUTES_PER_IP", "100000"),
-    // A client that never received the response to a refresh repeats it after any outage.
+    // A client that did not receive the response to a refresh repeats the refresh after the outage.
     ("REFRESH_GRACE_SECONDS", "300"),
 ];
-const PEOPLE: usize = 4;
+pub(crate) const USERS: usize = 4;
 /// The pause between two requests of one user.
-const BREATH: Duration = Duration::from_millis(25);
+const REQUEST_INTERVAL: Duration = Duration::from_millis(25);
+/// A request that takes longer hangs. Waiting for a connection to a paused database and for a
+/// statement takes much less.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// The time limit for a mail, including outages and the delays between attempts.
-const MAIL_PATIENCE: Duration = Duration::from_mins(1);
-/// The time limit for users to complete what they began.
-const LAST_PATIENCE: Duration = Duration::from_secs(90);
+const MAIL_TIMEOUT: Duration = Duration::from_mins(1);
+/// The time limit for a user's current visit when the load stops.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Running users.
 pub(crate) struct Load {
-    world: Arc<World>,
-    people: Vec<JoinHandle<Memory>>,
+    shared: Arc<Shared>,
+    users: Vec<JoinHandle<Sessions>>,
 }
 
-/// What a user remembers.
+/// The sessions of a user, as confirmed by responses.
 #[derive(Default)]
-struct Memory {
-    /// Sessions that are signed in.
-    kept: Vec<Tokens>,
-    /// Sessions that were signed out, with confirmation.
-    ended: Vec<Tokens>,
+struct Sessions {
+    active: Vec<Tokens>,
+    revoked: Vec<Tokens>,
 }
 
-/// The result.
-pub(crate) struct Story {
-    memory: Memory,
-    pub(crate) made: usize,
+pub(crate) struct LoadReport {
+    sessions: Sessions,
+    /// The number of failed requests.
     pub(crate) failed: usize,
-    pub(crate) slowest: Duration,
-    /// Failures of requests and their number.
-    troubles: BTreeMap<String, usize>,
 }
 
-/// What users share.
-struct World {
-    /// Servers, used in turn. If one refuses the connection, the next is used.
-    doors: Mutex<Vec<Client>>,
-    next_door: AtomicUsize,
+/// The state that users share.
+struct Shared {
+    /// Used in turn. If one refuses the connection, the next is used.
+    servers: Mutex<Vec<Client>>,
+    next_server: AtomicUsize,
     inbox: Inbox,
-    closing: CancellationToken,
-    made: AtomicUsize,
-    slowest: Mutex<Duration>,
-    troubles: Mutex<BTreeMap<String, usize>>,
+    stopping: CancellationToken,
+    requests: AtomicUsize,
+    /// The number of failed requests, by cause.
+    failures: Mutex<BTreeMap<&'static str, usize>>,
 }
 
 impl Load {
-    /// Starts users that send requests to `doors` and read mails in `server`.
-    pub(crate) fn start(doors: &[&Client], server: &SmtpServer) -> Self {
-        let world = Arc::new(World {
-            doors: Mutex::default(),
-            next_door: AtomicUsize::new(0),
-            inbox: server.inbox(),
-            closing: CancellationToken::new(),
-            made: AtomicUsize::new(0),
-            slowest: Mutex::default(),
-            troubles: Mutex::default(),
+    /// Starts users that send requests to `servers` and read mails from `mail_server`.
+    pub(crate) fn start(servers: &[&Client], mail_server: &SmtpServer) -> Self {
+        let shared = Arc::new(Shared {
+            servers: Mutex::default(),
+            next_server: AtomicUsize::new(0),
+            inbox: mail_server.inbox(),
+            stopping: CancellationToken::new(),
+            requests: AtomicUsize::new(0),
+            failures: Mutex::default(),
         });
-        world.set_doors(doors);
-        let people = (0..PEOPLE)
-            .map(|number| tokio::spawn(live(Arc::clone(&world), number)))
+        shared.set_servers(servers);
+        let users = (0..USERS)
+            .map(|number| tokio::spawn(run_user(Arc::clone(&shared), number)))
             .collect();
-        Self { world, people }
+        Self { shared, users }
     }
 
-    /// Changes where requests are sent.
-    pub(crate) fn set_doors(&self, doors: &[&Client]) {
-        self.world.set_doors(doors);
+    pub(crate) fn set_servers(&self, servers: &[&Client]) {
+        self.shared.set_servers(servers);
     }
 
-    /// The number of requests so far.
-    pub(crate) fn made(&self) -> usize {
-        self.world.made.load(Ordering::Relaxed)
+    /// Waits until this many further requests have completed or failed.
+    pub(crate) async fn wait_for_requests(&self, count: usize) {
+        let made = || self.shared.requests.load(Ordering::Relaxed);
+        let target = made() + count;
+        eventually("more requests", async || (made() >= target).then_some(())).await;
     }
 
-    /// Waits for a number of further requests.
-    pub(crate) async fn go_on_for(&self, requests: usize) {
-        let enough = self.made() + requests;
-        super::eventually("more requests", async || {
-            (self.made() >= enough).then_some(())
+    /// Waits until a request has failed.
+    pub(crate) async fn wait_for_failure(&self) {
+        eventually_within(REQUEST_TIMEOUT, "a failed request", async || {
+            (!self.shared.failures.lock().unwrap().is_empty()).then_some(())
         })
         .await;
     }
 
-    /// Waits until all users have completed what they began. Fails if one received a wrong response.
-    pub(crate) async fn finish(self) -> Story {
-        self.world.closing.cancel();
-        let mut memory = Memory::default();
-        for person in self.people {
-            let held = timeout(LAST_PATIENCE, person).await;
-            let held = held.expect("nobody waits for ever").unwrap();
-            memory.kept.extend(held.kept);
-            memory.ended.extend(held.ended);
+    /// Lets every user complete the current visit. Panics if a user received a wrong response.
+    pub(crate) async fn finish(self) -> LoadReport {
+        self.shared.stopping.cancel();
+        let mut sessions = Sessions::default();
+        for user in self.users {
+            let result = timeout(FINISH_TIMEOUT, user).await;
+            let finished = result.expect("the user finishes").unwrap();
+            sessions.active.extend(finished.active);
+            sessions.revoked.extend(finished.revoked);
         }
-        let troubles = self.world.troubles.lock().unwrap().clone();
-        let story = Story {
-            memory,
-            made: self.world.made.load(Ordering::Relaxed),
-            failed: troubles.values().sum(),
-            slowest: *self.world.slowest.lock().unwrap(),
-            troubles,
-        };
+        let failures = self.shared.failures.lock().unwrap().clone();
         println!(
-            "{} requests, {} failed, the slowest after {:?}; {} sessions kept, {} ended; {:?}",
-            story.made,
-            story.failed,
-            story.slowest,
-            story.memory.kept.len(),
-            story.memory.ended.len(),
-            story.troubles,
+            "{} requests, failed: {failures:?}; {} active sessions, {} revoked",
+            self.shared.requests.load(Ordering::Relaxed),
+            sessions.active.len(),
+            sessions.revoked.len(),
         );
-        story
+        LoadReport {
+            sessions,
+            failed: failures.values().sum(),
+        }
     }
 }
 
-impl Story {
-    /// Asserts that open sessions still work, that ended ones are rejected, and that no mail was
-    /// sent more than twice.
-    pub(crate) async fn holds(&self, client: &Client, server: &SmtpServer) {
-        assert!(!self.memory.kept.is_empty() && !self.memory.ended.is_empty());
-        for tokens in &self.memory.kept {
+impl LoadReport {
+    /// Asserts that active sessions work, that revoked ones are rejected, and that no mail was sent
+    /// more than twice.
+    pub(crate) async fn assert_consistent(&self, client: &Client, mail_server: &SmtpServer) {
+        assert!(!self.sessions.active.is_empty() && !self.sessions.revoked.is_empty());
+        for tokens in &self.sessions.active {
             let me = client.with_token(&tokens.access).me().await;
             assert_eq!(me["id"], tokens.user_id.as_str(), "a session was lost");
             let refreshed = client.refresh(&tokens.refresh).await;
             assert_eq!(refreshed["errors"], json!([]), "a session was lost");
         }
-        for tokens in &self.memory.ended {
+        for tokens in &self.sessions.revoked {
             assert_access_token_rejected(client, &tokens.access, "REVOKED").await;
             assert_refresh_token_rejected(client, &tokens.refresh).await;
         }
         let mut copies: HashMap<String, usize> = HashMap::new();
-        for mail in server.mails() {
+        for mail in mail_server.mails() {
             *copies.entry(mail.message_id).or_default() += 1;
         }
-        let doubled = copies.values().filter(|copies| **copies > 1).count();
-        println!("{} mails, {doubled} of them twice", copies.len());
         assert!(copies.values().all(|copies| *copies <= 2), "{copies:?}");
     }
 }
 
-/// Visits repeatedly, with a new account each time.
-async fn live(world: Arc<World>, number: usize) -> Memory {
-    let mut memory = Memory::default();
+/// Makes visits with a new account each until the load stops.
+async fn run_user(shared: Arc<Shared>, number: usize) -> Sessions {
+    let mut sessions = Sessions::default();
     for visit in 0.. {
-        if world.closing.is_cancelled() && !memory.ended.is_empty() {
+        if shared.stopping.is_cancelled() && !sessions.revoked.is_empty() {
             break;
         }
-        let mut person = Person {
-            world: Arc::clone(&world),
-            address: format!("person{number}-{visit}@example.com"),
+        let mut user = User {
+            shared: Arc::clone(&shared),
+            email: format!("user{number}-{visit}@example.com"),
             read: HashSet::new(),
-            memory,
+            sessions,
         };
-        person.visit().await;
-        memory = person.memory;
+        user.visit().await;
+        sessions = user.sessions;
     }
-    memory
+    sessions
 }
 
-struct Person {
-    world: Arc<World>,
-    address: String,
-    /// The mails that were read, by Message-ID.
+struct User {
+    shared: Arc<Shared>,
+    email: String,
+    /// The Message-IDs of mails that were read.
     read: HashSet<String>,
-    memory: Memory,
+    sessions: Sessions,
 }
 
-impl Person {
-    /// Signs up and stays signed in; logs in elsewhere, and out again.
+impl User {
+    /// Signs up and stays signed in; signs in and out in a second session.
     async fn visit(&mut self) {
-        let session = self.enter(Flow::Signup).await;
-        self.memory.kept.push(session);
-        self.look_around().await;
-        self.renew().await;
-        let other = self.enter(Flow::Login).await;
-        self.leave(&other).await;
-        self.memory.ended.push(other);
-        self.look_around().await;
-        self.renew().await;
+        let session = self.sign_in(Flow::Signup).await;
+        self.sessions.active.push(session);
+        self.check_sessions().await;
+        self.refresh().await;
+        let other = self.sign_in(Flow::Login).await;
+        self.sign_out(&other).await;
+        self.sessions.revoked.push(other);
+        self.check_sessions().await;
+        self.refresh().await;
     }
 
     /// Requests a code, waits for its mail and submits it.
-    async fn enter(&mut self, mut flow: Flow) -> Tokens {
-        // Whether a response was lost, so that the operation may have happened.
-        let mut in_doubt = false;
+    async fn sign_in(&mut self, mut flow: Flow) -> Tokens {
+        // Whether a response was lost, so that its operation may have been executed.
+        let mut response_lost = false;
         loop {
             let (mutation, input) = match flow {
                 Flow::Signup => (
                     "requestSignupCode",
-                    json!({ "email": self.address, "name": "Ada" }),
+                    json!({ "email": self.email, "name": "Ada" }),
                 ),
-                Flow::Login => ("requestLoginCode", json!({ "email": self.address })),
+                Flow::Login => ("requestLoginCode", json!({ "email": self.email })),
             };
-            let asked = self.insist(mutation, input, CHALLENGE, &mut in_doubt).await;
-            match error_codes(&asked)[..] {
+            let requested = self
+                .mutate(mutation, input, CHALLENGE, &mut response_lost)
+                .await;
+            match error_codes(&requested)[..] {
                 [] => {}
                 // The response to the sign-up was lost.
-                ["EMAIL_TAKEN"] if in_doubt => {
+                ["EMAIL_TAKEN"] if response_lost => {
                     flow = Flow::Login;
                     continue;
                 }
-                _ => panic!("{asked}"),
+                _ => panic!("{requested}"),
             }
             let code = self.next_code().await;
             let mutation = match flow {
                 Flow::Signup => "verifySignupCode",
                 Flow::Login => "verifyLoginCode",
             };
-            let input = json!({ "email": self.address, "code": code });
-            let verified = self.insist(mutation, input, SESSION, &mut in_doubt).await;
+            let input = json!({ "email": self.email, "code": code });
+            let verified = self
+                .mutate(mutation, input, SESSION, &mut response_lost)
+                .await;
             match error_codes(&verified)[..] {
                 [] => return Tokens::of(&verified["session"]),
                 // Replaced, or used by a request whose response was lost.
-                ["INVALID_CODE"] if in_doubt => {}
+                ["INVALID_CODE"] if response_lost => {}
                 _ => panic!("{verified}"),
             }
         }
@@ -244,9 +237,9 @@ impl Person {
 
     /// Waits for a new mail and returns its code.
     async fn next_code(&mut self) -> String {
-        let begun = Instant::now();
+        let start = Instant::now();
         loop {
-            let mails = self.world.inbox.mails_to(&self.address);
+            let mails = self.shared.inbox.mails_to(&self.email);
             let new = mails
                 .into_iter()
                 .rfind(|mail| !self.read.contains(&mail.message_id));
@@ -254,61 +247,68 @@ impl Person {
                 self.read.insert(mail.message_id.clone());
                 return mail.code();
             }
-            let waited = begun.elapsed();
-            assert!(waited < MAIL_PATIENCE, "no mail to {}", self.address);
-            self.look_around().await;
-            sleep(BREATH).await;
+            assert!(
+                start.elapsed() < MAIL_TIMEOUT,
+                "timed out while waiting for a mail to {}",
+                self.email
+            );
+            self.check_sessions().await;
+            sleep(REQUEST_INTERVAL).await;
         }
     }
 
-    /// Checks the state of the newest sessions.
-    async fn look_around(&self) {
-        if let Some(kept) = self.memory.kept.last() {
-            let seen = self.ask(Some(&kept.access), "{ me { id } }", json!({}));
-            if let Some(seen) = seen.await {
-                assert_eq!(seen["data"]["me"]["id"], kept.user_id.as_str(), "{seen}");
+    /// Checks the newest active and the newest revoked session.
+    async fn check_sessions(&self) {
+        if let Some(active) = self.sessions.active.last() {
+            let response = self.send(Some(&active.access), "{ me { id } }", json!({}));
+            if let Some(response) = response.await {
+                let id = &response["data"]["me"]["id"];
+                assert_eq!(id, active.user_id.as_str(), "{response}");
             }
         }
-        if let Some(ended) = self.memory.ended.last() {
-            let seen = self.ask(Some(&ended.access), "{ sessions { id } }", json!({}));
-            if let Some(seen) = seen.await {
-                assert_eq!(top_code(&seen), "UNAUTHENTICATED", "{seen}");
+        if let Some(revoked) = self.sessions.revoked.last() {
+            let response = self.send(Some(&revoked.access), "{ sessions { id } }", json!({}));
+            if let Some(response) = response.await {
+                assert_eq!(top_level_code(&response), "UNAUTHENTICATED", "{response}");
             }
         }
     }
 
-    /// Refreshes the newest session.
-    async fn renew(&mut self) {
-        let kept = self.memory.kept.last().unwrap();
-        let input = json!({ "refreshToken": kept.refresh });
-        let renewed = self
-            .insist("refreshSession", input, SESSION, &mut false)
+    /// Refreshes the newest active session.
+    async fn refresh(&mut self) {
+        let active = self.sessions.active.last().unwrap();
+        let input = json!({ "refreshToken": active.refresh });
+        let refreshed = self
+            .mutate("refreshSession", input, SESSION, &mut false)
             .await;
-        assert_eq!(renewed["errors"], json!([]), "a session was lost");
-        *self.memory.kept.last_mut().unwrap() = Tokens::of(&renewed["session"]);
+        assert_eq!(refreshed["errors"], json!([]), "a session was lost");
+        *self.sessions.active.last_mut().unwrap() = Tokens::of(&refreshed["session"]);
     }
 
-    /// Logs out.
-    async fn leave(&self, session: &Tokens) {
-        let mut in_doubt = false;
+    async fn sign_out(&self, session: &Tokens) {
+        let mut response_lost = false;
         loop {
-            match self.ask(Some(&session.access), LOGOUT, json!({})).await {
-                Some(left) if left["data"]["logout"]["errors"] == json!([]) => return,
-                Some(left) if in_doubt && top_code(&left) == "UNAUTHENTICATED" => return,
-                Some(left) => panic!("{left}"),
-                None => in_doubt = true,
+            match self.send(Some(&session.access), LOGOUT, json!({})).await {
+                Some(response) if response["data"]["logout"]["errors"] == json!([]) => return,
+                Some(response)
+                    if response_lost && top_level_code(&response) == "UNAUTHENTICATED" =>
+                {
+                    return;
+                }
+                Some(response) => panic!("{response}"),
+                None => response_lost = true,
             }
-            sleep(BREATH).await;
+            sleep(REQUEST_INTERVAL).await;
         }
     }
 
-    /// Repeats a mutation until there is a response, and returns its payload.
-    async fn insist(
+    /// Repeats a mutation until it has a response, and returns its payload.
+    async fn mutate(
         &self,
         mutation: &str,
         input: Value,
         selection: &str,
-        in_doubt: &mut bool,
+        response_lost: &mut bool,
     ) -> Value {
         let type_name = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
         let query = format!(
@@ -316,37 +316,35 @@ impl Person {
         );
         loop {
             let variables = json!({ "input": input });
-            if let Some(answer) = self.ask(None, &query, variables).await {
-                assert_eq!(answer["errors"], Value::Null, "{answer}");
-                return answer["data"][mutation].clone();
+            if let Some(response) = self.send(None, &query, variables).await {
+                assert_eq!(response["errors"], Value::Null, "{response}");
+                return response["data"][mutation].clone();
             }
-            *in_doubt = true;
-            sleep(BREATH).await;
+            *response_lost = true;
+            sleep(REQUEST_INTERVAL).await;
         }
     }
 
-    /// Makes one request. `None` if it failed as it may during an outage.
-    async fn ask(&self, token: Option<&str>, query: &str, variables: Value) -> Option<Value> {
-        let begun = Instant::now();
-        let answer = self.world.send(token, query, variables).await;
-        self.world.made.fetch_add(1, Ordering::Relaxed);
-        let mut slowest = self.world.slowest.lock().unwrap();
-        *slowest = begun.elapsed().max(*slowest);
-        answer
-            .inspect_err(|trouble| {
-                let mut troubles = self.world.troubles.lock().unwrap();
-                *troubles.entry(trouble.clone()).or_default() += 1;
+    /// Sends one request. Returns `None` if it failed in a way that an outage explains.
+    async fn send(&self, token: Option<&str>, query: &str, variables: Value) -> Option<Value> {
+        let sending = self.shared.send(token, query, variables);
+        let response = timeout(REQUEST_TIMEOUT, sending).await;
+        let response = response.expect("a request does not hang");
+        self.shared.requests.fetch_add(1, Ordering::Relaxed);
+        response
+            .inspect_err(|cause| {
+                let mut failures = self.shared.failures.lock().unwrap();
+                *failures.entry(cause).or_default() += 1;
             })
             .ok()
     }
 }
 
-impl World {
-    /// Opens a connection for each request: the server may close a kept one just as it is used
-    /// again.
-    fn set_doors(&self, doors: &[&Client]) {
-        let doors = doors.iter().map(|door| door.without_keep_alive());
-        *self.doors.lock().unwrap() = doors.collect();
+impl Shared {
+    /// Disables keep-alive, because a server may close an idle connection just as it is reused.
+    fn set_servers(&self, servers: &[&Client]) {
+        let servers = servers.iter().map(|server| server.without_keep_alive());
+        *self.servers.lock().unwrap() = servers.collect();
     }
 
     async fn send(
@@ -354,32 +352,32 @@ impl World {
         token: Option<&str>,
         query: &str,
         variables: Value,
-    ) -> Result<Value, String> {
+    ) -> Result<Value, &'static str> {
         let body = json!({ "query": query, "variables": variables });
-        let doors = self.doors.lock().unwrap().clone();
-        let first = self.next_door.fetch_add(1, Ordering::Relaxed);
-        for number in 0..doors.len() {
-            let door = &doors[(first + number) % doors.len()];
-            let door = token.map_or_else(|| door.clone(), |token| door.with_token(token));
-            let request = door.request(reqwest::Method::POST, "/graphql").json(&body);
-            let answer = match request.send().await {
+        let servers = self.servers.lock().unwrap().clone();
+        let first = self.next_server.fetch_add(1, Ordering::Relaxed);
+        for number in 0..servers.len() {
+            let server = &servers[(first + number) % servers.len()];
+            let server = token.map_or_else(|| server.clone(), |token| server.with_token(token));
+            let request = server.request(Method::POST, "/graphql").json(&body);
+            let text = match request.send().await {
                 Ok(response) => response.text().await,
                 Err(error) if error.is_connect() => continue,
                 Err(error) => Err(error),
             };
-            let text = answer.map_err(|_| "the connection broke".to_owned())?;
-            let answer: Value = serde_json::from_str(&text).expect("an answer is JSON");
-            return match top_code(&answer) {
-                "INTERNAL" => Err("INTERNAL".to_owned()),
-                _ => Ok(answer),
+            let text = text.map_err(|_| "the connection was closed")?;
+            let response: Value = serde_json::from_str(&text).expect("a response is JSON");
+            return match top_level_code(&response) {
+                "INTERNAL" => Err("INTERNAL"),
+                _ => Ok(response),
             };
         }
-        Err("nobody listens".to_owned())
+        Err("no server accepts connections")
     }
 }
 
-/// `extensions.code` of the first error at the top.
-fn top_code(answer: &Value) -> &str {
-    let code = &answer["errors"][0]["extensions"]["code"];
+/// `extensions.code` of the first top-level error.
+fn top_level_code(response: &Value) -> &str {
+    let code = &response["errors"][0]["extensions"]["code"];
     code.as_str().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Mails and settings for tests of mail providers.
+//! Mails and configurations for tests of mail providers.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use gatelodge::testing::domain::mail::{MailKind, RenderedMail};
 use gatelodge::testing::domain::mailbox::Mailbox;
 use gatelodge::testing::mail::Mailer;
 
-/// The code that each mail carries.
+/// The code in each mail.
 pub(crate) const CODE: &str = "483920";
 
-/// A server on this machine without TLS and login.
+/// A local SMTP server without TLS or authentication.
 pub(crate) fn smtp(port: u16) -> SmtpConfig {
     SmtpConfig {
         name: "smtp",
@@ -24,7 +24,6 @@ pub(crate) fn smtp(port: u16) -> SmtpConfig {
     }
 }
 
-/// A configuration with a sender name and a timeout for each provider.
 pub(crate) fn config(
     from_name: &str,
     providers: Vec<MailProviderConfig>,
@@ -41,12 +40,11 @@ pub(crate) fn config(
     }
 }
 
-/// A mailer.
 pub(crate) fn mailer(config: &MailConfig) -> Mailer {
     Mailer::new(config, &Mailbox::default(), &Clock::default()).unwrap()
 }
 
-/// A mail to an address at example.com, always with the same ID.
+/// A mail to `to`@example.com, always with the same ID.
 pub(crate) fn mail(to: &str, text: &str, html: &str) -> RenderedMail {
     let format = CodeFormat {
         length: 6,

@@ -1,5 +1,5 @@
-//! What tests share: the app on both kinds of deployment, in the process of the test or in its own,
-//! and a GraphQL client.
+//! Shared helpers: deployments, the app in the test's process or in its own, a GraphQL client, and
+//! servers that the app depends on.
 
 pub(crate) mod accounts;
 pub(crate) mod app;
@@ -8,9 +8,9 @@ pub(crate) mod client;
 mod database;
 pub(crate) mod deployment;
 pub(crate) mod flow;
+pub(crate) mod full_disk;
 pub(crate) mod jwt;
 pub(crate) mod load;
-pub(crate) mod log_disk;
 pub(crate) mod mailer;
 pub(crate) mod outbox;
 pub(crate) mod postgres;
@@ -31,24 +31,24 @@ use std::time::{Duration, Instant};
 /// How long a test waits for a condition.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Polls `look` until it returns something; fails after [`TIMEOUT`].
-pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
-    eventually_within(TIMEOUT, what, look).await
+/// Polls a condition until it returns a value. Panics after [`TIMEOUT`].
+pub(crate) async fn eventually<T>(what: &str, condition: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_within(TIMEOUT, what, condition).await
 }
 
-/// The same with another time limit.
+/// [`eventually`] with another time limit.
 pub(crate) async fn eventually_within<T>(
-    patience: Duration,
+    timeout: Duration,
     what: &str,
-    mut look: impl AsyncFnMut() -> Option<T>,
+    mut condition: impl AsyncFnMut() -> Option<T>,
 ) -> T {
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
-        if let Some(found) = look().await {
+        if let Some(found) = condition().await {
             return found;
         }
         assert!(
-            begun.elapsed() < patience,
+            start.elapsed() < timeout,
             "timed out while waiting for {what}"
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -61,7 +61,7 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Makes two tests of each function: `embedded` on SQLite, `clustered` on PostgreSQL and Redis.
+/// Generates two tests from each function: `embedded` on SQLite, `clustered` on PostgreSQL and Redis.
 macro_rules! on_both_deployments {
     ($($(#[$meta:meta])* async fn $name:ident($deployment:ident: Deployment) $body:block)+) => {$(
         $(#[$meta])*

@@ -1,11 +1,10 @@
-//! The rows of a deployment's outbox.
+//! Access to the outbox table.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use super::deployment::Deployment;
 use super::eventually;
 
-/// A connection to the outbox.
 pub(crate) struct Outbox(DatabaseConnection);
 
 /// The delivery state of a row.
@@ -22,12 +21,12 @@ impl Outbox {
         Self(deployment.database().await)
     }
 
-    /// The rows of the mails to an address, oldest first.
+    /// The rows for a recipient, oldest first.
     pub(crate) async fn rows(&self, recipient: &str) -> Vec<MailRow> {
         self.rows_where(&format!("recipient = '{recipient}'")).await
     }
 
-    /// The rows that meet a condition, oldest first.
+    /// The rows that match an SQL condition, oldest first.
     pub(crate) async fn rows_where(&self, condition: &str) -> Vec<MailRow> {
         let query = format!(
             "SELECT state, attempts, last_error, \
@@ -45,34 +44,32 @@ impl Outbox {
         rows.collect()
     }
 
-    /// Waits until the newest mail to an address meets a condition, and returns its row.
+    /// Waits until the newest row for a recipient meets a condition; returns the row.
     pub(crate) async fn wait_until(
         &self,
         recipient: &str,
         what: &str,
-        is: impl Fn(&MailRow) -> bool,
+        condition: impl Fn(&MailRow) -> bool,
     ) -> MailRow {
         eventually(&format!("{what}: the mail to {recipient}"), async || {
-            self.rows(recipient).await.pop().filter(&is)
+            self.rows(recipient).await.pop().filter(&condition)
         })
         .await
     }
 
-    /// Waits until the newest mail to an address is in a state, and returns its row.
     pub(crate) async fn wait_for_state(&self, recipient: &str, state: &str) -> MailRow {
         self.wait_until(recipient, state, |row| row.state == state)
             .await
     }
 
-    /// Waits for a number of failed attempts to send the newest mail to an address.
-    pub(crate) async fn wait_for_failures(&self, recipient: &str, tries: i32) -> MailRow {
+    /// Waits until this many attempts to send the newest mail to a recipient have failed.
+    pub(crate) async fn wait_for_failures(&self, recipient: &str, attempts: i32) -> MailRow {
         self.wait_until(recipient, "failed", |row| {
-            row.attempts == tries && !row.is_leased
+            row.attempts == attempts && !row.is_leased
         })
         .await
     }
 
-    /// Makes every lease expire.
     pub(crate) async fn expire_leases(&self) {
         self.execute(
             "UPDATE outbox_mails SET leased_until = created_at WHERE leased_until IS NOT NULL",
@@ -80,7 +77,6 @@ impl Outbox {
         .await;
     }
 
-    /// Makes the mails to an address due.
     pub(crate) async fn make_due(&self, recipient: &str) {
         self.execute(&format!(
             "UPDATE outbox_mails SET next_attempt_at = created_at WHERE recipient = '{recipient}'"
@@ -88,8 +84,7 @@ impl Outbox {
         .await;
     }
 
-    /// Copies the only mail, once for each of many addresses. The copies are pending, whatever the
-    /// state of the original.
+    /// Copies the only mail to `copies` other recipients. The copies are pending.
     pub(crate) async fn copy_mail(&self, copies: u32) {
         let (numbers, id) = match self.0.get_database_backend() {
             DbBackend::Postgres => (

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{eventually, free_port};
 
-/// For a fast start and little memory, since many tests run at once.
+/// Fast start and little memory, because many tests run concurrently.
 const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -18,7 +18,7 @@ const SETTINGS: &[&str] = &[
     "max_connections=60",
     "max_wal_senders=0",
     "autovacuum=off",
-    // Only a crash of the machine would lose data, not SIGKILL.
+    // Data survives SIGKILL without it.
     "fsync=off",
     "full_page_writes=off",
 ];
@@ -31,10 +31,10 @@ pub(crate) struct PostgresServer {
 
 impl PostgresServer {
     pub(crate) async fn start() -> Self {
-        // Not in TMPDIR, which the user of PostgreSQL may not be able to enter.
+        // Not in TMPDIR, which PostgreSQL's user may not have access to.
         let directory = TempDir::with_prefix_in("gatelodge-postgres.", "/tmp").unwrap();
         if is_root() {
-            hand_over(directory.path());
+            change_owner(directory.path());
         }
         let made = command("initdb", directory.path())
             .args(["--username", "postgres", "--auth", "trust"])
@@ -58,7 +58,7 @@ impl PostgresServer {
         Self::url_at(self.port)
     }
 
-    /// The same database through a forwarding port.
+    /// The URL through a proxy's port.
     pub(crate) fn url_at(port: u16) -> String {
         format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
     }
@@ -67,24 +67,24 @@ impl PostgresServer {
         self.port
     }
 
-    /// Stops it cleanly: every connection is told.
+    /// Shuts it down; clients are notified.
     pub(crate) fn stop(&mut self) {
         self.signal("INT");
         self.child.wait().unwrap();
     }
 
-    /// Sends SIGKILL to all its processes, as the system does when memory runs out.
+    /// Sends SIGKILL to all its processes, as the out-of-memory killer does.
     pub(crate) fn kill(&mut self) {
-        let mut victims = self.children();
-        victims.push(self.child.id());
-        signal_all(&victims, "KILL");
+        let mut processes = self.children();
+        processes.push(self.child.id());
+        signal_all(&processes, "KILL");
         self.child.wait().unwrap();
     }
 
-    /// Restarts it on the same port with the same data.
+    /// Starts it again on the same port with the same data.
     pub(crate) async fn restart(&mut self) {
-        // It refuses while a process of the previous server is left.
-        eventually("PostgreSQL to start again", async || {
+        // The start fails while a process of the previous server is still running.
+        eventually("PostgreSQL to restart", async || {
             if self.child.try_wait().unwrap().is_some() {
                 self.child = spawn(self.port, &self.directory);
             }
@@ -95,7 +95,7 @@ impl PostgresServer {
 
     /// Suspends all its processes; connections stay open.
     pub(crate) fn pause(&self) {
-        // First the one that starts others.
+        // The parent first, so that it starts no others.
         self.signal("STOP");
         signal_all(&self.children(), "STOP");
     }
@@ -159,11 +159,11 @@ fn spawn(port: u16, directory: &TempDir) -> Child {
         .expect("PostgreSQL's programs are on the PATH: run the tests through scripts/test")
 }
 
-/// A program of PostgreSQL, as another user if this is root, which PostgreSQL refuses.
+/// A PostgreSQL program. PostgreSQL refuses to run as root, so root switches to another user.
 fn command(program: &str, directory: &Path) -> Command {
     let mut command = if is_root() {
         let mut command = Command::new("setpriv");
-        let user = owner();
+        let user = database_user();
         command.args(["--reuid", &user, "--regid", &group(&user), "--clear-groups"]);
         command.args(["--", program]);
         command
@@ -175,10 +175,10 @@ fn command(program: &str, directory: &Path) -> Command {
 }
 
 fn is_root() -> bool {
-    ask("id", &["-u"]) == "0"
+    stdout("id", &["-u"]) == "0"
 }
 
-fn owner() -> String {
+fn database_user() -> String {
     let known = Command::new("id").arg("postgres").output().unwrap();
     let user = if known.status.success() {
         "postgres"
@@ -189,16 +189,16 @@ fn owner() -> String {
 }
 
 fn group(user: &str) -> String {
-    ask("id", &["-g", user])
+    stdout("id", &["-g", user])
 }
 
-fn hand_over(directory: &Path) {
-    let owner = owner();
+fn change_owner(directory: &Path) {
+    let owner = database_user();
     let done = Command::new("chown").arg(owner).arg(directory).status();
     assert!(done.unwrap().success());
 }
 
-fn ask(program: &str, arguments: &[&str]) -> String {
+fn stdout(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

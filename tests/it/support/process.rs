@@ -1,4 +1,4 @@
-//! The real binary in its own process.
+//! The binary, running as a separate process.
 
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
@@ -16,7 +16,7 @@ use super::{TIMEOUT, eventually};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_gatelodge");
 
-/// A process with its own working directory. If it serves, it is a [`Client`] too.
+/// A running process. Dereferences to a [`Client`] if it serves requests.
 pub(crate) struct Process {
     child: Child,
     output: Arc<Mutex<String>>,
@@ -28,18 +28,18 @@ impl Deref for Process {
     type Target = Client;
 
     fn deref(&self) -> &Client {
-        self.client.as_ref().expect("the process serves")
+        self.client.as_ref().expect("the process serves requests")
     }
 }
 
-/// The binary with only these variables, in a directory.
+/// A command that runs the binary in a directory, with only these environment variables.
 pub(crate) fn command(directory: &Path, variables: &Variables) -> Command {
     let mut command = Command::new(BINARY);
     command.current_dir(directory).env_clear().envs(variables);
     command
 }
 
-/// Runs a command until it exits, within [`TIMEOUT`].
+/// Runs a command and waits until it exits. Kills it and panics after [`TIMEOUT`].
 pub(crate) async fn output(mut command: Command) -> Output {
     let child = command
         .stdout(Stdio::piped())
@@ -47,10 +47,10 @@ pub(crate) async fn output(mut command: Command) -> Output {
         .spawn()
         .unwrap();
     let id = child.id();
-    let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
-    let Ok(output) = tokio::time::timeout(TIMEOUT, ended).await else {
+    let exited = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let Ok(output) = tokio::time::timeout(TIMEOUT, exited).await else {
         send_signal(id, "KILL");
-        panic!("the process does not end");
+        panic!("the process did not exit");
     };
     output.unwrap().unwrap()
 }
@@ -62,7 +62,7 @@ impl Deployment {
         self.mail_in(directory.path(), settings, arguments).await
     }
 
-    /// The same in an existing directory.
+    /// Runs `gatelodge mail …` in an existing directory.
     pub(crate) async fn mail_in(
         &self,
         directory: &Path,
@@ -75,7 +75,6 @@ impl Deployment {
     }
 }
 
-/// Sends a signal to a process.
 pub(crate) fn send_signal(id: u32, signal: &str) {
     let done = Command::new("kill")
         .args([format!("-{signal}"), id.to_string()])
@@ -84,12 +83,12 @@ pub(crate) fn send_signal(id: u32, signal: &str) {
 }
 
 impl Process {
-    /// Starts the binary in a new directory and waits until it logs that it has started.
+    /// Starts the binary in a new directory and waits for its `server_started` event.
     pub(crate) async fn spawn(arguments: &[&str], variables: Variables) -> Self {
         Self::spawn_in(Arc::new(TempDir::new().unwrap()), arguments, variables).await
     }
 
-    /// The same in the directory of an earlier process.
+    /// [`spawn`](Self::spawn) in the directory of an earlier process.
     pub(crate) async fn spawn_in(
         directory: Arc<TempDir>,
         arguments: &[&str],
@@ -100,7 +99,7 @@ impl Process {
         Self::run(command, directory).await
     }
 
-    /// The same with a command that executes the binary.
+    /// [`spawn`](Self::spawn) with a command that executes the binary.
     pub(crate) async fn run(mut command: Command, directory: Arc<TempDir>) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
@@ -118,7 +117,7 @@ impl Process {
             client: None,
             directory,
         };
-        let started = eventually("the process", async || {
+        let started = eventually("server_started", async || {
             process
                 .output()
                 .lines()
@@ -137,12 +136,12 @@ impl Process {
         process
     }
 
-    /// Its standard output so far.
+    /// The standard output so far.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()
     }
 
-    /// Waits until a request is complete, and returns its log lines. The log must be JSON.
+    /// Waits until a request is complete, and returns its log lines. Requires `LOG_FORMAT=json`.
     pub(crate) async fn request_log(&self, request_id: &str) -> Vec<Value> {
         eventually(&format!("the log of request {request_id}"), async || {
             let output = self.output();
@@ -162,7 +161,7 @@ impl Process {
         .await
     }
 
-    /// Waits for a text on standard output.
+    /// Waits until standard output contains a text.
     pub(crate) async fn wait_for(&self, text: &str) {
         eventually(&format!("{text:?}"), async || {
             self.output().contains(text).then_some(())
@@ -170,7 +169,7 @@ impl Process {
         .await;
     }
 
-    /// Waits until the mock provider prints a mail to an address, and returns the newest code.
+    /// Waits until the mock provider prints a mail to a recipient, and returns the newest code.
     pub(crate) async fn code(&self, email: &str) -> String {
         eventually(&format!("a code for {email}"), async || {
             let output = self.output();
@@ -181,7 +180,6 @@ impl Process {
         .await
     }
 
-    /// Its resident memory.
     pub(crate) fn resident_kilobytes(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).unwrap();
@@ -190,26 +188,24 @@ impl Process {
         number.unwrap().parse().unwrap()
     }
 
-    /// Sends SIGTERM and waits until it exits.
+    /// Sends SIGTERM and waits until the process exits.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait_for_exit().await
     }
 
-    /// Waits until it exits.
     pub(crate) async fn wait_for_exit(&mut self) -> ExitStatus {
-        eventually("the process to end", async || {
+        eventually("the process to exit", async || {
             self.child.try_wait().unwrap()
         })
         .await
     }
 
-    /// Its process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends SIGKILL.
+    /// Sends SIGKILL and waits until the process has exited.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

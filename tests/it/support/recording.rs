@@ -1,4 +1,4 @@
-//! Records the statements of queries, and asks the database for their plans.
+//! Records the statements that queries execute, and checks their query plans.
 
 use std::sync::Mutex;
 
@@ -10,8 +10,8 @@ use sea_orm::{
 
 use super::deployment::Deployment;
 
-/// Rows for PostgreSQL, whose planner depends on the data. SQLite's does not.
-const FILL: &str = "
+/// Rows for PostgreSQL, whose plans depend on the data.
+const TEST_DATA: &str = "
     INSERT INTO users (id, email, name, is_active, is_superuser, created_at, updated_at)
         SELECT gen_random_uuid(), n || '@example.com', 'Ada', true, false, now(), now()
         FROM generate_series(1, 5000) n;
@@ -48,7 +48,7 @@ pub(crate) struct RecordingConnection {
 }
 
 impl RecordingConnection {
-    fn keep(&self, statement: &Statement) {
+    fn record(&self, statement: &Statement) {
         self.statements.lock().unwrap().push(statement.clone());
     }
 }
@@ -60,7 +60,7 @@ impl ConnectionTrait for RecordingConnection {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.keep(&statement);
+        self.record(&statement);
         self.connection.execute_raw(statement).await
     }
 
@@ -69,24 +69,23 @@ impl ConnectionTrait for RecordingConnection {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.keep(&statement);
+        self.record(&statement);
         self.connection.query_one_raw(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.keep(&statement);
+        self.record(&statement);
         self.connection.query_all_raw(statement).await
     }
 }
 
 impl RecordingConnection {
-    /// Records the statements that are sent to a deployment's database.
     pub(crate) async fn of(deployment: &Deployment) -> Self {
         let db = Db::connect(&deployment.config(&[]).database).await.unwrap();
         db.migrate_up().await.unwrap();
         let connection = deployment.database().await;
         if connection.get_database_backend() == DbBackend::Postgres {
-            connection.execute_unprepared(FILL).await.unwrap();
+            connection.execute_unprepared(TEST_DATA).await.unwrap();
         }
         Self {
             connection,
@@ -94,7 +93,7 @@ impl RecordingConnection {
         }
     }
 
-    /// The team with the most members and the user with the most teams, if there are any.
+    /// The IDs of the team with the most members and the user with the most teams, or nil IDs.
     pub(crate) async fn largest_team_and_busiest_user(&self) -> (Uuid, Uuid) {
         let mut ids = Vec::new();
         for table in ["teams", "users"] {
@@ -106,7 +105,8 @@ impl RecordingConnection {
         (ids[0], ids[1])
     }
 
-    /// Asserts that every statement of a query uses indexes whose names contain these words.
+    /// Asserts that every statement of a query scans no table and uses all of these indexes, given
+    /// by parts of their names.
     pub(crate) async fn assert_uses<T>(
         &self,
         query: impl Future<Output = Result<T, DbError>>,
@@ -129,7 +129,7 @@ impl RecordingConnection {
         }
     }
 
-    /// Whether PostgreSQL sorts only where no index gives the order.
+    /// Sets whether PostgreSQL's planner avoids sorting where an index provides the order.
     pub(crate) async fn avoid_sorting(&self, avoid: bool) {
         if self.connection.get_database_backend() == DbBackend::Postgres {
             let set = format!("SET enable_sort = {}", !avoid);
@@ -158,7 +158,7 @@ impl RecordingConnection {
     }
 }
 
-/// The name of the index of a primary key or of `UNIQUE` in each database.
+/// The name of the index of a primary key or `UNIQUE` constraint, as it is in a query plan.
 pub(crate) fn key_index(recording: &RecordingConnection, table: &str, column: &str) -> String {
     match (recording.get_database_backend(), column) {
         (DbBackend::Postgres, "id") => format!("{table}_pkey"),

@@ -1,4 +1,4 @@
-//! Redis: a database of the shared server, or a server that one test may stop, pause and kill.
+//! Redis: a database on the shared server, or a server for one test, which may pause or kill it.
 
 use std::io::{self, BufRead, BufReader};
 use std::ops::Deref;
@@ -10,18 +10,18 @@ use tempfile::TempDir;
 use super::process::send_signal;
 use super::{eventually, free_port};
 
-/// One database of a Redis server. Its number keeps the keys of a test apart from those of others.
+/// One numbered database of a Redis server. Each test uses its own.
 #[derive(Clone)]
 pub(crate) struct RedisDatabase {
     url: String,
 }
 
 impl RedisDatabase {
-    /// An unused database of the server that `scripts/services` started.
+    /// Reserves an unused database on the server that `scripts/services` started.
     pub(crate) async fn claim() -> Self {
         let server = std::env::var("TEST_REDIS_URL")
             .expect("TEST_REDIS_URL is set: run the tests through scripts/test");
-        // Number 0 counts the databases in use.
+        // Database 0 holds the counter of reserved databases.
         let counter = Self {
             url: server.clone(),
         };
@@ -54,14 +54,13 @@ impl RedisDatabase {
         keys.unwrap()
     }
 
-    /// Deletes every key.
     pub(crate) async fn flush(&self) {
         let mut connection = self.connect().await.unwrap();
         let command = redis::cmd("FLUSHDB");
         command.exec_async(&mut connection).await.unwrap();
     }
 
-    /// All keys and values, as text.
+    /// All keys with their serialized values.
     pub(crate) async fn dump(&self) -> String {
         let mut connection = self.connect().await.unwrap();
         let mut dump = String::new();
@@ -80,7 +79,7 @@ impl RedisDatabase {
     }
 }
 
-/// A server for one test, with one database.
+/// A Redis server for one test.
 pub(crate) struct RedisServer {
     database: RedisDatabase,
     child: Mutex<Child>,
@@ -111,23 +110,22 @@ impl RedisServer {
         server
     }
 
-    /// Kills it; its data is lost.
+    /// Kills the server; its data is lost.
     pub(crate) fn kill(&self) {
         kill(&mut self.child.lock().unwrap()).unwrap();
     }
 
-    /// Restarts it on the same port, empty.
+    /// Starts it again on the same port, without data.
     pub(crate) async fn restart(&self) {
         *self.child.lock().unwrap() = spawn(self.port, &self.directory);
         self.wait_until_ready().await;
     }
 
-    /// Suspends it; connections stay open.
+    /// Suspends the server; connections stay open.
     pub(crate) fn pause(&self) {
         self.signal("STOP");
     }
 
-    /// Resumes it.
     pub(crate) fn resume(&self) {
         self.signal("CONT");
     }
@@ -136,7 +134,7 @@ impl RedisServer {
         send_signal(self.child.lock().unwrap().id(), signal);
     }
 
-    /// The memory that its data takes, in bytes.
+    /// The memory used by the data, in bytes.
     pub(crate) async fn used_bytes(&self) -> u64 {
         let mut connection = self.connect().await.unwrap();
         let mut command = redis::cmd("INFO");
@@ -148,22 +146,22 @@ impl RedisServer {
         dataset.unwrap().trim().parse().unwrap()
     }
 
-    /// Records every command from now on.
+    /// Starts recording all commands.
     pub(crate) async fn monitor(&self) -> Monitor {
         let mut child = Command::new("redis-cli")
             .args(["-p", &self.port.to_string(), "MONITOR"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("redis-cli is installed: run the tests through scripts/test");
-        let written = Arc::new(Mutex::new(String::new()));
-        let (stdout, sink) = (child.stdout.take().unwrap(), Arc::clone(&written));
+        let commands = Arc::new(Mutex::new(String::new()));
+        let (stdout, sink) = (child.stdout.take().unwrap(), Arc::clone(&commands));
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 sink.lock().unwrap().push_str(&(line + "\n"));
             }
         });
-        let monitor = Monitor { child, written };
-        eventually("Redis to be watched", async || {
+        let monitor = Monitor { child, commands };
+        eventually("MONITOR to start", async || {
             monitor.commands().starts_with("OK").then_some(())
         })
         .await;
@@ -182,15 +180,15 @@ impl RedisServer {
     }
 }
 
-/// The recorded commands of a server.
+/// A running `redis-cli MONITOR`.
 pub(crate) struct Monitor {
     child: Child,
-    written: Arc<Mutex<String>>,
+    commands: Arc<Mutex<String>>,
 }
 
 impl Monitor {
     pub(crate) fn commands(&self) -> String {
-        self.written.lock().unwrap().clone()
+        self.commands.lock().unwrap().clone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tokens that must be rejected.
+//! Assertions that tokens are rejected.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::client::{Client, Response, assert_error};
 /// An operation that needs an access token.
 pub(crate) const LOGOUT: &str = "mutation { logout { endedSessionId errors { code } } }";
 
-/// Asserts that an `Authorization` header is rejected before anything runs.
+/// Asserts that an `Authorization` header is rejected before the operation runs.
 pub(crate) async fn assert_authorization_rejected(
     client: &Client,
     value: &[u8],
@@ -18,11 +18,11 @@ pub(crate) async fn assert_authorization_rejected(
     let request = client
         .request(Method::POST, "/graphql")
         .header("authorization", value);
-    let answer = Response::of(request.json(&json!({ "query": LOGOUT }))).await;
-    assert_eq!(answer.status, 401, "{what}: {answer:?}");
-    let challenge = answer.header("www-authenticate");
+    let response = Response::of(request.json(&json!({ "query": LOGOUT }))).await;
+    assert_eq!(response.status, 401, "{what}: {response:?}");
+    let challenge = response.header("www-authenticate");
     assert_eq!(challenge, Some("Bearer error=\"invalid_token\""), "{what}");
-    let body = answer.json();
+    let body = response.json();
     assert_eq!(
         body.as_object().unwrap().keys().collect::<Vec<_>>(),
         ["errors"],
@@ -33,22 +33,19 @@ pub(crate) async fn assert_authorization_rejected(
     assert_eq!(extensions["reason"], reason, "{what}: {body}");
     assert_eq!(
         extensions["requestId"].as_str(),
-        answer.header("x-request-id"),
+        response.header("x-request-id"),
         "{what}"
     );
 }
 
-/// Asserts that a bearer token is rejected before anything runs.
 pub(crate) async fn assert_bearer_rejected(client: &Client, token: &str, reason: &str, what: &str) {
     assert_authorization_rejected(client, format!("Bearer {token}").as_bytes(), reason, what).await;
 }
 
-/// Asserts that an access token is rejected for a reason.
 pub(crate) async fn assert_access_token_rejected(client: &Client, token: &str, reason: &str) {
-    assert_bearer_rejected(client, token, reason, "an access token of ours").await;
+    assert_bearer_rejected(client, token, reason, "access token").await;
 }
 
-/// Asserts that a refresh token is rejected.
 pub(crate) async fn assert_refresh_token_rejected(client: &Client, token: &str) {
     assert_error(
         &client.refresh(token).await,

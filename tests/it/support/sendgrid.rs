@@ -1,13 +1,14 @@
-//! A fake of SendGrid's HTTP API.
+//! A fake of SendGrid's API.
 //!
 //! The response depends on the recipient's local part:
 //!
-//! - `status401` (any number): that status, with an error in SendGrid's format that quotes key and text
-//! - `once429`: 429 with `Retry-After: 60` to the first mail, then as usual
-//! - `reset429`: 429 with a time one minute from now in `X-RateLimit-Reset`
-//! - `silent`: no response, forever
-//! - `close`: the connection is closed instead
-//! - `hangup`: accepted; then the connection is closed without notice
+//! - `status401` (any status): that status, with an error in SendGrid's format that contains the API
+//!   key and the text
+//! - `once429`: 429 with `Retry-After: 60` for the first request, then 202
+//! - `reset429`: 429 with `X-RateLimit-Reset` in one minute
+//! - `silent`: no response
+//! - `close`: the connection is closed without a response
+//! - `hangup`: 202, then the connection is closed without `Connection: close`
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -24,7 +25,7 @@ use super::eventually;
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) line: String,
-    /// In lower case.
+    /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
     pub(crate) status: u16,
@@ -42,15 +43,15 @@ impl Request {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The code in the plain text, on its own line.
+    /// The code in the plain text.
     pub(crate) fn code(&self) -> String {
         let text = self.body["content"][0]["value"].as_str().unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("    "));
-        line.expect("this mail carries a code").trim().to_owned()
+        line.expect("this mail contains a code").trim().to_owned()
     }
 }
 
-/// A running fake; stopped when dropped.
+/// A running fake server; stopped on drop.
 pub(crate) struct SendGrid {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -64,13 +65,13 @@ impl SendGrid {
         let requests = Arc::<Mutex<Vec<Request>>>::default();
         let seen = Arc::<Mutex<HashSet<String>>>::default();
         let mut serving = JoinSet::new();
-        let theirs = Arc::clone(&requests);
+        let received = Arc::clone(&requests);
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let (requests, seen) = (Arc::clone(&theirs), Arc::clone(&seen));
+                let (requests, seen) = (Arc::clone(&received), Arc::clone(&seen));
                 connections.spawn(async move {
-                    let _ = converse(stream, &requests, &seen).await;
+                    let _ = handle_connection(stream, &requests, &seen).await;
                 });
             }
         });
@@ -81,7 +82,7 @@ impl SendGrid {
         }
     }
 
-    /// The settings of an app that sends here, overridden by `more`.
+    /// The settings of an app that uses this server, overridden by `more`.
     pub(crate) fn settings<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut settings = vec![
             ("EMAIL_SERVICE", "sendgrid"),
@@ -98,7 +99,7 @@ impl SendGrid {
         self.requests.lock().unwrap().clone()
     }
 
-    /// The accepted mails to an address, in order.
+    /// The accepted mails to a recipient, in order.
     pub(crate) fn mails_to(&self, address: &str) -> Vec<Request> {
         let requests = self.requests().into_iter();
         requests
@@ -106,7 +107,7 @@ impl SendGrid {
             .collect()
     }
 
-    /// Waits for a mail to an address and returns the newest.
+    /// Waits for a mail to a recipient and returns the newest.
     pub(crate) async fn mail_to(&self, address: &str) -> Request {
         eventually(&format!("a mail to {address}"), async || {
             self.mails_to(address).pop()
@@ -118,7 +119,7 @@ impl SendGrid {
 /// The API key in the settings.
 pub(crate) const KEY: &str = "SG.a-canary-key";
 
-async fn converse(
+async fn handle_connection(
     stream: TcpStream,
     requests: &Mutex<Vec<Request>>,
     seen: &Mutex<HashSet<String>>,
@@ -167,7 +168,7 @@ async fn converse(
             "message": format!("not so: {} {}", request.header("authorization").unwrap_or_default(), request.body["content"][0]["value"]),
             "field": "from.email",
         }] });
-        let answer = if status == 202 {
+        let response = if status == 202 {
             String::new()
         } else {
             echo.to_string()
@@ -178,8 +179,8 @@ async fn converse(
         }
         let head = format!(
             "HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\nContent-Type: application/json\r\n\
-             {more}\r\n{answer}",
-            answer.len()
+             {more}\r\n{response}",
+            response.len()
         );
         stream.write_all(head.as_bytes()).await?;
         if local == "hangup" {

@@ -1,18 +1,15 @@
-//! A fast mail server that accepts everything and stores only the Message-ID and the recipient of
-//! each mail.
+//! A fast SMTP server that accepts every mail and stores only its recipient and Message-ID.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A running sink, in the process of the test.
 pub(crate) struct MailSink {
     port: String,
     mails: Arc<Mutex<Vec<SinkMail>>>,
 }
 
-/// An accepted mail.
 #[derive(Clone, Debug)]
 pub(crate) struct SinkMail {
     pub(crate) to: String,
@@ -20,22 +17,21 @@ pub(crate) struct SinkMail {
 }
 
 impl MailSink {
-    /// Listens on a free port of 127.0.0.1.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         let mails: Arc<Mutex<Vec<SinkMail>>> = Arc::default();
-        let kept = Arc::clone(&mails);
+        let received = Arc::clone(&mails);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                // A killed process leaves its connections in the middle of a mail.
-                tokio::spawn(converse(client, Arc::clone(&kept)));
+                // Errors are ignored: a killed process closes its connections in the middle of a mail.
+                tokio::spawn(handle_connection(client, Arc::clone(&received)));
             }
         });
         Self { port, mails }
     }
 
-    /// The settings of an app that sends through it.
+    /// The settings of an app that uses this server.
     pub(crate) fn settings(&self) -> [(&str, &str); 5] {
         [
             ("EMAIL_SERVICE", "smtp"),
@@ -46,18 +42,19 @@ impl MailSink {
         ]
     }
 
-    /// The number of accepted mails.
     pub(crate) fn count(&self) -> usize {
         self.mails.lock().unwrap().len()
     }
 
-    /// All accepted mails.
     pub(crate) fn mails(&self) -> Vec<SinkMail> {
         self.mails.lock().unwrap().clone()
     }
 }
 
-async fn converse(mut client: TcpStream, kept: Arc<Mutex<Vec<SinkMail>>>) -> std::io::Result<()> {
+async fn handle_connection(
+    mut client: TcpStream,
+    mails: Arc<Mutex<Vec<SinkMail>>>,
+) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     let (reader, mut writer) = client.split();
     let mut lines = BufReader::new(reader).lines();
@@ -73,7 +70,7 @@ async fn converse(mut client: TcpStream, kept: Arc<Mutex<Vec<SinkMail>>>) -> std
             }
             in_content = false;
             let (to, message_id) = (std::mem::take(&mut to), std::mem::take(&mut message_id));
-            kept.lock().unwrap().push(SinkMail { to, message_id });
+            mails.lock().unwrap().push(SinkMail { to, message_id });
         } else if let Some(address) = line.strip_prefix("RCPT TO:<") {
             to = address.split('>').next().unwrap().to_owned();
         } else if line == "DATA" {

@@ -1,4 +1,4 @@
-//! A mail server: `smtp_server.py` in its own process.
+//! An SMTP server: `smtp_server.py`, running as a separate process.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
@@ -9,37 +9,35 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::eventually;
+use super::process::send_signal;
+use super::{TIMEOUT, eventually};
 
 const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/it/support/smtp_server.py"
 );
-/// The default without `scripts/services`: Debian's Python, which has aiosmtpd.
+/// The interpreter if `TEST_PYTHON` is not set: Debian's, which has aiosmtpd.
 const PYTHON: &str = "/usr/bin/python3";
-const WAIT: Duration = Duration::from_secs(20);
 
-/// How the server encrypts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tls {
     #[default]
     None,
-    /// STARTTLS, required.
+    /// Required STARTTLS.
     StartTls,
     Implicit,
 }
 
-/// How the server is started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SmtpOptions {
     pub(crate) tls: Tls,
-    /// The login that it requires.
+    /// The required user name and password.
     pub(crate) login: Option<(String, String)>,
-    /// Whether it accepts non-ASCII addresses.
-    pub smtputf8: bool,
-    /// The delay before it accepts a mail.
+    /// Whether it accepts non-ASCII email addresses.
+    pub(crate) smtputf8: bool,
+    /// The delay before every response to mail content.
     pub(crate) delay: Duration,
-    /// The delay of its response to a mail to `late@…`.
+    /// The delay before the response to a mail to `late@…`.
     pub(crate) late: Duration,
 }
 
@@ -48,24 +46,24 @@ pub(crate) struct SmtpOptions {
 pub(crate) struct ReceivedMail {
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
-    /// Names and decoded values, in order.
+    /// Names and decoded values.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) message_id: String,
     pub(crate) text: String,
     pub(crate) html: String,
     pub(crate) raw: String,
-    /// Counted from 1 since the server was started.
+    /// The number of the connection, from 1 since the server was started.
     pub(crate) connection: u32,
     pub(crate) tls: bool,
-    /// The user that was logged in.
+    /// The authenticated user.
     pub(crate) user: Option<String>,
 }
 
 impl ReceivedMail {
-    /// The code in the plain text, on its own line.
+    /// The code in the plain text.
     pub(crate) fn code(&self) -> String {
         let line = self.text.lines().find_map(|line| line.strip_prefix("    "));
-        line.expect("this mail carries a code").trim().to_owned()
+        line.expect("this mail contains a code").trim().to_owned()
     }
 
     /// The values of all headers with a name.
@@ -78,7 +76,7 @@ impl ReceivedMail {
     }
 }
 
-/// A running mail server; it is killed when dropped.
+/// A running SMTP server; killed on drop.
 pub(crate) struct SmtpServer {
     options: SmtpOptions,
     directory: TempDir,
@@ -94,11 +92,11 @@ pub(crate) struct SmtpServer {
 pub(crate) struct Inbox(Arc<Received>);
 
 impl Inbox {
-    /// Every mail to an address, in order.
+    /// The mails to a recipient, in order.
     pub(crate) fn mails_to(&self, address: &str) -> Vec<ReceivedMail> {
         let mails = self.0.mails.lock().unwrap();
-        let to_it = mails.iter().filter(|mail| mail.to == [address]);
-        to_it.cloned().collect()
+        let matching = mails.iter().filter(|mail| mail.to == [address]);
+        matching.cloned().collect()
     }
 }
 
@@ -130,16 +128,19 @@ impl SmtpServer {
         server
     }
 
-    /// Restarts a stopped server on the same port. Accepted mails are kept.
+    /// Starts a stopped server again on the same port. Accepted mails are kept.
     pub(crate) fn restart(&mut self) {
         assert!(self.child.is_none(), "the server is running");
         let mut child = self
             .command()
             .spawn()
-            .expect("python3 and python3-aiosmtpd are needed");
+            .expect("python3 and python3-aiosmtpd are installed");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         self.child = Some(child);
-        let line = lines.next().expect("python3-aiosmtpd is needed").unwrap();
+        let line = lines
+            .next()
+            .expect("python3-aiosmtpd is installed")
+            .unwrap();
         let ready: Ready = serde_json::from_str(&line).unwrap();
         self.port = ready.port;
         self.port_setting = ready.port.to_string();
@@ -173,30 +174,26 @@ impl SmtpServer {
         command
     }
 
-    /// Its accepted mails, to be read while the server is stopped and started.
+    /// The accepted mails, readable while the server is stopped.
     pub(crate) fn inbox(&self) -> Inbox {
         Inbox(Arc::clone(&self.received))
     }
 
-    /// Suspends it; connections stay open and new ones are accepted by the system.
+    /// Suspends the server; connections stay open, and the kernel still accepts new ones.
     pub(crate) fn pause(&self) {
         self.signal("STOP");
     }
 
-    /// Resumes it.
     pub(crate) fn resume(&self) {
         self.signal("CONT");
     }
 
     fn signal(&self, signal: &str) {
         let child = self.child.as_ref().expect("the server is running");
-        let done = Command::new("kill")
-            .args([format!("-{signal}"), child.id().to_string()])
-            .status();
-        assert!(done.unwrap().success());
+        send_signal(child.id(), signal);
     }
 
-    /// Kills the server and with it its connections.
+    /// Kills the server; its connections are closed.
     pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -208,7 +205,7 @@ impl SmtpServer {
         self.port
     }
 
-    /// The settings of an app that sends here, overridden by `more`.
+    /// The settings of an app that uses this server, overridden by `more`.
     pub(crate) fn settings<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut settings = vec![
             ("EMAIL_SERVICE", "smtp"),
@@ -229,7 +226,7 @@ impl SmtpServer {
         settings
     }
 
-    /// The certificate to trust, as `SSL_CERT_FILE`.
+    /// The CA certificate, for `SSL_CERT_FILE`.
     pub(crate) fn ca(&self) -> Option<&PathBuf> {
         self.ca.as_ref()
     }
@@ -239,18 +236,17 @@ impl SmtpServer {
         self.received.mails.lock().unwrap().clone()
     }
 
-    /// The number of accepted mails.
     pub(crate) fn count(&self) -> usize {
         self.received.mails.lock().unwrap().len()
     }
 
-    /// All accepted mails to an address, in order.
+    /// The accepted mails to a recipient, in order.
     pub(crate) fn mails_to(&self, address: &str) -> Vec<ReceivedMail> {
         let mails = self.mails().into_iter();
         mails.filter(|mail| mail.to == [address]).collect()
     }
 
-    /// Waits for a mail to an address and returns the newest.
+    /// Waits for a mail to a recipient and returns the newest.
     pub(crate) async fn mail_to(&self, address: &str) -> ReceivedMail {
         eventually(&format!("a mail to {address}"), async || {
             self.mails_to(address).pop()
@@ -260,7 +256,7 @@ impl SmtpServer {
 
     /// Waits for a number of mails and returns all. Blocks the thread.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<ReceivedMail> {
-        let deadline = Instant::now() + WAIT;
+        let deadline = Instant::now() + TIMEOUT;
         let mut mails = self.received.mails.lock().unwrap();
         while mails.len() < count {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -1,18 +1,18 @@
 """An SMTP server for tests, on Debian's python3-aiosmtpd. Listens on 127.0.0.1 only.
 
-Prints one JSON line {"port", "ca"} when it is ready ("ca" is the path of the certificate to trust,
-or null), then one JSON line per mail it took. Ends when its standard input is closed.
+Prints one JSON line {"port", "ca"} when it is ready ("ca" is the path of the CA certificate, or
+null), then one JSON line per accepted mail. Exits when its standard input is closed.
 
-What it answers depends on the recipient's local part:
+The response depends on the recipient's local part:
 
     reject550    550 to RCPT
     defer451     451 to RCPT
-    deferonce    451 to the first RCPT, then as usual
-    rejectdata   554 to the content, quoting the text of the mail
-    silent       nothing to the content, for ever
-    takenonce    the first mail is taken, but the answer to it never comes; then as usual
-    late         the answer to the content comes after --late seconds
-    close        the connection is dropped instead of an answer to the content
+    deferonce    451 to the first RCPT, then accepted
+    rejectdata   554 to the content, with the text of the mail
+    silent       no response to the content
+    takenonce    the first mail is accepted without a response; then as usual
+    late         the response to the content is sent after --late seconds
+    close        the connection is closed without a response to the content
 """
 
 import argparse
@@ -32,12 +32,12 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 FOREVER = 3600
 
 
-def say(line):
+def print_json(line):
     print(json.dumps(line), flush=True)
 
 
 def make_certificate(directory):
-    """A CA and a certificate for localhost; those of an earlier start are used again."""
+    """Creates a CA and a certificate for localhost, or reuses those of an earlier start."""
     ca, key, cert = (os.path.join(directory, name) for name in ("ca.pem", "key.pem", "cert.pem"))
     if not os.path.exists(cert):
 
@@ -66,7 +66,6 @@ class Handler:
         self.seen = set()
 
     def is_first(self, address):
-        """Whether the address is seen for the first time."""
         first = address not in self.seen
         self.seen.add(address)
         return first
@@ -96,7 +95,7 @@ class Handler:
         mail["connection"] = server.number
         mail["tls"] = session.ssl is not None or self.options.implicit_tls
         mail["user"] = session.auth_data
-        say(mail)
+        print_json(mail)
         if local == "takenonce" and self.is_first(envelope.rcpt_tos[0]):
             await asyncio.sleep(FOREVER)
         return "250 OK"
@@ -158,7 +157,7 @@ async def serve(options):
 
     implicit = context if options.implicit_tls else None
     server = await loop.create_server(connect, "127.0.0.1", options.port, ssl=implicit)
-    say({"port": server.sockets[0].getsockname()[1], "ca": ca})
+    print_json({"port": server.sockets[0].getsockname()[1], "ca": ca})
     await loop.run_in_executor(None, sys.stdin.read)
     os._exit(0)
 
@@ -168,13 +167,13 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--starttls", action="store_true")
     parser.add_argument("--implicit-tls", action="store_true")
-    parser.add_argument("--directory", help="where certificates are made and kept")
+    parser.add_argument("--directory", help="where certificates are stored")
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
     parser.add_argument("--smtputf8", action="store_true")
-    parser.add_argument("--delay", type=float, default=0, help="seconds before each answer to content")
+    parser.add_argument("--delay", type=float, default=0, help="seconds before each response to content")
     parser.add_argument("--late", type=float, default=1)
-    # A login without TLS is what some tests are about.
+    # Some tests authenticate without TLS.
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     asyncio.run(serve(parser.parse_args()))

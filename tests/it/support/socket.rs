@@ -1,4 +1,4 @@
-//! Raw connections, for clients that misbehave.
+//! Raw connections, for misbehaving clients.
 
 use std::io;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use tokio::net::TcpStream;
 
 use super::TIMEOUT;
 
-/// What an HTTP/2 client sends first, with empty settings.
+/// The connection preface of HTTP/2, with empty settings.
 pub(crate) const HTTP2_PREFACE: &[u8] =
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
-/// A request for a path; the connection stays open.
+/// A keep-alive GET request.
 pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
@@ -27,36 +27,35 @@ pub(crate) fn post_head(length: usize) -> String {
     )
 }
 
-/// Reads until the server closes the connection, and returns what it sent. Fails if it does not
-/// close.
+/// Reads until the server closes the connection; panics after [`TIMEOUT`].
 pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = Vec::new();
     let reading = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut text)).await;
-    // A reset closes it too.
+    // A reset closes the connection too.
     let _ = reading.expect("the server closes the connection");
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Reads one response up to known last bytes.
+/// Reads a response up to its known last bytes; panics after [`TIMEOUT`].
 pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
     let mut text = Vec::new();
     let reading = async {
         while !text.ends_with(end.as_bytes()) {
             let byte = stream.read_u8().await;
-            text.push(byte.expect("the answer has the end that is awaited"));
+            text.push(byte.expect("the response ends with the expected bytes"));
         }
     };
     let read = tokio::time::timeout(TIMEOUT, reading).await;
-    read.expect("the answer comes");
+    read.expect("the response arrives");
     String::from_utf8(text).unwrap()
 }
 
-/// Sends a text byte by byte, repeatedly, until the connection fails or `within` has passed.
+/// Sends a text byte by byte, repeatedly, until the connection fails or the time limit is reached.
 /// Returns the error.
-pub(crate) async fn trickle(
+pub(crate) async fn send_slowly(
     stream: &mut (impl AsyncWrite + Unpin),
     text: &str,
-    within: Duration,
+    limit: Duration,
 ) -> Option<io::Error> {
     let mut interval = tokio::time::interval(Duration::from_millis(100));
     let sending = async {
@@ -66,25 +65,25 @@ pub(crate) async fn trickle(
                 return error;
             }
         }
-        unreachable!("the text has an end")
+        unreachable!("the text repeats")
     };
-    tokio::time::timeout(within, sending).await.ok()
+    tokio::time::timeout(limit, sending).await.ok()
 }
 
 /// An HTTP/2 connection.
 pub(crate) struct Http2 {
     pub(crate) requests: h2::client::SendRequest<Bytes>,
-    /// How the connection was closed.
+    /// The result of the connection, once it is closed.
     pub(crate) ended: tokio::task::JoinHandle<Result<(), h2::Error>>,
 }
 
 impl Http2 {
-    /// Speaks HTTP/2 from the first byte.
+    /// Connects without TLS, with prior knowledge of HTTP/2.
     pub(crate) async fn open(address: &str) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap()).await
     }
 
-    /// Speaks HTTP/2 on a connection.
+    /// Starts HTTP/2 on an open connection.
     pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (requests, connection) = h2::client::handshake(stream).await.unwrap();
         Self {
@@ -101,12 +100,12 @@ impl Http2 {
     ) -> Result<(StatusCode, String), h2::Error> {
         let body = body.into();
         let mut requests = self.requests.clone().ready().await?;
-        let (answer, mut sink) = requests.send_request(request, body.is_empty())?;
+        let (response, mut sink) = requests.send_request(request, body.is_empty())?;
         if !body.is_empty() {
-            // A server that rejects the request need not read all of it.
+            // A server that rejects a request may close before it has read everything.
             let _ = sink.send_data(body, true);
         }
-        let (head, mut body) = answer.await?.into_parts();
+        let (head, mut body) = response.await?.into_parts();
         let mut text = Vec::new();
         while let Some(data) = body.data().await {
             let data = data?;

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable};
 use super::deployment::Deployment;
 
 impl Deployment {
-    /// Runs a statement and returns the number of changed rows.
+    /// Executes a statement and returns the number of changed rows.
     pub(crate) async fn execute(&self, sql: &str) -> u64 {
         let database = self.database().await;
         let done = database.execute_unprepared(sql).await.unwrap();
@@ -17,20 +17,19 @@ impl Deployment {
         done.rows_affected()
     }
 
-    /// The single value that a query returns.
+    /// The value of a query that returns one row.
     pub(crate) async fn value<T: TryGetable>(&self, sql: &str) -> T {
         let rows = self.rows(sql).await;
         assert_eq!(rows.len(), 1, "{sql}");
         rows[0].try_get_by_index(0).unwrap()
     }
 
-    /// The number of rows.
     pub(crate) async fn count(&self, table_and_condition: &str) -> i64 {
         self.value(&format!("SELECT count(*) FROM {table_and_condition}"))
             .await
     }
 
-    /// The code of the newest row for a purpose and address, mailed or not.
+    /// The newest code for a purpose and email address, even if it was not mailed.
     pub(crate) async fn derived_code(&self, purpose: &str, email: &str) -> String {
         let config = self.config(&[]);
         let db = Db::connect(&config.database).await.unwrap();
@@ -44,7 +43,7 @@ impl Deployment {
         code.expose().to_owned()
     }
 
-    /// The token of the newest reset link to an address, mailed or not.
+    /// The token of the newest password reset for an email address, even if it was not mailed.
     pub(crate) async fn derived_reset_token(&self, email: &str) -> String {
         let config = self.config(&[]);
         let db = Db::connect(&config.database).await.unwrap();

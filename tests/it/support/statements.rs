@@ -1,4 +1,4 @@
-//! A proxy between the app and PostgreSQL that counts statements.
+//! Counts the statements that the app executes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A proxy to a PostgreSQL server that counts executed statements.
+/// A PostgreSQL proxy that counts executed statements.
 pub(crate) struct StatementCounter {
     /// The URL of the proxy.
     pub(crate) url: String,
@@ -15,7 +15,6 @@ pub(crate) struct StatementCounter {
 }
 
 impl StatementCounter {
-    /// Starts a proxy to the database of a URL.
     pub(crate) async fn start(url: &str) -> Self {
         let address = url
             .split(['@', '/'])
@@ -44,14 +43,14 @@ impl StatementCounter {
         counter
     }
 
-    /// The number of statements since the last call.
+    /// Returns the number of statements since the last call.
     pub(crate) fn take(&self) -> usize {
         self.executed.swap(0, Ordering::SeqCst)
     }
 }
 
-/// Forwards a client's messages. Each has a type (except the first ones of a connection), a length
-/// that includes itself, and a body.
+/// Forwards a client's messages. Each has a type (except startup messages), a length that includes
+/// itself, and a body.
 async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

@@ -1,4 +1,4 @@
-//! Signed-in users, and their operations on teams and invitations.
+//! Signed-in users, and operations on teams and invitations.
 
 use std::ops::Deref;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::app::TestApp;
 use super::client::{Client, Tokens};
 
-/// Settings without rate limits, for tests with many users.
+/// Settings that effectively disable rate limits.
 pub(crate) const NO_LIMITS: &[(&str, &str)] = &[
     ("MAX_CODE_REQUESTS_PER_HOUR", "100000"),
     ("MAX_CODE_REQUESTS_PER_HOUR_PER_IP", "100000"),
@@ -17,7 +17,7 @@ pub(crate) const NO_LIMITS: &[(&str, &str)] = &[
     ("MAX_INVITATIONS_PER_HOUR_PER_TEAM", "100000"),
 ];
 
-/// A signed-in user. It is a [`Client`] with the user's token.
+/// A signed-in user. Dereferences to a [`Client`] with the user's access token.
 pub(crate) struct TestUser {
     client: Client,
     pub(crate) email: String,
@@ -46,12 +46,11 @@ impl TestUser {
         &self.tokens.user_id
     }
 
-    /// The same user at another process.
+    /// A client of another process with the user's access token.
     pub(crate) fn at_process(&self, app: &Client) -> Client {
         app.with_token(&self.tokens.access)
     }
 
-    /// Deletes the account and returns the payload.
     pub(crate) async fn delete_account(&self) -> Value {
         let input = json!({ "confirmEmail": self.email });
         self.mutate("deleteMe", input, "deletedUserId").await
@@ -79,7 +78,7 @@ impl TestApp {
         }
     }
 
-    /// Adds a verified user to a team and reads the mail about it.
+    /// Adds a verified user to a team and reads the notification mail.
     pub(crate) async fn add_member(
         &self,
         admin: &TestUser,
@@ -93,7 +92,7 @@ impl TestApp {
         self.mail(MailKind::TeamAdded, &user.email).await;
     }
 
-    /// Invites an address without a verified user and returns the token in the mail.
+    /// Invites an email address without a verified user; returns the token from the mail.
     pub(crate) async fn invite_by_email(
         &self,
         admin: &Client,
@@ -107,7 +106,7 @@ impl TestApp {
         self.invitation_token(email).await
     }
 
-    /// Waits for an invitation to an address and returns the token.
+    /// Waits for an invitation mail and returns its token.
     pub(crate) async fn invitation_token(&self, email: &str) -> String {
         let mail = self.mail(MailKind::TeamInvitation, email).await;
         let link = mail.link.expect("an invitation has a link");
@@ -174,7 +173,7 @@ impl Client {
             .await
     }
 
-    /// A team with its first members and, for an admin, its first invitations, or null.
+    /// A team with its first page of members and, for an admin, of invitations; or null.
     pub(crate) async fn team(&self, id: &str) -> Value {
         let query = format!(
             "query($id: ID!) {{ team(id: $id) {{ id name description createdAt updatedAt viewerRole \
