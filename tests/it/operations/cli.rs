@@ -1,4 +1,4 @@
-//! The commands of the binary, run as an operator would.
+//! The commands of the binary.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -12,7 +12,7 @@ use crate::support::client::{Client, Response, Tokens};
 use crate::support::deployment::Deployment;
 use crate::support::{eventually, free_port, on_both_deployments, process};
 
-/// The settings cannot be used (`EX_CONFIG` of sysexits.h).
+/// The settings are invalid (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIG: i32 = 78;
 
 const SECRET: &str = "a-canary-secret-of-more-than-32-bytes";
@@ -41,7 +41,7 @@ fn json_of(output: &Output) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
 }
 
-/// What is committed is what the binary prints, also where there are no settings to go by.
+/// Committed files equal the binary's output, even if the settings are invalid.
 #[test]
 fn generated_files_are_fresh() {
     let directory = TempDir::new().unwrap();
@@ -66,15 +66,15 @@ fn generated_files_are_fresh() {
         assert!(output.status.success(), "{arguments:?}");
         assert!(
             stdout(&output) == committed,
-            "{arguments:?} is stale: run scripts/generate"
+            "{arguments:?} is outdated: run scripts/generate"
         );
         assert_eq!(stderr(&output), "");
     }
 }
 
-/// Every command explains itself, and a slip of the pen does not start a server.
+/// Commands have help, and misspelled ones are rejected.
 #[test]
-fn every_command_has_help() {
+fn commands_have_help_and_reject_typos() {
     let directory = TempDir::new().unwrap();
     for arguments in [
         "",
@@ -118,7 +118,7 @@ fn every_command_has_help() {
     }
 }
 
-/// Good settings are shown as they hold, with what is only suspicious, and without secrets.
+/// `config check` prints the effective settings and warnings, without secrets.
 #[test]
 fn valid_settings_are_shown_without_secrets() {
     let directory = TempDir::new().unwrap();
@@ -174,7 +174,7 @@ fn valid_settings_are_shown_without_secrets() {
     }
 }
 
-/// Everything that is wrong is told at once, without secrets, and nothing starts.
+/// Every command reports all invalid settings at once, without secrets, and starts nothing.
 #[test]
 fn all_invalid_settings_are_reported_at_once() {
     let directory = TempDir::new().unwrap();
@@ -241,10 +241,9 @@ fn all_invalid_settings_are_reported_at_once() {
     assert!(!directory.path().join("data").exists() && !directory.path().join("logs").exists());
 }
 
-/// Settings come from `.env` in the working directory too; the real environment wins, and a line
-/// that cannot be read is told by its number.
+/// Environment variables override `.env`. A syntax error is reported with its line number.
 #[test]
-fn a_file_in_the_working_directory_is_read() {
+fn settings_are_read_from_the_env_file() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join(".env");
     let text = format!(
@@ -266,16 +265,15 @@ fn a_file_in_the_working_directory_is_read() {
     std::fs::write(&file, "PORT=1234\na-canary\nCODE_LENGTH=9").unwrap();
     let output = run(directory.path(), &[], &["config", "check"]);
     assert_eq!(output.status.code(), Some(EXIT_CONFIG));
-    let told = stderr(&output);
+    let errors = stderr(&output);
     assert!(
-        told.contains(".env line 2: ") && told.contains("CODE_LENGTH: "),
-        "{told}"
+        errors.contains(".env line 2: ") && errors.contains("CODE_LENGTH: "),
+        "{errors}"
     );
-    assert!(!told.contains("canary"), "{told}");
+    assert!(!errors.contains("canary"), "{errors}");
 }
 
 on_both_deployments! {
-    /// An operator sees which migrations are missing, applies them, and takes them back.
     async fn migrations_are_listed_applied_and_reverted(deployment: Deployment) {
         deployment.remove_tables().await;
         let directory = TempDir::new().unwrap();
@@ -299,14 +297,14 @@ on_both_deployments! {
         assert_eq!(text.lines().filter(|line| line.starts_with("applied  m")).count(), none.len(), "{text}");
         run(&["migrate", "down"]);
         let after = applied();
-        let taken_back = after.iter().filter(|applied| !**applied).count();
-        assert_eq!((taken_back, after.last()), (1, Some(&false)));
+        let reverted = after.iter().filter(|applied| !**applied).count();
+        assert_eq!((reverted, after.last()), (1, Some(&false)));
         run(&["migrate", "down", "--steps", "100"]);
         assert_eq!(applied(), none);
     }
 }
 
-/// A database that refuses is told with its reason, not only with the time that was waited.
+/// The error names the cause, not only the timeout.
 #[test]
 fn an_unreachable_database_is_reported_with_the_reason() {
     let directory = TempDir::new().unwrap();
@@ -314,13 +312,13 @@ fn an_unreachable_database_is_reported_with_the_reason() {
         ("DATABASE_URL", "postgres://127.0.0.1:1/gatelodge"),
         ("JWT_SECRET_KEY", SECRET),
     ];
-    let refused = run(directory.path(), &settings, &["migrate", "status"]);
-    assert_eq!(refused.status.code(), Some(1));
-    let told = stderr(&refused);
-    assert!(told.contains("Connection refused"), "{told}");
+    let output = run(directory.path(), &settings, &["migrate", "status"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
+    assert!(error.contains("Connection refused"), "{error}");
 }
 
-/// A container's health check tells a server that answers from none.
+/// `healthcheck` fails without a server and finds one on any `HOST`.
 #[tokio::test]
 async fn a_health_check_finds_the_server() {
     let directory = TempDir::new().unwrap();
@@ -328,12 +326,12 @@ async fn a_health_check_finds_the_server() {
         let port = free_port().to_string();
         let settings = [("HOST", host), ("PORT", &*port), ("JWT_SECRET_KEY", SECRET)];
         let check = || run(directory.path(), &settings, &["healthcheck"]);
-        let none = check();
-        assert_eq!(none.status.code(), Some(1), "{host}");
+        let failed = check();
+        assert_eq!(failed.status.code(), Some(1), "{host}");
         assert!(
-            stderr(&none).starts_with("error: "),
+            stderr(&failed).starts_with("error: "),
             "{host}: {}",
-            stderr(&none)
+            stderr(&failed)
         );
         let _server = Server::start(directory.path(), &settings);
         eventually(&format!("a server on {host}"), async || {
@@ -343,22 +341,21 @@ async fn a_health_check_finds_the_server() {
     }
 }
 
-/// What is suspicious about the settings is in the log when the server starts.
 #[tokio::test]
 async fn a_server_warns_of_unknown_settings_when_it_starts() {
     let deployment = Deployment::embedded().await;
     let server = deployment.spawn(&["serve"], &[("CODE_LENGHT", "7")]).await;
-    let warned = server.output();
+    let log = server.output();
     assert!(
-        warned.contains("config_warning") && warned.contains("nearest is CODE_LENGTH"),
-        "{warned}"
+        log.contains("config_warning") && log.contains("nearest is CODE_LENGTH"),
+        "{log}"
     );
 }
 
-/// Processes that are started at once in a new place agree on the key they make there, and on the
-/// schema: what one of them signs, the others accept.
+/// Processes that start concurrently in a new directory share one key and one database: each accepts
+/// the others' tokens.
 #[tokio::test]
-async fn processes_that_start_at_once_agree_on_a_key() {
+async fn processes_that_start_concurrently_share_a_key() {
     let directory = TempDir::new().unwrap();
     let ports: Vec<_> = (0..3).map(|_| free_port().to_string()).collect();
     let servers: Vec<_> = ports
@@ -391,7 +388,7 @@ async fn processes_that_start_at_once_agree_on_a_key() {
         None
     })
     .await;
-    // The code is derived from the key too.
+    // The code is derived from the key, too.
     let verified = clients[1]
         .verify_signup_code("ada@example.com", &code)
         .await;
@@ -407,7 +404,7 @@ async fn processes_that_start_at_once_agree_on_a_key() {
     assert!(key.len() >= 32);
 }
 
-/// A server in a directory that it shares with others; killed in the end.
+/// A server in a directory that it shares with others; killed on drop.
 struct Server(Child);
 
 impl Server {

@@ -1,4 +1,4 @@
-//! What operators use: commands, health checks, metrics and traces.
+//! Commands, health checks, metrics, traces and processes.
 
 mod cli;
 mod doctor;

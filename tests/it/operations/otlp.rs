@@ -1,4 +1,4 @@
-//! The log and traces sent to a collector: OTLP over HTTP, decoded as the collector would.
+//! Logs and traces that are sent to a collector with OTLP over HTTP.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,16 +15,15 @@ use serde_json::json;
 
 use crate::support::client::error_codes;
 use crate::support::deployment::{Deployment, SECRET};
-use crate::support::eventually;
 use crate::support::flow::wrong_code;
+use crate::support::{TIMEOUT, eventually, free_port};
 
 const ADA: &str = "ada@example.com";
 const API_KEY: &str = "canary-api-key-0123456789";
 
-/// What a record or a span says, by attribute.
 type Attributes = BTreeMap<String, String>;
 
-/// A log record as it arrived.
+/// A received log record.
 #[derive(Clone, Debug)]
 struct Record {
     severity: i32,
@@ -33,7 +32,7 @@ struct Record {
     attributes: Attributes,
 }
 
-/// A span as it arrived.
+/// A received span.
 #[derive(Clone, Debug)]
 struct Span {
     name: String,
@@ -47,18 +46,19 @@ struct Received {
     spans: Vec<Span>,
     services: Vec<String>,
     raw: Vec<u8>,
-    /// Requests with the right key, and others.
-    keys: [usize; 2],
+    /// Requests with the API key.
+    authenticated: usize,
+    unauthenticated: usize,
 }
 
-/// Stands in for a collector.
+/// A fake collector.
 struct Collector {
     port: u16,
     received: Arc<Mutex<Received>>,
 }
 
 impl Collector {
-    /// Answers after `delay`.
+    /// Starts a collector that responds after `delay`.
     async fn start(delay: Duration) -> Self {
         let acceptor = TcpListener::bind("127.0.0.1:0")
             .into_acceptor()
@@ -66,19 +66,23 @@ impl Collector {
             .unwrap();
         let port = acceptor.local_addr()[0].as_socket_addr().unwrap().port();
         let received = Arc::new(Mutex::new(Received::default()));
-        let take = |take: fn(&mut Received, &[u8])| {
+        let endpoint = |decode: fn(&mut Received, &[u8])| {
             let received = Arc::clone(&received);
             poem::post(poem::endpoint::make(move |request: Request| {
                 let received = Arc::clone(&received);
                 async move {
-                    let right = request.header("api-key") == Some(API_KEY)
+                    let is_authenticated = request.header("api-key") == Some(API_KEY)
                         && request.content_type() == Some("application/x-protobuf");
                     let bytes = request.into_body().into_vec().await.unwrap();
                     tokio::time::sleep(delay).await;
                     let mut received = received.lock().unwrap();
-                    received.keys[usize::from(!right)] += 1;
+                    if is_authenticated {
+                        received.authenticated += 1;
+                    } else {
+                        received.unauthenticated += 1;
+                    }
                     received.raw.extend(&bytes);
-                    take(&mut received, &bytes);
+                    decode(&mut received, &bytes);
                     Ok::<_, poem::Error>(
                         Response::builder()
                             .status(StatusCode::OK)
@@ -88,8 +92,8 @@ impl Collector {
             }))
         };
         let routes = Route::new()
-            .at("/v1/logs", take(Received::take_logs))
-            .at("/v1/traces", take(Received::take_spans));
+            .at("/v1/logs", endpoint(Received::add_logs))
+            .at("/v1/traces", endpoint(Received::add_spans));
         tokio::spawn(Server::new_with_acceptor(acceptor).run(routes));
         Self { port, received }
     }
@@ -98,7 +102,7 @@ impl Collector {
         config(self.port)
     }
 
-    /// Waits for the record of an event.
+    /// Waits for the log record of an event.
     async fn record(&self, event: &str) -> Record {
         eventually(event, async || {
             let received = self.received.lock().unwrap();
@@ -113,16 +117,16 @@ impl Collector {
         .await
     }
 
-    /// Waits for a span of a name whose attributes have this one.
+    /// Waits for a span with a name and an attribute.
     async fn span(&self, name: &str, attribute: (&str, &str)) -> Span {
         eventually(name, async || {
             let received = self.received.lock().unwrap();
             let (key, value) = attribute;
             let mut spans = received.spans.iter();
-            let is_it = |span: &&Span| {
+            let matches = |span: &&Span| {
                 span.name == name && span.attributes.get(key).is_some_and(|found| found == value)
             };
-            spans.find(is_it).cloned()
+            spans.find(matches).cloned()
         })
         .await
     }
@@ -133,7 +137,7 @@ fn config(port: u16) -> String {
 }
 
 impl Received {
-    fn take_logs(&mut self, bytes: &[u8]) {
+    fn add_logs(&mut self, bytes: &[u8]) {
         for resource in ExportLogsServiceRequest::decode(bytes)
             .unwrap()
             .resource_logs
@@ -156,7 +160,7 @@ impl Received {
         }
     }
 
-    fn take_spans(&mut self, bytes: &[u8]) {
+    fn add_spans(&mut self, bytes: &[u8]) {
         for resource in ExportTraceServiceRequest::decode(bytes)
             .unwrap()
             .resource_spans
@@ -199,8 +203,8 @@ fn settings(config: &str) -> Vec<(&str, &str)> {
     ]
 }
 
-/// Each event arrives with its fields, masked as in every other log, with the trace that it
-/// belongs to; requests, operations and sends are spans; and no secret is in any of it.
+/// Events arrive with their fields, masked as in the other logs, and with their trace. Requests,
+/// operations and sent mails are spans. Nothing contains a secret.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_and_traces_arrive_at_the_collector() {
     let deployment = Deployment::embedded().await;
@@ -243,16 +247,13 @@ async fn events_and_traces_arrive_at_the_collector() {
     assert_eq!(send.attributes["mail.provider"], "mock");
     collector.record("server_started").await;
 
-    // What was logged last is sent before the end.
+    // The last events are sent before the process exits.
     process.terminate().await;
     collector.record("server_stopped").await;
     let received = collector.received.lock().unwrap();
     assert_eq!(received.services[0], "accounts");
-    assert!(
-        received.keys[0] > 0 && received.keys[1] == 0,
-        "{:?}",
-        received.keys
-    );
+    assert!(received.authenticated > 0);
+    assert_eq!(received.unauthenticated, 0);
     let targets: Vec<_> = received
         .logs
         .iter()
@@ -271,12 +272,12 @@ async fn events_and_traces_arrive_at_the_collector() {
     assert!(!process.output().contains(API_KEY));
 }
 
-/// A collector that is away or slow holds nobody up: requests are answered, the end of the process
-/// is bounded, and the log says once what is lost.
+/// With an unreachable or a slow collector, requests are served, the process exits, and the failure
+/// is logged once.
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_do_not_wait_for_the_collector() {
     let slow = Collector::start(Duration::from_mins(1)).await;
-    for config in [config(crate::support::free_port()), slow.config()] {
+    for config in [config(free_port()), slow.config()] {
         let deployment = Deployment::embedded().await;
         let mut process = deployment.spawn(&[], &settings(&config)).await;
         let requests = async {
@@ -284,8 +285,8 @@ async fn requests_do_not_wait_for_the_collector() {
                 process.me().await;
             }
         };
-        let answered = tokio::time::timeout(crate::support::TIMEOUT, requests).await;
-        answered.expect("no request waits for the collector");
+        let served = tokio::time::timeout(TIMEOUT, requests).await;
+        served.expect("no request waits for the collector");
         process.wait_for("external_logging_failed").await;
         assert_eq!(process.terminate().await.code(), Some(0));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a developer is given to begin with: people to log in as, and where to look.
+//! `gatelodge seed`, and the banner of a development server.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,8 +21,8 @@ async fn accounts(deployment: &Deployment) -> Vec<Value> {
 }
 
 on_both_deployments! {
-    /// Everybody it names can log in with the password it prints, and is in the teams it prints;
-    /// a second run adds nothing and changes nothing.
+    /// Seeded users can log in with the printed password and are in the printed teams. A second run
+    /// changes nothing.
     async fn seeded_users_can_log_in(deployment: Deployment) {
         let app = deployment.start().await;
         let seeded = accounts(&deployment).await;
@@ -36,10 +36,10 @@ on_both_deployments! {
             assert_eq!(me["me"]["isSuperuser"], account["isSuperuser"]);
             let mut teams: Vec<_> = client.teams().await.into_iter().map(|(name, _)| name).collect();
             teams.sort();
-            let mut told: Vec<_> = account["teams"].as_array().unwrap().iter()
+            let mut expected: Vec<_> = account["teams"].as_array().unwrap().iter()
                 .map(|name| name.as_str().unwrap().to_owned()).collect();
-            told.sort();
-            assert_eq!(teams, told, "{account}");
+            expected.sort();
+            assert_eq!(teams, expected, "{account}");
         }
         for account in accounts(&deployment).await {
             assert_eq!((&account["isNew"], &account["password"]), (&json!(false), &Value::Null));
@@ -51,14 +51,13 @@ on_both_deployments! {
     }
 }
 
-/// A password that everybody knows never gets into a production database.
 #[tokio::test]
 async fn production_is_not_seeded() {
     let deployment = Deployment::embedded().await;
     let output = seed(&deployment, &PRODUCTION).await;
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("APP_ENV is production"), "{told}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("APP_ENV is production"), "{error}");
     assert_eq!(deployment.count("users").await, 0);
 }
 
@@ -72,7 +71,7 @@ const PRODUCTION: [(&str, &str); 7] = [
     ("BCRYPT_COST", "10"),
 ];
 
-/// A developer is shown where to look, and everything is there.
+/// Every URL in the banner works.
 #[tokio::test]
 async fn a_development_server_prints_a_banner() {
     let deployment = Deployment::embedded().await;
@@ -80,16 +79,16 @@ async fn a_development_server_prints_a_banner() {
     let output = server.output();
     let (_, port) = server.address().rsplit_once(':').unwrap();
     let base = format!("http://localhost:{port}");
-    let shown: Vec<_> = output
+    let paths: Vec<_> = output
         .split_whitespace()
         .filter_map(|word| word.strip_prefix(&*base))
         .collect();
     assert_eq!(
-        shown,
+        paths,
         ["/", "/demo", "/graphql", "/dev/mailbox", "/readyz"],
         "{output}"
     );
-    for path in shown {
+    for path in paths {
         let request = server
             .request(Method::GET, path)
             .header("accept", "text/html");
@@ -98,7 +97,7 @@ async fn a_development_server_prints_a_banner() {
     }
 }
 
-/// Who reads JSON, and who runs for the public, is shown log lines and nothing else.
+/// In production and with `LOG_FORMAT=json`, standard output has only log lines.
 #[tokio::test]
 async fn production_prints_no_banner() {
     for settings in [&[("LOG_FORMAT", "json")][..], &PRODUCTION] {
@@ -111,7 +110,6 @@ async fn production_prints_no_banner() {
     }
     let text = [("LOG_FORMAT", "text")];
     let settings = [&PRODUCTION[..], &text].concat();
-    // Kept: its directory holds the database for as long as the process runs.
     let deployment = Deployment::embedded().await;
     let server = deployment.spawn(&[], &settings).await;
     for line in server.output().lines() {
