@@ -1,14 +1,14 @@
-//! Bodies that are not what they should be.
+//! Request bodies.
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 
-use super::assert_refused;
+use super::assert_rejected;
 use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 
-/// The longest body that is read, in bytes.
-const MAX: usize = 256 * 1024;
+/// The default body limit, in bytes.
+const MAX_BYTES: usize = 256 * 1024;
 
 async fn send(client: &Client, body: impl Into<reqwest::Body>) -> Response {
     let request = client.request(Method::POST, "/graphql");
@@ -16,10 +16,9 @@ async fn send(client: &Client, body: impl Into<reqwest::Body>) -> Response {
     Response::of(request).await
 }
 
-/// Bodies that are no GraphQL request are refused in words that say what is wrong, and nothing of
-/// how the server is made.
+/// The messages contain no implementation details.
 #[tokio::test]
-async fn invalid_requests_are_rejected() {
+async fn invalid_bodies_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let deep = |depth| {
@@ -54,14 +53,14 @@ async fn invalid_requests_are_rejected() {
     ] {
         let what: String = body.chars().take(80).collect();
         let response = send(&app, body).await;
-        assert_refused(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &what);
-        for inside in ["struct", "Parameters", "serde", "src/"] {
-            assert!(!response.text.contains(inside), "{what}: {}", response.text);
+        assert_rejected(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &what);
+        for detail in ["struct", "Parameters", "serde", "src/"] {
+            assert!(!response.text.contains(detail), "{what}: {}", response.text);
         }
     }
     let invalid_utf8 = b"{\"query\":\"{me{id}} # \xff\"}".to_vec();
     let response = send(&app, invalid_utf8).await;
-    assert_refused(
+    assert_rejected(
         &response,
         StatusCode::BAD_REQUEST,
         "BAD_USER_INPUT",
@@ -69,9 +68,9 @@ async fn invalid_requests_are_rejected() {
     );
 }
 
-/// One request is one document: a hundred in one body would count as one.
+/// Limits count requests, so a request contains one operation.
 #[tokio::test]
-async fn batches_are_refused() {
+async fn batches_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for body in [
@@ -80,7 +79,7 @@ async fn batches_are_refused() {
         r#"[{"query":"{me{id}}"},{"query":"{me{id}}"}]"#,
     ] {
         let response = send(&app, body).await;
-        assert_refused(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", body);
+        assert_rejected(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", body);
         assert!(
             response.text.contains("Batches are not supported."),
             "{}",
@@ -89,7 +88,6 @@ async fn batches_are_refused() {
     }
 }
 
-/// Keys that are not known, and null where nothing is meant, harm nobody.
 #[tokio::test]
 async fn unknown_keys_and_nulls_are_ignored() {
     let deployment = Deployment::embedded().await;
@@ -108,9 +106,9 @@ async fn unknown_keys_and_nulls_are_ignored() {
     }
 }
 
-/// The size of what is read has an end, whether or not the client says beforehand how much it is.
+/// The limit applies with `Content-Length` and with chunked transfer coding.
 #[tokio::test]
-async fn large_bodies_are_refused() {
+async fn large_bodies_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let padded = |bytes: usize| {
@@ -118,13 +116,13 @@ async fn large_bodies_are_refused() {
         empty.replace("\"\"", &format!("\"{}\"", "x".repeat(bytes - empty.len())))
     };
     assert_eq!(
-        send(&app, padded(MAX)).await.text,
+        send(&app, padded(MAX_BYTES)).await.text,
         r#"{"data":{"me":null}}"#
     );
-    for bytes in [MAX + 1, 1_000_000] {
+    for bytes in [MAX_BYTES + 1, 1_000_000] {
         let response = send(&app, padded(bytes)).await;
         let status = StatusCode::PAYLOAD_TOO_LARGE;
-        assert_refused(
+        assert_rejected(
             &response,
             status,
             "BAD_USER_INPUT",
@@ -143,7 +141,7 @@ async fn large_bodies_are_refused() {
     };
     let head = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                 Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let response = app.raw(&format!("{head}{}", chunks(MAX))).await;
+    let response = app.raw(&format!("{head}{}", chunks(MAX_BYTES))).await;
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     let response = app.raw(&format!("{head}{}", chunks(1_000_000))).await;
     assert!(

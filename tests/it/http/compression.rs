@@ -1,4 +1,4 @@
-//! Answers that are packed for who takes it, and bodies that are not unpacked.
+//! Compressed responses, and compressed request bodies.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -6,31 +6,29 @@ use std::process::{Command, Stdio};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 
-use super::assert_refused;
+use super::assert_rejected;
 use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 
-/// Runs `gzip` on bytes.
 fn gzip(option: &str, input: &[u8]) -> Vec<u8> {
     let mut gzip = Command::new("gzip")
         .arg(option)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("gzip is there");
-    let mut sink = gzip.stdin.take().unwrap();
+        .expect("gzip is installed");
+    let mut stdin = gzip.stdin.take().unwrap();
     let input = input.to_vec();
-    let writing = std::thread::spawn(move || sink.write_all(&input).unwrap());
+    let writing = std::thread::spawn(move || stdin.write_all(&input).unwrap());
     let output = gzip.wait_with_output().unwrap();
     writing.join().unwrap();
     assert!(output.status.success());
     output.stdout
 }
 
-/// Answers that are large enough are packed as the client likes best, and caches are told that
-/// there are several.
+/// The client's preferred coding is used, and `Vary` is set for caches.
 #[tokio::test]
-async fn large_answers_are_compressed() {
+async fn large_responses_are_compressed() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let get = |accepted: &str| {
@@ -51,14 +49,14 @@ async fn large_answers_are_compressed() {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[CONTENT_ENCODING], coding, "{accepted}");
         assert_eq!(response.headers()["vary"], "accept-encoding");
-        let packed = response.bytes().await.unwrap();
+        let compressed = response.bytes().await.unwrap();
         assert!(
-            packed.len() < plain.len() / 2,
+            compressed.len() < plain.len() / 2,
             "{accepted}: {}",
-            packed.len()
+            compressed.len()
         );
         if coding == "gzip" {
-            assert_eq!(gzip("-dc", &packed), plain);
+            assert_eq!(gzip("-dc", &compressed), plain);
         }
     }
     for accepted in ["gzip;q=0", "deflate, zstd", ""] {
@@ -68,9 +66,8 @@ async fn large_answers_are_compressed() {
     }
 }
 
-/// What fits into one packet is sent as it is.
 #[tokio::test]
-async fn small_answers_are_not_compressed() {
+async fn small_responses_are_not_compressed() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let request = app.request(Method::GET, "/graphql?query={me{id}}");
@@ -79,9 +76,9 @@ async fn small_answers_are_not_compressed() {
     assert_eq!(response.text, r#"{"data":{"me":null}}"#);
 }
 
-/// Nothing is unpacked: fifty kilobytes could be fifty megabytes.
+/// Request bodies are not decompressed: 50 kilobytes could become 50 megabytes.
 #[tokio::test]
-async fn compressed_bodies_are_refused() {
+async fn compressed_bodies_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let query = br#"{"query":"{me{id}}"}"#.to_vec();
@@ -100,7 +97,7 @@ async fn compressed_bodies_are_refused() {
             .header(CONTENT_ENCODING, coding);
         let response = Response::of(request.body(body)).await;
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        assert_refused(&response, status, "BAD_USER_INPUT", coding);
+        assert_rejected(&response, status, "BAD_USER_INPUT", coding);
         assert_eq!(response.header("accept-encoding"), Some("identity"));
     }
 }

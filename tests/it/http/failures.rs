@@ -1,4 +1,4 @@
-//! What goes wrong on our side, and what the log says of what does not run.
+//! Internal errors, and the log of rejected requests.
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -13,17 +13,16 @@ use crate::support::process::Process;
 const JSON_LOG: [(&str, &str); 2] = [("LOG_FORMAT", "json"), ("LOG_LEVEL", "INFO")];
 
 on_both_deployments! {
-    /// When the database fails, a client learns that it is not its fault and how to ask about it,
-    /// and nothing else; the log has the cause, once.
-    async fn an_outage_is_reported_without_its_cause(deployment: Deployment) {
+    /// When the database fails, the client gets the request ID, and the log has the cause.
+    async fn internal_errors_hide_their_cause(deployment: Deployment) {
         let server = deployment.spawn(&["serve"], &JSON_LOG).await;
         let database = deployment.database().await;
         for table in ["outbox_mails", "sessions", "verification_codes", "users"] {
-            database.execute_unprepared(&format!("ALTER TABLE {table} RENAME TO {table}_gone")).await.unwrap();
+            database.execute_unprepared(&format!("ALTER TABLE {table} RENAME TO {table}_renamed")).await.unwrap();
         }
         let signup = "mutation { requestSignupCode(input: {email: \"ada@example.com\", name: \"Ada\"}) { challenge { email } errors { code } } }";
-        let refresh = json!({ "query": "mutation { login: verifyLoginCode(input: {email: \"ada@example.com\", code: \"123456\"}) { errors { code } } }" });
-        for body in [json!({ "query": signup }), refresh] {
+        let login = json!({ "query": "mutation { login: verifyLoginCode(input: {email: \"ada@example.com\", code: \"123456\"}) { errors { code } } }" });
+        for body in [json!({ "query": signup }), login] {
             let request = server.request(Method::POST, "/graphql").json(&body);
             let response = Response::of(request).await;
             assert_eq!(response.status, StatusCode::OK, "{}", response.text);
@@ -34,8 +33,8 @@ on_both_deployments! {
             assert!(error["path"][0].is_string(), "{error}");
             assert_eq!(response.json()["data"], Value::Null);
             let text = response.text.to_lowercase();
-            for inside in ["sql", "table", "users", "outbox", "relation", "select", "database", "src/"] {
-                assert!(!text.contains(inside), "{inside}: {text}");
+            for detail in ["sql", "table", "users", "outbox", "relation", "select", "database", "src/"] {
+                assert!(!text.contains(detail), "{detail}: {text}");
             }
             let lines = server.request_log(id).await;
             let internal: Vec<_> = lines.iter().filter(|line| line["event"] == "internal_error").collect();
@@ -45,19 +44,18 @@ on_both_deployments! {
         }
     }
 
-    /// A token that cannot be looked up is not called invalid: the client would throw it away.
+    /// A token that cannot be checked is not reported as invalid, because the client would discard it.
     async fn a_token_is_not_rejected_while_the_database_fails(deployment: Deployment) {
         let app = deployment.start().await;
         let tokens = app.sign_up("ada@example.com").await;
         app.stop().await;
-        let settings = JSON_LOG.to_vec();
-        // An empty cache: the database must be asked.
+        // Without the cache, the session must be read from the database.
         if let Some(redis) = &deployment.redis {
             redis.flush().await;
         }
-        let server = deployment.spawn(&["serve"], &settings).await;
+        let server = deployment.spawn(&["serve"], &JSON_LOG).await;
         let database = deployment.database().await;
-        database.execute_unprepared("ALTER TABLE sessions RENAME TO sessions_gone").await.unwrap();
+        database.execute_unprepared("ALTER TABLE sessions RENAME TO sessions_renamed").await.unwrap();
         let query = "mutation { logout { endedSessionId } }";
         let response = server.with_token(&tokens.access).post(query, Value::Null).await;
         assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE, "{}", response.text);
@@ -66,8 +64,7 @@ on_both_deployments! {
     }
 }
 
-/// Every request that does not run leaves one line that says why, and nothing else above DEBUG;
-/// one that runs leaves none.
+/// At INFO, the log has one line with the reason for each rejected request and none for others.
 #[tokio::test]
 async fn a_rejected_request_logs_one_line() {
     let deployment = Deployment::embedded().await;
@@ -80,7 +77,7 @@ async fn a_rejected_request_logs_one_line() {
     };
     let query = |query: &str| post(&json!({ "query": query }).to_string());
     let input = "BAD_USER_INPUT";
-    let refusals: Vec<(RequestBuilder, u16, Option<&str>)> = vec![
+    let rejected: Vec<(RequestBuilder, u16, Option<&str>)> = vec![
         (server.request(Method::PUT, "/graphql"), 405, Some(input)),
         (
             server.request(
@@ -133,7 +130,7 @@ async fn a_rejected_request_logs_one_line() {
         (server.request(Method::GET, "/no/such/path"), 404, None),
         (server.request(Method::POST, "/healthz"), 405, None),
     ];
-    for (request, status, reason) in refusals {
+    for (request, status, reason) in rejected {
         let response = Response::of(request).await;
         assert_eq!(response.status.as_u16(), status, "{}", response.text);
         let line = only_line(&server, &response).await;
@@ -144,9 +141,10 @@ async fn a_rejected_request_logs_one_line() {
         assert!(line["detail"].as_str().unwrap().contains(" /"), "{line}");
     }
 
-    // A dead token is an event of its own, beside the refusal.
-    let dead = query("mutation{logout{endedSessionId}}").header(AUTHORIZATION, "Bearer a-canary");
-    let response = Response::of(dead).await;
+    // A rejected token has an additional event.
+    let invalid =
+        query("mutation{logout{endedSessionId}}").header(AUTHORIZATION, "Bearer a-canary");
+    let response = Response::of(invalid).await;
     let lines = server
         .request_log(response.header("x-request-id").unwrap())
         .await;
@@ -159,6 +157,7 @@ async fn a_rejected_request_logs_one_line() {
 
     let good = Response::of(query("{me{id}}").header("x-request-id", "good")).await;
     assert_eq!(good.status, StatusCode::OK);
+    // Logged after everything about the previous request.
     let marker = Response::of(server.request(Method::GET, "/no/such/path")).await;
     only_line(&server, &marker).await;
     assert!(!server.output().contains("\"good\""), "{}", server.output());

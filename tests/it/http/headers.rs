@@ -1,5 +1,4 @@
-//! What every answer carries: the request's id, leave for pages of other origins or none, and
-//! what keeps browsers from mistaking it.
+//! Response headers: request ID, security headers and CORS.
 
 use reqwest::header::{
     ACCEPT, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN,
@@ -10,22 +9,21 @@ use serde_json::json;
 use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 
-/// An id that a client or proxy gives is taken over if it is harmless, so that one id runs through
-/// the logs of both; else there is a new one. Either way it is in the header, in the errors and
-/// in the log.
+/// A valid `X-Request-Id` of a client or proxy is kept; an invalid one is replaced. The ID is in the
+/// response header, in the errors and in the log.
 #[tokio::test]
 async fn a_valid_request_id_is_kept() {
     let deployment = Deployment::embedded().await;
     let settings = [("LOG_FORMAT", "json"), ("LOG_LEVEL", "DEBUG")];
     let server = deployment.spawn(&["serve"], &settings).await;
-    let ask = async |id: HeaderValue| {
+    let send = async |id: HeaderValue| {
         let request = server.request(Method::POST, "/graphql");
         let request = request.json(&json!({ "query": "{" }));
         Response::of(request.header("x-request-id", id)).await
     };
     let longest = "x".repeat(64);
     for id in ["a", "trace-42_B.7", &longest] {
-        let response = ask(HeaderValue::from_str(id).unwrap()).await;
+        let response = send(HeaderValue::from_str(id).unwrap()).await;
         assert_eq!(response.header("x-request-id"), Some(id));
         assert_eq!(response.json()["errors"][0]["extensions"]["requestId"], id);
         let lines = server.request_log(id).await;
@@ -43,7 +41,7 @@ async fn a_valid_request_id_is_kept() {
         HeaderValue::from_bytes("ünïcode".as_bytes()).unwrap(),
         HeaderValue::from_bytes(b"\xff\xfe").unwrap(),
     ] {
-        let response = ask(id.clone()).await;
+        let response = send(id.clone()).await;
         let given = response.header("x-request-id").unwrap();
         assert_eq!(given.len(), 36, "{id:?}");
         assert_eq!(
@@ -55,7 +53,6 @@ async fn a_valid_request_id_is_kept() {
     assert!(!server.output().contains("<script>"));
 }
 
-/// Nothing that is answered can be taken for a page or a script, framed, kept or traced back.
 #[tokio::test]
 async fn every_response_has_security_headers() {
     let deployment = Deployment::embedded().await;
@@ -104,7 +101,7 @@ async fn every_response_has_security_headers() {
     }
 }
 
-/// What keeps pages of others from framing, embedding or reaching into it.
+/// Asserts that pages of other origins cannot frame, embed or access a response.
 fn assert_isolated(response: &Response, frames: &str, what: &str) {
     for (name, expected) in [
         ("x-frame-options", frames),
@@ -117,8 +114,7 @@ fn assert_isolated(response: &Response, frames: &str, what: &str) {
     assert!(permissions.contains("camera=()"), "{what}: {permissions}");
 }
 
-/// Requests that are refused before anything is looked at are answered with the same headers, and
-/// a mail may be framed by its own page only.
+/// Early rejections have security headers, too. The development mailbox may frame mails.
 #[tokio::test]
 async fn error_responses_have_security_headers() {
     let deployment = Deployment::embedded().await;
@@ -174,9 +170,8 @@ async fn error_responses_have_security_headers() {
     assert_isolated(&mail, "SAMEORIGIN", "a mail");
 }
 
-/// Pages of the listed origins may read answers, those of others may not, and a request that comes
-/// with another origin is answered all the same: the browser sends one with requests of our own
-/// pages too.
+/// Requests with another `Origin` are served without CORS headers: browsers also send `Origin` with
+/// same-origin requests.
 #[tokio::test]
 async fn only_allowed_origins_may_read_responses() {
     let origins = "https://app.example.com,http://localhost:3000";
@@ -198,13 +193,13 @@ async fn only_allowed_origins_may_read_responses() {
         assert_eq!(response.header("access-control-allow-credentials"), None);
         assert_eq!(response.header("vary"), Some("Origin"));
 
-        // A refusal is to be read too.
-        let refused = listed
+        // Error responses can be read, too.
+        let rejected = listed
             .request(Method::PUT, "/graphql")
             .header(ORIGIN, origin);
-        let refused = Response::of(refused).await;
-        assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(refused.header("access-control-allow-origin"), Some(origin));
+        let rejected = Response::of(rejected).await;
+        assert_eq!(rejected.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(rejected.header("access-control-allow-origin"), Some(origin));
 
         let preflight = listed
             .request(Method::OPTIONS, "/graphql")
@@ -256,7 +251,7 @@ async fn only_allowed_origins_may_read_responses() {
     }
 }
 
-/// GraphiQL is not shown to programs, nor where it is switched off.
+/// GraphiQL is served only if it is enabled and the client prefers HTML.
 #[tokio::test]
 async fn graphiql_is_for_browsers_only() {
     let deployment = Deployment::embedded().await;

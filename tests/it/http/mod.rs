@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: which requests run, and how the others are refused.
+//! HTTP: GraphQL requests, responses, connections and pages.
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
@@ -8,7 +8,6 @@ use url::form_urlencoded;
 use crate::support::client::{Client, Response};
 use crate::support::deployment::Deployment;
 
-mod answers;
 mod bodies;
 mod compression;
 mod connections;
@@ -17,17 +16,18 @@ mod failures;
 mod headers;
 mod pages;
 mod proxies;
+mod responses;
 mod tls;
 mod tokens;
 
 const JSON: &str = "application/json";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
-/// What must be true of every refusal: contract rule 3, and no `data` key.
-fn assert_refused(response: &Response, status: StatusCode, code: &str, what: &str) {
+/// Asserts that a response has only errors with this code (rule 3 of the contract) and no `data`.
+fn assert_rejected(response: &Response, status: StatusCode, code: &str, what: &str) {
     assert_eq!(response.status, status, "{what}: {}", response.text);
     let body = response.json();
-    let errors = body["errors"].as_array().expect("there are errors");
+    let errors = body["errors"].as_array().expect("the response has errors");
     assert!(
         !errors.is_empty() && body.get("data").is_none(),
         "{what}: {body}"
@@ -47,7 +47,6 @@ fn assert_refused(response: &Response, status: StatusCode, code: &str, what: &st
     }
 }
 
-/// A query by GET.
 async fn get(client: &Client, parameters: &[(&str, &str)]) -> Response {
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(parameters)
@@ -56,23 +55,22 @@ async fn get(client: &Client, parameters: &[(&str, &str)]) -> Response {
     Response::of(request.header(ACCEPT, JSON)).await
 }
 
-/// A query by POST, with an `Accept` header.
 async fn post_accepting(client: &Client, accept: &str, body: &Value) -> Response {
     let request = client.request(Method::POST, "/graphql").json(body);
     Response::of(request.header(ACCEPT, accept)).await
 }
 
-/// Other methods than GET and POST are refused, and told which to use.
+/// Responses to other methods list the allowed ones.
 #[tokio::test]
-async fn only_get_and_post_are_answered() {
+async fn only_get_and_post_are_allowed() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request = app.request(method.clone(), "/graphql?query={me{id}}");
         let response = Response::of(request).await;
-        let refused = StatusCode::METHOD_NOT_ALLOWED;
-        assert_refused(&response, refused, "BAD_USER_INPUT", method.as_str());
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        assert_rejected(&response, status, "BAD_USER_INPUT", method.as_str());
         assert_eq!(response.header("allow"), Some("GET, POST"), "{method}");
     }
     let head = Response::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
@@ -80,7 +78,7 @@ async fn only_get_and_post_are_answered() {
     assert_eq!(head.text, "");
 }
 
-/// GET takes the same parameters as POST, as the draft spells them.
+/// GET has the parameters of POST in the URL.
 #[tokio::test]
 async fn queries_run_by_get() {
     let deployment = Deployment::embedded().await;
@@ -130,9 +128,8 @@ async fn queries_run_by_get() {
     }
 }
 
-/// What cannot be read from the URL is refused, not guessed at.
 #[tokio::test]
-async fn malformed_parameters_of_the_url_are_refused() {
+async fn malformed_url_parameters_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for parameters in [
@@ -147,11 +144,11 @@ async fn malformed_parameters_of_the_url_are_refused() {
     ] {
         let response = get(&app, &parameters).await;
         let what = format!("{parameters:?}");
-        assert_refused(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &what);
+        assert_rejected(&response, StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &what);
     }
 }
 
-/// A link that somebody is led to click changes nothing. (The app would notice a mail.)
+/// Following a link changes nothing. (A mail would fail the test.)
 #[tokio::test]
 async fn mutations_do_not_run_by_get() {
     let deployment = Deployment::embedded().await;
@@ -166,7 +163,7 @@ async fn mutations_do_not_run_by_get() {
     ] {
         let response = get(&app, &parameters).await;
         let what = format!("{parameters:?}");
-        assert_refused(
+        assert_rejected(
             &response,
             StatusCode::METHOD_NOT_ALLOWED,
             "BAD_USER_INPUT",
@@ -178,10 +175,9 @@ async fn mutations_do_not_run_by_get() {
     assert_eq!(query.json(), json!({ "data": { "me": null } }));
 }
 
-/// Only JSON in UTF-8 is read, so that no page of another origin can send anything without a
-/// preflight, and nothing is misread.
+/// Only JSON in UTF-8 is accepted, so that pages of other origins need a CORS preflight.
 #[tokio::test]
-async fn only_json_is_read() {
+async fn only_json_is_accepted() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let body = r#"{"query":"{me{id}}"}"#;
@@ -219,7 +215,7 @@ async fn only_json_is_read() {
     ] {
         let response = send(content_type).await;
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        assert_refused(
+        assert_rejected(
             &response,
             status,
             "BAD_USER_INPUT",
@@ -228,7 +224,7 @@ async fn only_json_is_read() {
     }
 }
 
-/// The client has a say in how the answer is written; who takes neither form is told so.
+/// A client that accepts neither media type gets 406.
 #[tokio::test]
 async fn the_media_type_follows_the_accept_header() {
     let deployment = Deployment::embedded().await;
@@ -276,7 +272,7 @@ async fn the_media_type_follows_the_accept_header() {
         "",
     ] {
         let response = post_accepting(&app, accept, &body).await;
-        assert_refused(
+        assert_rejected(
             &response,
             StatusCode::NOT_ACCEPTABLE,
             "BAD_USER_INPUT",

@@ -1,4 +1,4 @@
-//! The pages for people.
+//! HTML pages.
 
 use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
@@ -11,7 +11,7 @@ use crate::support::deployment::Deployment;
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-async fn browse(client: &Client, path: &str) -> Response {
+async fn get_page(client: &Client, path: &str) -> Response {
     Response::of(client.request(Method::GET, path).header(ACCEPT, BROWSER)).await
 }
 
@@ -25,15 +25,19 @@ fn assert_page(response: &Response, content_type: &str) {
     );
 }
 
-/// Everything that a page has the browser fetch is there.
+/// Asserts that all local URLs in a page exist.
 async fn assert_links_work(client: &Client, page: &Response) {
     let mut links = 0;
     for attribute in ["href=\"/", "src=\"/"] {
         for rest in page.text.split(attribute).skip(1) {
             let path = format!("/{}", rest.split('"').next().unwrap());
-            // Those of GraphiQL may lead to a CDN.
+            // GraphiQL's files may be loaded from a CDN instead.
             if !path.starts_with("/assets/graphiql/") {
-                assert_eq!(browse(client, &path).await.status, StatusCode::OK, "{path}");
+                assert_eq!(
+                    get_page(client, &path).await.status,
+                    StatusCode::OK,
+                    "{path}"
+                );
                 links += 1;
             }
         }
@@ -41,12 +45,11 @@ async fn assert_links_work(client: &Client, page: &Response) {
     assert!(links > 0);
 }
 
-/// Whoever opens the printed address finds out what is running, and where to go on.
 #[tokio::test]
-async fn the_home_page_shows_the_version() {
+async fn the_home_page_shows_the_name_and_version() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start_with(&[("APP_NAME", "R&D <Lodge>")]).await;
-    let page = browse(&app, "/").await;
+    let page = get_page(&app, "/").await;
     assert_page(&page, "text/html; charset=utf-8");
     assert!(
         page.text.contains("R&amp;D &lt;Lodge&gt;")
@@ -54,34 +57,33 @@ async fn the_home_page_shows_the_version() {
     );
     assert_links_work(&app, &page).await;
 
-    let explorer = browse(&app, "/graphql").await;
-    assert_page(&explorer, "text/html; charset=utf-8");
-    assert!(explorer.text.contains("GraphiQL"));
-    assert_links_work(&app, &explorer).await;
+    let graphiql = get_page(&app, "/graphql").await;
+    assert_page(&graphiql, "text/html; charset=utf-8");
+    assert!(graphiql.text.contains("GraphiQL"));
+    assert_links_work(&app, &graphiql).await;
 
     assert_eq!(
-        browse(&app, "/no/such/page").await.status,
+        get_page(&app, "/no/such/page").await.status,
         StatusCode::NOT_FOUND
     );
 }
 
-/// In development the mails that are not really sent can be read, newest first, with their codes,
-/// and cannot do anything to whoever reads them.
+/// The development mailbox lists mails and their codes, newest first, and sandboxes their HTML.
 #[tokio::test]
 async fn the_mailbox_shows_sent_mail() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
-    let page = browse(&app, "/dev/mailbox").await;
+    let page = get_page(&app, "/dev/mailbox").await;
     assert_page(&page, "text/html; charset=utf-8");
     assert_links_work(&app, &page).await;
-    assert_eq!(browse(&app, "/dev/mailbox/mails").await.json(), json!([]));
+    assert_eq!(get_page(&app, "/dev/mailbox/mails").await.json(), json!([]));
 
     app.request_signup_code("ada@example.com", "<img src=x onerror=alert(1)>")
         .await;
     let first = app.mail(MailKind::SignupCode, "ada@example.com").await;
     app.request_signup_code("bob@example.com", "Bob").await;
     let second = app.mail(MailKind::SignupCode, "bob@example.com").await;
-    let listed = browse(&app, "/dev/mailbox/mails").await;
+    let listed = get_page(&app, "/dev/mailbox/mails").await;
     assert_page(&listed, "application/json");
     let listed = listed.json();
     for (listed, mail) in [(&listed[0], &second), (&listed[1], &first)] {
@@ -91,7 +93,7 @@ async fn the_mailbox_shows_sent_mail() {
         assert_eq!(listed["text"], mail.text);
         assert_eq!(listed["kind"], "signup_code");
         let path = format!("/dev/mailbox/mails/{}/html", listed["id"].as_str().unwrap());
-        let html = browse(&app, &path).await;
+        let html = get_page(&app, &path).await;
         assert_page(&html, "text/html; charset=utf-8");
         let policy = html.header("content-security-policy").unwrap();
         assert!(
@@ -108,17 +110,16 @@ async fn the_mailbox_shows_sent_mail() {
     ] {
         let path = format!("/dev/mailbox/mails/{id}/html");
         assert_eq!(
-            browse(&app, &path).await.status,
+            get_page(&app, &path).await.status,
             StatusCode::NOT_FOUND,
             "{id}"
         );
     }
 }
 
-/// In development a mailed link leads to a page that can use it, with nothing set up; in production
-/// these paths belong to an app of one's own.
+/// The demo handles the links in mails. In production, these paths belong to another app.
 #[tokio::test]
-async fn mailed_links_lead_to_the_demo_in_development() {
+async fn the_demo_is_served_in_development_only() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for path in [
@@ -126,7 +127,7 @@ async fn mailed_links_lead_to_the_demo_in_development() {
         "/reset-password?token=x",
         "/accept-invitation?token=x",
     ] {
-        let page = browse(&app, path).await;
+        let page = get_page(&app, path).await;
         assert_page(&page, "text/html; charset=utf-8");
         assert_links_work(&app, &page).await;
         assert!(page.text.contains("/demo/app.js"), "{}", page.text);
@@ -147,15 +148,15 @@ async fn mailed_links_lead_to_the_demo_in_development() {
         "/reset-password",
         "/accept-invitation",
     ] {
-        let response = browse(&app, path).await;
+        let response = get_page(&app, path).await;
         assert_eq!(response.status, StatusCode::NOT_FOUND, "{path}");
     }
-    assert!(!browse(&app, "/").await.text.contains("/demo"));
+    assert!(!get_page(&app, "/").await.text.contains("/demo"));
 }
 
-/// The mailbox holds live codes: there is none where mail is really sent, nor in production.
+/// The mailbox contains valid codes, so it exists only if no mail is sent, and never in production.
 #[tokio::test]
-async fn there_is_no_mailbox_when_mail_is_really_sent() {
+async fn the_mailbox_is_disabled_when_mail_is_sent() {
     let deployment = Deployment::embedded().await;
     let smtp = [
         ("EMAIL_SERVICE", "smtp"),
@@ -173,26 +174,26 @@ async fn there_is_no_mailbox_when_mail_is_really_sent() {
         let app = deployment.start_with(settings).await;
         for path in ["/dev/mailbox", "/dev/mailbox/mails", "/assets/mailbox.js"] {
             assert_eq!(
-                browse(&app, path).await.status,
+                get_page(&app, path).await.status,
                 StatusCode::NOT_FOUND,
                 "{path}"
             );
         }
-        assert!(!browse(&app, "/").await.text.contains("/dev/mailbox"));
+        assert!(!get_page(&app, "/").await.text.contains("/dev/mailbox"));
     }
-    // In production there is no GraphiQL either, and no word of the schema.
+    // GraphiQL and introspection are off in production, too.
     let app = deployment.start_with(&production).await;
-    let page = browse(&app, "/graphql").await;
+    let page = get_page(&app, "/graphql").await;
     assert_ne!(
         page.header("content-type"),
         Some("text/html; charset=utf-8")
     );
     assert_eq!(
-        browse(&app, "/assets/explorer.js").await.status,
+        get_page(&app, "/assets/explorer.js").await.status,
         StatusCode::NOT_FOUND
     );
-    let told = app
+    let response = app
         .post("{ __schema { types { name } } }", json!(null))
         .await;
-    assert!(!told.text.contains("ServerInfo"), "{}", told.text);
+    assert!(!response.text.contains("ServerInfo"), "{}", response.text);
 }

@@ -1,4 +1,4 @@
-//! Behind a proxy: who the client is, as the limits, the log and the sessions see it.
+//! Client IP addresses behind proxies.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ const PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.0/8");
 const SIGN_UP: &str = "mutation($email: String!) { \
     requestSignupCode(input: { email: $email, name: \"Ada\" }) { errors { code } } }";
 
-/// Asks for a code for a new address; the codes of the errors.
-async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
+/// Requests a sign-up code for a new email address; returns the error codes.
+async fn request_code(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
     let email = format!(
         "{}@example.com",
         uuid::Uuid::from_bytes(gatelodge::testing::crypto::random()).simple()
@@ -27,8 +27,7 @@ async fn ask(request: RequestBuilder, headers: &[(&str, &str)]) -> Vec<String> {
         .collect()
 }
 
-/// Each client of a trusted proxy has limits of its own, and cannot get those of another by what
-/// it sends itself.
+/// A client cannot evade its limits with headers of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_apply_to_the_client_behind_the_proxy() {
     let deployment = Deployment::embedded().await;
@@ -44,7 +43,7 @@ async fn limits_apply_to_the_client_behind_the_proxy() {
     ];
     let limited: [&[(&str, &str)]; 12] = [
         &[("x-forwarded-for", "203.0.113.1")],
-        // What stands to the left was sent by the client.
+        // Everything before the last address was sent by the client.
         &[("x-forwarded-for", "198.51.100.1, 203.0.113.1")],
         &[
             ("x-forwarded-for", "198.51.100.2"),
@@ -54,10 +53,10 @@ async fn limits_apply_to_the_client_behind_the_proxy() {
         &[("x-forwarded-for", "::ffff:203.0.113.1")],
         &[("forwarded", "for=198.51.100.3, for=\"203.0.113.2:80\"")],
         &[("x-real-ip", "203.0.113.3")],
-        // Another address of the same subscriber.
+        // Another IP address of the same /64 network.
         &[("x-forwarded-for", "2001:db8:1:1:ffff::9")],
         &[("forwarded", "for=\"[2001:db8:1:1:2::3]:4711\"")],
-        // Who is not known counts as the proxy.
+        // Without a valid IP address, the proxy's is used.
         &[("x-forwarded-for", "unknown")],
         &[("forwarded", "for=_hidden")],
         &[
@@ -66,16 +65,16 @@ async fn limits_apply_to_the_client_behind_the_proxy() {
         ],
     ];
     for headers in allowed {
-        let codes = ask(app.request(Method::POST, "/graphql"), headers).await;
+        let codes = request_code(app.request(Method::POST, "/graphql"), headers).await;
         assert_eq!(codes, [""; 0], "{headers:?}");
     }
     for headers in limited {
-        let codes = ask(app.request(Method::POST, "/graphql"), headers).await;
+        let codes = request_code(app.request(Method::POST, "/graphql"), headers).await;
         assert_eq!(codes, ["RATE_LIMITED"], "{headers:?}");
     }
 }
 
-/// A peer that is not listed is itself, although another one is listed.
+/// Forwarding headers of a peer that is not in `TRUSTED_PROXIES` are ignored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_untrusted_proxy_is_ignored() {
     let deployment = Deployment::embedded().await;
@@ -85,7 +84,7 @@ async fn an_untrusted_proxy_is_ignored() {
     ];
     let app = deployment.start_with(&settings).await.allow_unread_mail();
     assert_eq!(
-        ask(app.request(Method::POST, "/graphql"), &[]).await,
+        request_code(app.request(Method::POST, "/graphql"), &[]).await,
         [""; 0]
     );
     for (name, value) in [
@@ -97,20 +96,19 @@ async fn an_untrusted_proxy_is_ignored() {
         ("true-client-ip", "203.0.113.1"),
         ("cf-connecting-ip", "203.0.113.1"),
     ] {
-        let codes = ask(app.request(Method::POST, "/graphql"), &[(name, value)]).await;
+        let codes = request_code(app.request(Method::POST, "/graphql"), &[(name, value)]).await;
         assert_eq!(codes, ["RATE_LIMITED"], "{name}: {value}");
     }
     let proxy = app.from_ip("127.0.0.5");
-    let named = [("x-forwarded-for", "203.0.113.1")];
+    let headers = [("x-forwarded-for", "203.0.113.1")];
     assert_eq!(
-        ask(proxy.request(Method::POST, "/graphql"), &named).await,
+        request_code(proxy.request(Method::POST, "/graphql"), &headers).await,
         [""; 0]
     );
 }
 
-/// The log names the client, not the proxy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_names_the_client_behind_the_proxy() {
+async fn the_log_has_the_ip_address_of_the_client_behind_the_proxy() {
     let deployment = Deployment::embedded().await;
     let settings = [PROXY, ("LOG_FORMAT", "json"), ("LOG_LEVEL", "DEBUG")];
     let server = deployment.spawn(&["serve"], &settings).await;
@@ -121,16 +119,15 @@ async fn the_log_names_the_client_behind_the_proxy() {
     assert_eq!(lines[0]["ip_address"], "203.0.113.1", "{lines:?}");
 }
 
-/// Browsers are told to use HTTPS where a trusted proxy says that they do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn https_at_the_proxy_is_recognized() {
+async fn hsts_follows_the_scheme_at_a_trusted_proxy() {
     let deployment = Deployment::embedded().await;
     let trusting = deployment.start_with(&[PROXY]).await;
-    let not_trusting = deployment.start().await;
+    let distrusting = deployment.start().await;
     for (app, scheme, expected) in [
         (&trusting, "https", Some("max-age=31536000")),
         (&trusting, "http", None),
-        (&not_trusting, "https", None),
+        (&distrusting, "https", None),
     ] {
         let request = app.request(Method::GET, "/healthz");
         let response = Response::of(request.header("x-forwarded-proto", scheme)).await;
@@ -142,14 +139,14 @@ async fn https_at_the_proxy_is_recognized() {
     }
 }
 
-/// The proxy of `docker-compose.yml` removes the headers that are believed and that it does not
-/// write itself: where a client's own contradicts the proxy's, the log has the proxy's address.
+/// Caddy sets `X-Forwarded-For` and must remove the other trusted headers. If headers contradict each
+/// other, Gatelodge uses the proxy's IP address.
 #[test]
 fn the_supplied_proxy_removes_forged_headers() {
     let caddyfile = include_str!("../../../deploy/Caddyfile");
     let (_, proxy) = caddyfile.split_once("reverse_proxy {").unwrap();
     for header in ["Forwarded", "X-Real-IP"] {
-        let removed = format!("header_up -{header}");
-        assert!(proxy.lines().any(|line| line.trim() == removed), "{header}");
+        let removal = format!("header_up -{header}");
+        assert!(proxy.lines().any(|line| line.trim() == removal), "{header}");
     }
 }

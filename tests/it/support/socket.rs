@@ -74,7 +74,7 @@ pub(crate) async fn send_slowly(
 pub(crate) struct Http2 {
     pub(crate) requests: h2::client::SendRequest<Bytes>,
     /// The result of the connection, once it is closed.
-    pub(crate) ended: tokio::task::JoinHandle<Result<(), h2::Error>>,
+    pub(crate) closed: tokio::task::JoinHandle<Result<(), h2::Error>>,
 }
 
 impl Http2 {
@@ -88,7 +88,7 @@ impl Http2 {
         let (requests, connection) = h2::client::handshake(stream).await.unwrap();
         Self {
             requests,
-            ended: tokio::spawn(connection),
+            closed: tokio::spawn(connection),
         }
     }
 

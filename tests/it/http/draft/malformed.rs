@@ -1,15 +1,14 @@
-//! What is no GraphQL request.
+//! Malformed requests.
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::Holds::Refusal;
-use super::{GRAPHQL_RESPONSE, JSON, expect, get, post};
+use super::Expected::Error;
+use super::{GRAPHQL_RESPONSE, JSON, check, get, post};
 use crate::support::deployment::Deployment;
 
-/// What is no GraphQL request has a status of its own in either media type, and a body that says
-/// why.
+/// The status is the same in both media types.
 #[tokio::test]
 async fn malformed_bodies_are_rejected() {
     let deployment = Deployment::embedded().await;
@@ -22,7 +21,7 @@ async fn malformed_bodies_are_rejected() {
     };
     let rules: Vec<(&str, RequestBuilder, u16)> = vec![
         ("a body that is not JSON", post(&app, "NONSENSE"), 400),
-        ("a body that ends early", post(&app, r#"{"query":"#), 400),
+        ("a truncated body", post(&app, r#"{"query":"#), 400),
         ("an empty body", post(&app, ""), 400),
         (
             "a byte order mark",
@@ -36,7 +35,7 @@ async fn malformed_bodies_are_rejected() {
         ),
         ("UTF-16", post(&app, b"\xff\xfe{\0\"\0".as_slice()), 400),
         (
-            "a name misspelt",
+            "a misspelled name",
             post(&app, r#"{"qeury":"{me{id}}"}"#),
             400,
         ),
@@ -52,7 +51,7 @@ async fn malformed_bodies_are_rejected() {
             400,
         ),
         (
-            "variables as text",
+            "variables as a string",
             post(&app, r#"{"query":"{me{id}}","variables":"{}"}"#),
             400,
         ),
@@ -73,7 +72,7 @@ async fn malformed_bodies_are_rejected() {
         ),
         ("a batch", post(&app, r#"[{"query":"{me{id}}"}]"#), 400),
         (
-            "a list in the place of the map",
+            "a list instead of a map",
             post(&app, r#"["{me{id}}",null,null,null]"#),
             400,
         ),
@@ -90,16 +89,16 @@ async fn malformed_bodies_are_rejected() {
             typed("application/json; charset=iso-8859-1"),
             415,
         ),
-        ("the media type of answers", typed(GRAPHQL_RESPONSE), 415),
+        ("the media type of responses", typed(GRAPHQL_RESPONSE), 415),
     ];
     for (rule, request, status) in rules {
-        let refusal = Refusal("BAD_USER_INPUT");
-        expect(rule, request.try_clone().unwrap(), JSON, status, &refusal).await;
-        expect(rule, request, GRAPHQL_RESPONSE, status, &refusal).await;
+        let expected = Error("BAD_USER_INPUT");
+        check(rule, request.try_clone().unwrap(), JSON, status, &expected).await;
+        check(rule, request, GRAPHQL_RESPONSE, status, &expected).await;
     }
 }
 
-/// The same for what is wrong with the URL or the method, and for a client that may not ask.
+/// The status is the same in both media types.
 #[tokio::test]
 async fn malformed_urls_and_methods_are_rejected() {
     let deployment = Deployment::embedded().await;
@@ -117,17 +116,17 @@ async fn malformed_urls_and_methods_are_rejected() {
             400,
         ),
         (
-            "GET with variables that are no JSON",
+            "GET with variables that are not JSON",
             get(&app, "query={me{id}}&variables=x"),
             400,
         ),
         (
-            "GET with variables that are no map",
+            "GET with variables that are not a map",
             get(&app, "query={me{id}}&variables=[7]"),
             400,
         ),
         (
-            "GET with extensions that are no map",
+            "GET with extensions that are not a map",
             get(&app, "query={me{id}}&extensions=7"),
             400,
         ),
@@ -152,15 +151,15 @@ async fn malformed_urls_and_methods_are_rejected() {
         ),
     ];
     for (rule, request, status) in rules {
-        let refusal = Refusal("BAD_USER_INPUT");
-        expect(rule, request.try_clone().unwrap(), JSON, status, &refusal).await;
-        expect(rule, request, GRAPHQL_RESPONSE, status, &refusal).await;
+        let expected = Error("BAD_USER_INPUT");
+        check(rule, request.try_clone().unwrap(), JSON, status, &expected).await;
+        check(rule, request, GRAPHQL_RESPONSE, status, &expected).await;
     }
-    let dead = "mutation{logout{endedSessionId}}";
+    let protected = "mutation{logout{endedSessionId}}";
     for accept in [JSON, GRAPHQL_RESPONSE] {
         let request = app.with_token("x").request(Method::POST, "/graphql");
-        let request = request.json(&json!({ "query": dead }));
-        let refusal = Refusal("UNAUTHENTICATED");
-        expect("a client that may not ask", request, accept, 401, &refusal).await;
+        let request = request.json(&json!({ "query": protected }));
+        let expected = Error("UNAUTHENTICATED");
+        check("an invalid token", request, accept, 401, &expected).await;
     }
 }

@@ -1,15 +1,14 @@
-//! What an answer says: its status, its errors, and its data in order.
+//! Status, errors and data of GraphQL responses.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{GRAPHQL_RESPONSE, JSON, assert_refused, post_accepting};
+use super::{GRAPHQL_RESPONSE, JSON, assert_rejected, post_accepting};
 use crate::support::deployment::Deployment;
 
-/// What does not get to run is 400 for clients that know the media type of GraphQL, and 200 for
-/// those that know JSON only; it never has data.
+/// A request error has status 400 with the media type of GraphQL and 200 with JSON.
 #[tokio::test]
-async fn a_document_that_does_not_run_has_no_data() {
+async fn request_errors_have_no_data() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let login = "mutation M($input: RequestLoginCodeInput!) { requestLoginCode(input: $input) { errors { code } } }";
@@ -84,15 +83,15 @@ async fn a_document_that_does_not_run_has_no_data() {
     ] {
         let what = body.to_string();
         let response = post_accepting(&app, GRAPHQL_RESPONSE, &body).await;
-        assert_refused(&response, StatusCode::BAD_REQUEST, code, &what);
+        assert_rejected(&response, StatusCode::BAD_REQUEST, code, &what);
         let response = post_accepting(&app, JSON, &body).await;
-        assert_refused(&response, StatusCode::OK, code, &what);
+        assert_rejected(&response, StatusCode::OK, code, &what);
     }
 }
 
-/// A syntax error says where it is, in a line.
+/// The message is one line.
 #[tokio::test]
-async fn a_syntax_error_says_where_it_is() {
+async fn syntax_errors_have_a_location() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let response = app.post("{\n  me { id", Value::Null).await.json();
@@ -103,9 +102,8 @@ async fn a_syntax_error_says_where_it_is() {
     assert!(!message.contains('\n'), "{message}");
 }
 
-/// Fields come in the order in which they were asked for, whichever is ready first.
 #[tokio::test]
-async fn fields_come_in_the_order_asked_for() {
+async fn fields_are_in_the_order_of_the_document() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let ada = app.with_token(&app.sign_up("ada@example.com").await.access);
@@ -115,7 +113,7 @@ async fn fields_come_in_the_order_asked_for() {
     assert_eq!(text, expected);
 }
 
-/// What fails while it runs is an error at its path, beside `data`, with status 200 in any form.
+/// Execution errors are next to `data`, with status 200 in both media types.
 #[tokio::test]
 async fn execution_errors_have_a_path() {
     let deployment = Deployment::embedded().await;
