@@ -1,4 +1,4 @@
-//! The settings that say how much one request may ask for.
+//! Limits on requests, by setting.
 
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::support::deployment::Deployment;
 use crate::support::on_both_deployments;
 
-/// Each limit can be set, holds exactly, and is named where it refuses.
+/// A document at the limit runs; one above it has an error that names the setting.
 #[tokio::test]
-async fn every_limit_is_a_setting() {
+async fn every_limit_is_configurable() {
     let deployment = Deployment::embedded().await;
     let padded = |bytes: usize| format!("{{me{{id}}}}#{}", "x".repeat(bytes - 9));
-    for (setting, value, good, bad) in [
+    for (setting, value, allowed, rejected) in [
         ("GRAPHQL_MAX_BYTES", "1024", padded(1024), padded(1025)),
         (
             "GRAPHQL_MAX_TOKENS",
@@ -70,14 +70,14 @@ async fn every_limit_is_a_setting() {
         ),
     ] {
         let app = deployment.start_with(&[(setting, value)]).await;
-        let response = app.post(&good, Value::Null).await;
+        let response = app.post(&allowed, Value::Null).await;
         assert_ne!(
             response.code(),
             "QUERY_TOO_COMPLEX",
             "{setting}: {}",
             response.text
         );
-        let response = app.post(&bad, Value::Null).await;
+        let response = app.post(&rejected, Value::Null).await;
         assert_eq!(
             response.code(),
             "QUERY_TOO_COMPLEX",
@@ -93,17 +93,16 @@ async fn every_limit_is_a_setting() {
     }
 }
 
-/// A list counts as often as it may have items, wherever its size is said: as a literal, by a
-/// variable, by a variable's default, or not at all; and a list in a list multiplies.
+/// The complexity of an item is multiplied by the page size: a literal, a variable, a variable's
+/// default, or the default page size. Nested lists multiply.
 #[tokio::test]
 async fn complexity_multiplies_with_the_size_of_lists() {
     let deployment = Deployment::embedded().await;
-    // A page costs 1, each of its items what `nodes { role }` costs: 2.
+    // A page costs 1, and each item of `nodes { role }` costs 2.
     let app = deployment
         .start_with(&[("GRAPHQL_MAX_COMPLEXITY", "41")])
         .await;
-    let nested = "teams(first: 3) { nodes { team { members(first: 5) { nodes { role } } } } }";
-    for (document, variables, fits) in [
+    for (document, variables, is_allowed) in [
         ("{ teams(first: 20) { nodes { role } } }", json!({}), true),
         ("{ teams(first: 21) { nodes { role } } }", json!({}), false),
         ("{ teams(last: 21) { nodes { role } } }", json!({}), false),
@@ -149,7 +148,7 @@ async fn complexity_multiplies_with_the_size_of_lists() {
             json!({}),
             false,
         ),
-        // A negative size, or none at all, is no way out.
+        // A negative size or null does not evade the limit.
         (
             "{ teams(first: -1) { nodes { role joinedAt } } }",
             json!({}),
@@ -160,69 +159,68 @@ async fn complexity_multiplies_with_the_size_of_lists() {
             json!({}),
             false,
         ),
-        (nested, json!({}), true),
+        (
+            "{ teams(first: 3) { nodes { team { members(first: 5) { nodes { role } } } } } }",
+            json!({}),
+            true,
+        ),
+        (
+            "{ teams(first: 3) { nodes { team { members(first: 6) { nodes { role } } } } } }",
+            json!({}),
+            false,
+        ),
     ] {
-        let document = if document == nested {
-            format!("{{ {nested} }}")
-        } else {
-            document.to_owned()
-        };
-        let response = app.post(&document, variables.clone()).await;
-        let refused = response.code() == "QUERY_TOO_COMPLEX";
-        assert_eq!(refused, !fits, "{document} {variables}: {}", response.text);
+        let response = app.post(document, variables.clone()).await;
+        let is_rejected = response.code() == "QUERY_TOO_COMPLEX";
+        let text = &response.text;
+        assert_eq!(is_rejected, !is_allowed, "{document} {variables}: {text}");
     }
-    let more = format!("{{ {} }}", nested.replace("first: 5", "first: 6"));
-    assert_eq!(
-        app.post(&more, Value::Null).await.code(),
-        "QUERY_TOO_COMPLEX"
-    );
 }
 
-/// A variable is copied wherever a document names it, so a long one that is named often is refused
-/// before that: a body of 256 KiB would else take gigabytes. The value may also be the default.
+/// Every use of a variable copies its value, so the total size of the copies is limited; a body of
+/// 256 KiB could otherwise need gigabytes. Default values count, too.
 #[tokio::test]
-async fn long_variables_are_not_multiplied() {
+async fn copies_of_long_variables_are_limited() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
-    let many = |what: &str, count: usize| vec![what; count].join(" ");
-    let named = |count| {
+    let repeat = |text: &str, count: usize| vec![text; count].join(" ");
+    let with_uses = |count| {
         format!(
             "query($v: [String]) {{ invitation(token: [{}]) {{ email }} }}",
-            many("$v", count)
+            repeat("$v", count)
         )
     };
-    let by_default = format!(
+    let with_default = format!(
         "query($v: [Int] = [{}]) {{ invitation(token: [{}]) {{ email }} }}",
-        many("1", 1500),
-        many("$v", 1000)
+        repeat("1", 1500),
+        repeat("$v", 1000)
     );
     let nested = vec![Value::Array(Vec::new()); 20_000];
     for (document, variables) in [
-        (named(100), json!({ "v": nested })),
-        (named(100), json!({ "v": "x".repeat(100_000) })),
-        (named(100), json!({ "v": [{ "a": nested }] })),
-        (by_default, json!({})),
+        (with_uses(100), json!({ "v": nested })),
+        (with_uses(100), json!({ "v": "x".repeat(100_000) })),
+        (with_uses(100), json!({ "v": [{ "a": nested }] })),
+        (with_default, json!({})),
     ] {
         let response = app.post(&document, variables).await;
         assert_eq!(response.code(), "QUERY_TOO_COMPLEX", "{}", response.text);
         let message = response.json()["errors"][0]["message"].to_string();
         assert!(message.contains("variables are too long"), "{message}");
     }
-    // Long, or often, is fine.
+    // A long variable may be used once, and a short one often.
     let once = "query($v: String!) { invitation(token: $v) { email } }";
     let long = app.run(once, json!({ "v": "x".repeat(200_000) })).await;
     assert_eq!(long["invitation"], Value::Null);
     let often = format!(
         "query($v: String!) {{ {} }}",
-        many("invitation(token: $v) { email }", 40)
+        repeat("invitation(token: $v) { email }", 40)
     );
     let often = app.run(&often, json!({ "v": "x".repeat(2_000) })).await;
     assert_eq!(often["invitation"], Value::Null);
 }
 
 on_both_deployments! {
-    /// An operation that waits for something, here for a row that somebody else holds, is given up
-    /// in time, and the next one is answered.
+    /// The operation waits for a locked row. After the lock is released, the operation succeeds.
     async fn an_operation_times_out(deployment: Deployment) {
         let app = deployment.start_with(&[("GRAPHQL_TIMEOUT_SECONDS", "1")]).await;
         let tokens = app.sign_up("ada@example.com").await;
@@ -230,8 +228,8 @@ on_both_deployments! {
         let rename = "mutation { updateMe(input: {name: \"Ada\"}) { user { name } errors { code } } }";
 
         let database = deployment.database().await;
-        let holding = database.begin().await.unwrap();
-        holding.execute_unprepared("UPDATE users SET name = 'held'").await.unwrap();
+        let lock = database.begin().await.unwrap();
+        lock.execute_unprepared("UPDATE users SET name = 'locked'").await.unwrap();
         let response = ada.post(rename, Value::Null).await;
         assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE, "{}", response.text);
         let error = &response.json()["errors"][0];
@@ -239,7 +237,7 @@ on_both_deployments! {
         assert_eq!(error["extensions"]["limit"], "GRAPHQL_TIMEOUT_SECONDS", "{error}");
         assert_eq!(response.json().get("data"), None);
 
-        holding.rollback().await.unwrap();
+        lock.rollback().await.unwrap();
         let data = ada.run(rename, Value::Null).await;
         assert_eq!(data["updateMe"]["user"]["name"], "Ada");
     }

@@ -1,4 +1,4 @@
-//! Automatic persisted queries, as Apollo's clients ask for them.
+//! Automatic persisted queries, as in Apollo's clients.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -11,12 +11,12 @@ use crate::support::{eventually, on_both_deployments};
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 const QUERY: &str = "{ me { email } serverInfo { appName } }";
 
-/// What a client sends along.
+/// The `extensions` of a persisted query.
 fn extensions(hash: &str) -> Value {
     json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } })
 }
 
-/// The hash of a document, as hexadecimal digits.
+/// The SHA-256 hash of a document in hexadecimal digits.
 fn hash(document: &str) -> String {
     let hash = gatelodge::testing::crypto::sha256(document.as_bytes());
     let digits: Vec<_> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -27,7 +27,7 @@ async fn post(client: &Client, body: Value) -> Response {
     Response::of(client.request(Method::POST, "/graphql").json(&body)).await
 }
 
-/// The document and its hash by POST.
+/// Sends the document and its hash by POST.
 async fn register(client: &Client, document: &str) -> Response {
     post(
         client,
@@ -36,12 +36,12 @@ async fn register(client: &Client, document: &str) -> Response {
     .await
 }
 
-/// Nothing but the hash by POST.
-async fn by_hash(client: &Client, document: &str) -> Response {
+/// Sends only the hash by POST.
+async fn run_by_hash(client: &Client, document: &str) -> Response {
     post(client, json!({ "extensions": extensions(&hash(document)) })).await
 }
 
-/// By GET, with or without the document.
+/// Sends the hash by GET, with or without the document.
 async fn get(client: &Client, document: Option<&str>, hash: &str) -> Response {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("extensions", &extensions(hash).to_string());
@@ -50,7 +50,7 @@ async fn get(client: &Client, document: Option<&str>, hash: &str) -> Response {
     Response::of(request.header("accept", GRAPHQL_RESPONSE)).await
 }
 
-/// With status 200 in either media type: Apollo iOS reads no answer with another.
+/// The status is 200 in both media types, because Apollo iOS does not read other responses.
 #[track_caller]
 fn assert_unknown(response: &Response) {
     assert_eq!(response.status, StatusCode::OK, "{}", response.text);
@@ -72,14 +72,14 @@ fn assert_ran(response: &Response) {
 }
 
 on_both_deployments! {
-    /// A hash that nobody knows is answered in the words that Apollo's clients wait for; once the
-    /// document was sent along, the hash is enough, by either method.
+    /// An unknown hash has the error that Apollo's clients expect. After the document was sent once,
+    /// its hash suffices, by POST and GET.
     async fn a_document_is_sent_once(deployment: Deployment) {
         let app = deployment.start().await;
-        assert_unknown(&by_hash(&app, QUERY).await);
+        assert_unknown(&run_by_hash(&app, QUERY).await);
         assert_unknown(&get(&app, None, &hash(QUERY)).await);
         assert_ran(&register(&app, QUERY).await);
-        assert_ran(&by_hash(&app, QUERY).await);
+        assert_ran(&run_by_hash(&app, QUERY).await);
         assert_ran(&get(&app, None, &hash(QUERY)).await);
         assert_ran(&get(&app, None, &hash(QUERY).to_uppercase()).await);
 
@@ -93,8 +93,7 @@ on_both_deployments! {
         assert_eq!(post(&app, body).await.json(), data);
     }
 
-    /// A hash stands for a document and for no rights: whatever holds for the document holds for
-    /// its hash.
+    /// The rules for a document apply to its hash, too.
     async fn a_hash_does_not_bypass_authorization(deployment: Deployment) {
         let app = deployment.start().await;
         let logout = "mutation { logout { endedSessionId } }";
@@ -102,35 +101,35 @@ on_both_deployments! {
         let ada = app.with_token(&tokens.access);
         assert!(register(&ada, logout).await.json()["data"]["logout"]["endedSessionId"].is_string());
 
-        let anonymous = by_hash(&app, logout).await;
+        let anonymous = run_by_hash(&app, logout).await;
         assert_eq!(anonymous.code(), "UNAUTHENTICATED", "{}", anonymous.text);
-        let dead = by_hash(&ada, logout).await;
-        assert_eq!(dead.status, StatusCode::UNAUTHORIZED, "{}", dead.text);
+        let signed_out = run_by_hash(&ada, logout).await;
+        assert_eq!(signed_out.status, StatusCode::UNAUTHORIZED, "{}", signed_out.text);
         let by_get = get(&app, None, &hash(logout)).await;
         assert_eq!(by_get.status, StatusCode::METHOD_NOT_ALLOWED, "{}", by_get.text);
         assert_eq!(by_get.header("allow"), Some("POST"));
     }
 }
 
-/// What is not what it says is refused, and not kept.
+/// The document of a rejected request is not stored.
 #[tokio::test]
 async fn malformed_requests_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
-    let right = hash(QUERY);
+    let valid = hash(QUERY);
     for persisted in [
         json!({ "version": 1, "sha256Hash": hash("{ me { id } }") }),
         json!({ "version": 1, "sha256Hash": "" }),
-        json!({ "version": 1, "sha256Hash": right[1..] }),
-        json!({ "version": 1, "sha256Hash": right.replace(|_| true, "x") }),
+        json!({ "version": 1, "sha256Hash": valid[1..] }),
+        json!({ "version": 1, "sha256Hash": valid.replace(|_| true, "x") }),
         json!({ "version": 1, "sha256Hash": 7 }),
         json!({ "version": 1 }),
-        json!({ "version": 2, "sha256Hash": right }),
-        json!({ "version": "1", "sha256Hash": right }),
-        json!({ "sha256Hash": right }),
+        json!({ "version": 2, "sha256Hash": valid }),
+        json!({ "version": "1", "sha256Hash": valid }),
+        json!({ "sha256Hash": valid }),
         json!({}),
         json!([1]),
-        json!(right),
+        json!(valid),
         json!(true),
     ] {
         let body = json!({ "query": QUERY, "extensions": { "persistedQuery": persisted } });
@@ -148,12 +147,12 @@ async fn malformed_requests_are_rejected() {
             response.text
         );
     }
-    assert_unknown(&by_hash(&app, QUERY).await);
+    assert_unknown(&run_by_hash(&app, QUERY).await);
     let absent = json!({ "query": QUERY, "extensions": { "persistedQuery": null } });
     assert_ran(&post(&app, absent).await);
 }
 
-/// A document that is refused is not kept: neither here nor in Redis.
+/// Rejected documents are stored neither in the process nor in Redis.
 #[tokio::test]
 async fn only_valid_documents_are_stored() {
     let deployment = Deployment::clustered().await;
@@ -163,7 +162,7 @@ async fn only_valid_documents_are_stored() {
         (format!("{{{}}}", "a{".repeat(100)), "QUERY_TOO_COMPLEX"),
     ] {
         assert_eq!(register(&app, &document).await.code(), code);
-        assert_unknown(&by_hash(&app, &document).await);
+        assert_unknown(&run_by_hash(&app, &document).await);
     }
     let invalid = "{ nope }";
     assert_eq!(
@@ -176,19 +175,18 @@ async fn only_valid_documents_are_stored() {
     assert_eq!(redis.keys("*document*").await.len(), 1);
 }
 
-/// What one process was told all others know, for a bounded time and in bounded room, and never
-/// in the place of anything else.
+/// Documents are shared through Redis, with a time to live, under a bounded number of keys.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_share_persisted_queries() {
     let deployment = Deployment::clustered().await;
     let (one, other) = (deployment.start().await, deployment.start().await);
     assert_ran(&register(&one, QUERY).await);
-    assert_ran(&by_hash(&other, QUERY).await);
+    assert_ran(&run_by_hash(&other, QUERY).await);
 
     let redis = deployment.redis.as_ref().unwrap();
     let keys = redis.keys("*document*").await;
-    let place = u16::from_str_radix(&hash(QUERY)[..4], 16).unwrap() % 4096;
-    assert_eq!(keys, [format!("gatelodge:cache:document:{place:03x}")]);
+    let slot = u16::from_str_radix(&hash(QUERY)[..4], 16).unwrap() % 4096;
+    assert_eq!(keys, [format!("gatelodge:cache:document:{slot:03x}")]);
     let mut connection = redis.connect().await.unwrap();
     let ttl: i64 = redis::cmd("TTL")
         .arg(&keys[0])
@@ -197,42 +195,41 @@ async fn processes_share_persisted_queries() {
         .unwrap();
     assert!((1..=24 * 3600).contains(&ttl), "{ttl}");
 
-    // A document that is too long for Redis is kept in the process that was told.
+    // A document that is too long for Redis is stored in the process only.
     let long = format!("{QUERY} #{}", "x".repeat(16 * 1024));
     assert_ran(&register(&one, &long).await);
-    assert_ran(&by_hash(&one, &long).await);
-    assert_unknown(&by_hash(&other, &long).await);
+    assert_ran(&run_by_hash(&one, &long).await);
+    assert_unknown(&run_by_hash(&other, &long).await);
     assert_eq!(redis.keys("*document*").await.len(), 1);
 
-    // Another text in its place is not taken for it, and whoever comes later takes the place.
+    // Another document under the same key is not used, and is replaced.
     let third = deployment.start().await;
     let set = redis::cmd("SET")
         .arg(&keys[0])
         .arg("{ serverInfo { codeLength } }")
         .to_owned();
     set.exec_async(&mut connection).await.unwrap();
-    assert_unknown(&by_hash(&third, QUERY).await);
+    assert_unknown(&run_by_hash(&third, QUERY).await);
     assert_ran(&register(&third, QUERY).await);
     assert_eq!(redis.dump().await.matches(QUERY).count(), 1);
 }
 
-/// While Redis is away a hash is unknown to those who were not told, nothing fails, and each
-/// process keeps what it was told.
+/// Without Redis, each process knows only the documents that were sent to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn persisted_queries_work_without_redis() {
     let deployment = Deployment::with_own_redis().await;
     let (one, other) = (deployment.start().await, deployment.start().await);
     let redis = deployment.redis_server();
     redis.kill();
-    assert_unknown(&by_hash(&one, QUERY).await);
+    assert_unknown(&run_by_hash(&one, QUERY).await);
     assert_ran(&register(&one, QUERY).await);
-    assert_ran(&by_hash(&one, QUERY).await);
-    assert_unknown(&by_hash(&other, QUERY).await);
+    assert_ran(&run_by_hash(&one, QUERY).await);
+    assert_unknown(&run_by_hash(&other, QUERY).await);
 
     redis.restart().await;
     eventually("the document to be shared", async || {
         assert_ran(&register(&one, QUERY).await);
-        (by_hash(&other, QUERY).await.code().is_empty()).then_some(())
+        (run_by_hash(&other, QUERY).await.code().is_empty()).then_some(())
     })
     .await;
 }

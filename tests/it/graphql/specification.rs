@@ -1,9 +1,9 @@
-//! What the specification asks of every execution and releases of async-graphql have got wrong
-//! before: the order of fields and the propagation of null. See decision 17.
+//! Rules of the GraphQL specification that releases of async-graphql have broken: the order of fields
+//! and the propagation of null. See decision 17.
 
 use async_graphql::{EmptySubscription, Object, Schema, SimpleObject};
 
-/// Completes after every future that is ready at once.
+/// Completes after futures that are ready immediately.
 async fn later() {
     for _ in 0..3 {
         tokio::task::yield_now().await;
@@ -92,7 +92,7 @@ async fn data(query: &str) -> String {
     serde_json::to_string(&response.data).unwrap()
 }
 
-/// Fields are answered in the order of the document, however long each of them takes.
+/// Fields are in the order of the document, not of completion.
 #[tokio::test]
 async fn fields_keep_their_order() {
     for (query, expected) in [
@@ -117,9 +117,9 @@ async fn fields_keep_their_order() {
     }
 }
 
-/// A field that fails is null; if it cannot be null, its closest nullable parent is.
+/// A field with an error is null; if it is non-null, its closest nullable parent is null.
 #[tokio::test]
-async fn a_failed_field_is_null() {
+async fn errors_propagate_to_the_closest_nullable_parent() {
     for (query, expected) in [
         ("{ maybeFails quick }", r#"{"maybeFails":null,"quick":1}"#),
         ("{ maybeFails }", r#"{"maybeFails":null}"#),
@@ -144,9 +144,9 @@ async fn a_failed_field_is_null() {
     }
 }
 
-/// Skipped fields are left out, and an object without fields is still an object.
+/// An object whose fields are all skipped is an empty object.
 #[tokio::test]
-async fn skipped_fields_are_left_out() {
+async fn skipped_fields_are_omitted() {
     for (query, expected) in [
         ("{ quick @skip(if: true) }", "{}"),
         (

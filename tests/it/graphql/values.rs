@@ -1,5 +1,4 @@
-//! Wrong values of variables and arguments: refused before anything runs, with `BAD_USER_INPUT`
-//! and the path to the value.
+//! Values of variables and arguments. Wrong ones are rejected before anything runs.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -10,10 +9,9 @@ use crate::support::on_both_deployments;
 const INVITE: &str = "mutation($input: InviteToTeamInput!) \
     { inviteToTeam(input: $input) { invitation { role } errors { code field } } }";
 
-/// A wrong value is refused in a variable as in the document itself: the client sees the code, what
-/// is wrong and where, and nothing has run.
+/// A variable and a literal have the same error, with the path in the message.
 #[tokio::test]
-async fn wrong_values_are_refused_with_their_path() {
+async fn wrong_input_objects_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     for (literal, input, path, problem) in [
@@ -81,9 +79,9 @@ async fn wrong_values_are_refused_with_their_path() {
     }
 }
 
-/// The same for variables of scalar types, arguments of fields and arguments of directives.
+/// Scalar variables, arguments of fields and arguments of directives.
 #[tokio::test]
-async fn wrong_scalars_are_refused() {
+async fn wrong_scalars_are_rejected() {
     let deployment = Deployment::embedded().await;
     let app = deployment.start().await;
     let preview = "query($t: String!) { serverInfo { appName } invitation(token: $t) { email } }";
@@ -131,7 +129,7 @@ async fn wrong_scalars_are_refused() {
             "\"first\" is not of the type Int.",
         ),
     ] {
-        // Again, as what is remembered of a document that was valid must not let it pass.
+        // Twice, because the second time the document is in the cache of valid documents.
         for _ in 0..2 {
             let response = app.post(document, variables.clone()).await;
             let body = response.json();
@@ -143,14 +141,13 @@ async fn wrong_scalars_are_refused() {
             assert_eq!(body["errors"][0]["message"], message, "{document}");
             assert_eq!(body.get("data"), None, "{body}");
         }
-        let right = json!({ "t": "x", "n": 1, "b": true, "r": "ADMIN" });
-        app.post(document, right).await;
+        let valid = json!({ "t": "x", "n": 1, "b": true, "r": "ADMIN" });
+        app.post(document, valid).await;
     }
 }
 
 on_both_deployments! {
-    /// What clients have always sent is taken: enum values as text, numbers as ids, null or nothing
-    /// for what is optional.
+    /// Enum values as strings, numbers as IDs, and null or nothing for optional values.
     async fn values_that_clients_send_are_accepted(deployment: Deployment) {
         let app = deployment.start().await.allow_unread_mail();
         let ada = app.with_token(&app.sign_up("ada@example.com").await.access);
@@ -175,7 +172,7 @@ on_both_deployments! {
             assert_eq!(data["me"]["teams"]["totalCount"], 1, "{variables}: {data}");
         }
 
-        // What is left out stays as it is, null empties it.
+        // An omitted field keeps its value, null clears it.
         let update = "mutation($phone: String, $company: String) \
             { updateMe(input: {phone: $phone, company: $company}) { user { phone company } } }";
         ada.run(update, json!({ "phone": "1", "company": "2" })).await;

@@ -1,5 +1,5 @@
-//! The schema keeps to the public contract, `contract.graphql`: it may hold more, never less and
-//! never a different shape.
+//! Checks the schema against the public contract, `contract.graphql`. The schema may have additional
+//! elements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,20 +14,20 @@ mod released;
 const CONTRACT: &str = include_str!("contract.graphql");
 const SCHEMA: &str = include_str!("../../../schema.graphql");
 
-/// The shape of a type: what a client can rely on.
+/// What clients rely on in a type.
 #[derive(Default)]
 struct Type {
     kind: &'static str,
     implements: BTreeSet<String>,
-    /// Fields with their arguments, or the fields of an input, by name.
+    /// Fields, or fields of an input object, by name.
     members: BTreeMap<String, Member>,
-    /// Values of an enum.
+    /// Values of an enum, or members of a union.
     values: BTreeSet<String>,
 }
 
 struct Member {
     ty: String,
-    /// Whether an input must hold it.
+    /// Whether an argument or input field must be present.
     required: bool,
     arguments: BTreeMap<String, Member>,
 }
@@ -119,57 +119,61 @@ fn types(sdl: &str) -> BTreeMap<String, Type> {
     types.collect()
 }
 
-/// All that is promised is there, with the promised names, arguments, types, values and interfaces,
-/// and no input must hold more than was promised.
+/// The schema has every element of the contract, and no additional required input.
 #[test]
-fn the_schema_has_the_promised_shape() {
+fn the_schema_matches_the_contract() {
     let actual = types(SCHEMA);
-    let mut broken = Vec::new();
-    for (name, promised) in &types(CONTRACT) {
+    let mut violations = Vec::new();
+    for (name, expected) in &types(CONTRACT) {
         let Some(actual) = actual.get(name) else {
-            broken.push(format!("{} {name} is missing", promised.kind));
+            violations.push(format!("{} {name} is missing", expected.kind));
             continue;
         };
-        if actual.kind != promised.kind {
-            broken.push(format!(
+        if actual.kind != expected.kind {
+            violations.push(format!(
                 "{name} is a {} instead of a {}",
-                actual.kind, promised.kind
+                actual.kind, expected.kind
             ));
         }
-        for interface in promised.implements.difference(&actual.implements) {
-            broken.push(format!("{name} does not implement {interface}"));
+        for interface in expected.implements.difference(&actual.implements) {
+            violations.push(format!("{name} does not implement {interface}"));
         }
-        for value in promised.values.difference(&actual.values) {
-            broken.push(format!("{name}.{value} is missing"));
+        for value in expected.values.difference(&actual.values) {
+            violations.push(format!("{name}.{value} is missing"));
         }
-        compare(name, &promised.members, &actual.members, &mut broken);
-        for (member, promised) in &promised.members {
+        compare(name, &expected.members, &actual.members, &mut violations);
+        for (member, expected) in &expected.members {
             if let Some(actual) = actual.members.get(member) {
                 let name = format!("{name}.{member}");
-                compare(&name, &promised.arguments, &actual.arguments, &mut broken);
+                compare(
+                    &name,
+                    &expected.arguments,
+                    &actual.arguments,
+                    &mut violations,
+                );
             }
         }
     }
     assert!(
-        broken.is_empty(),
-        "the contract is broken:\n{}",
-        broken.join("\n")
+        violations.is_empty(),
+        "the contract is violated:\n{}",
+        violations.join("\n")
     );
 }
 
 fn compare(
     of: &str,
-    promised: &BTreeMap<String, Member>,
+    expected: &BTreeMap<String, Member>,
     actual: &BTreeMap<String, Member>,
-    broken: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
-    for (name, promised) in promised {
+    for (name, expected) in expected {
         match actual.get(name) {
-            None => broken.push(format!("{of}.{name} is missing")),
-            Some(actual) if actual.ty != promised.ty || actual.required != promised.required => {
-                broken.push(format!(
+            None => violations.push(format!("{of}.{name} is missing")),
+            Some(actual) if actual.ty != expected.ty || actual.required != expected.required => {
+                violations.push(format!(
                     "{of}.{name} is {} instead of {}",
-                    actual.ty, promised.ty
+                    actual.ty, expected.ty
                 ));
             }
             Some(_) => {}
@@ -177,14 +181,13 @@ fn compare(
     }
     let added = actual
         .iter()
-        .filter(|(name, _)| !promised.contains_key(*name));
+        .filter(|(name, _)| !expected.contains_key(*name));
     for (name, _) in added.filter(|(_, member)| member.required) {
-        broken.push(format!("{of}.{name} is new and required"));
+        violations.push(format!("{of}.{name} is new and required"));
     }
 }
 
-/// Exactly the fields that the contract marks run with a dead token, and what every client may ask
-/// of any schema.
+/// The fields that run with an invalid token are those that the contract marks, and introspection.
 #[test]
 fn public_fields_match_the_contract() {
     let mut marked = BTreeSet::from(["__schema", "__type", "__typename"]);

@@ -1,5 +1,5 @@
-//! Reads the sources and checks who imports whom. The two tables below are the law; the crate
-//! documentation in `src/lib.rs` shows the same ones to readers.
+//! Checks the imports of every module against the two tables below. The crate documentation in
+//! `src/lib.rs` shows the same tables.
 
 mod paths;
 
@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use self::paths::{NamedPath, Target};
 
-/// A module at the top of the crate.
+/// A top-level module.
 struct Module {
     layer: u8,
     name: &'static str,
     may_import: &'static [&'static str],
 }
 
-/// Every module, from the bottom up: each imports only from rows above its own.
+/// All modules; each imports only from rows above its own.
 #[rustfmt::skip]
 const MODULES: &[Module] = &[
     Module { layer: 0, name: "domain",    may_import: &[] },
@@ -27,7 +27,7 @@ const MODULES: &[Module] = &[
     Module { layer: 1, name: "limits",    may_import: &["domain", "config", "telemetry"] },
     Module { layer: 1, name: "crypto",    may_import: &["domain", "config", "telemetry"] },
     Module { layer: 1, name: "queue",     may_import: &["domain", "config", "telemetry"] },
-    // A request never sends mail: nothing between here and `worker` may import `mail`.
+    // Requests never send mail: only `worker` and the modules of layer 5 may import `mail`.
     Module { layer: 1, name: "mail",      may_import: &["domain", "config", "telemetry"] },
     Module { layer: 2, name: "service",   may_import: &["domain", "config", "telemetry", "db", "cache", "limits", "crypto", "queue"] },
     Module { layer: 3, name: "graphql",   may_import: &["domain", "config", "telemetry", "service"] },
@@ -39,8 +39,8 @@ const MODULES: &[Module] = &[
     Module { layer: 5, name: "main",      may_import: &["cli"] },
 ];
 
-/// External crates that only some modules may name. Any other crate is free for all.
-const FENCES: &[(&str, &[&str])] = &[
+/// External crates that only some modules may use. All modules may use any other crate.
+const RESTRICTED_CRATES: &[(&str, &[&str])] = &[
     ("migration", &["db"]),
     ("sea_orm", &["db"]),
     ("sqlx", &["db"]),
@@ -69,26 +69,26 @@ const FENCES: &[(&str, &[&str])] = &[
 #[test]
 fn every_import_follows_the_tables() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut broken = Vec::new();
+    let mut violations = Vec::new();
     for file in rust_files(&root.join("src")) {
         let source = fs::read_to_string(&file).unwrap();
         let file = file.strip_prefix(root).unwrap();
-        broken.extend(check(&file.to_string_lossy(), &source));
+        violations.extend(check(&file.to_string_lossy(), &source));
     }
-    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
 
 #[test]
 fn the_table_lists_every_module() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let there: BTreeSet<_> = rust_files(&source)
+    let existing: BTreeSet<_> = rust_files(&source)
         .iter()
         .map(|file| module_path(&file.strip_prefix(&source).unwrap().to_string_lossy()))
         .filter_map(|path| path.into_iter().next())
         .collect();
     let listed: BTreeSet<_> = MODULES.iter().map(|row| row.name.to_owned()).collect();
-    let unlisted: Vec<_> = there.difference(&listed).collect();
-    let missing: Vec<_> = listed.difference(&there).collect();
+    let unlisted: Vec<_> = existing.difference(&listed).collect();
+    let missing: Vec<_> = listed.difference(&existing).collect();
     assert!(unlisted.is_empty(), "not in the table: {unlisted:?}");
     assert!(missing.is_empty(), "in the table, not in src: {missing:?}");
 }
@@ -98,11 +98,11 @@ fn the_tables_are_consistent() {
     for (row, module) in MODULES.iter().enumerate() {
         for import in module.may_import {
             let below = MODULES[..row].iter().any(|other| other.name == *import);
-            assert!(below, "{}: {import} is not a row above it", module.name);
+            assert!(below, "{}: {import} is not in a row above it", module.name);
         }
     }
     let manifest = include_str!("../../../Cargo.toml").replace('-', "_");
-    for (name, modules) in FENCES {
+    for (name, modules) in RESTRICTED_CRATES {
         let key = format!("\n{name} = ");
         assert!(manifest.contains(&key), "{name}: no such dependency");
         for module in *modules {
@@ -111,18 +111,17 @@ fn the_tables_are_consistent() {
     }
 }
 
-/// A reader of the crate documentation sees the rules that hold.
 #[test]
 fn the_crate_documentation_shows_the_tables() {
     let modules = MODULES
         .iter()
         .map(|row| (row.layer.to_string(), row.name, row.may_import))
         .map(|(layer, name, may)| format!("//! | {layer} | `{name}` | {} |", quoted(may)));
-    let fences = FENCES
+    let crates = RESTRICTED_CRATES
         .iter()
         .map(|(name, modules)| format!("//! | `{name}` | {} |", quoted(modules)));
     let documentation = include_str!("../../../src/lib.rs");
-    let rows: Vec<_> = modules.chain(fences).collect();
+    let rows: Vec<_> = modules.chain(crates).collect();
     let shown: Vec<_> = documentation
         .lines()
         .filter(|line| line.starts_with("//! |") && line.contains('`'))
@@ -169,7 +168,7 @@ fn finds_every_way_to_name_a_module() {
 }
 
 #[test]
-fn finds_every_way_to_name_a_fenced_crate() {
+fn finds_every_way_to_name_a_restricted_crate() {
     let found = [
         "use sea_orm::DbErr;",
         "use sea_orm as orm;",
@@ -189,8 +188,8 @@ fn finds_every_way_to_name_a_fenced_crate() {
 }
 
 #[test]
-fn ignores_what_is_allowed_or_no_import() {
-    let fine = [
+fn accepts_allowed_imports_and_ignores_other_tokens() {
+    let allowed = [
         ("src/http/mod.rs", "use crate::{domain::email, service};"),
         (
             "src/http/mod.rs",
@@ -222,47 +221,47 @@ fn ignores_what_is_allowed_or_no_import() {
         ("src/main.rs", "use gatelodge::cli;"),
         ("src/lib.rs", "//! Text.\npub mod config;\npub mod db;"),
     ];
-    for (file, source) in fine {
+    for (file, source) in allowed {
         assert_eq!(check(file, source), [""; 0], "{file}: {source}");
     }
 }
 
 #[test]
-fn a_finding_names_file_line_and_rule() {
+fn a_violation_names_file_line_and_rule() {
     let source = "use std::fmt;\nuse crate::{\n    domain,\n    mail,\n};\nuse lettre::Message;\n";
-    let rules = [
+    let violations = [
         "src/service/codes.rs:4: `service` may not import `mail`, only \
          `domain`, `config`, `telemetry`, `db`, `cache`, `limits`, `crypto`, `queue`",
-        "src/service/codes.rs:6: `service` may not name the crate `lettre`; it belongs to `mail`",
+        "src/service/codes.rs:6: `service` may not use the crate `lettre`, only `mail` may",
     ];
-    assert_eq!(check("src/service/codes.rs", source), rules);
+    assert_eq!(check("src/service/codes.rs", source), violations);
 }
 
-/// What `source`, the text of `file`, names against the rules: one line each.
+/// The violations in a file, one line each.
 fn check(file: &str, source: &str) -> Vec<String> {
     let module = module_path(file.strip_prefix("src/").unwrap_or(file));
     let from = module.first().map_or("lib", String::as_str);
-    // The binary is a crate of its own: its paths start at its own root.
-    let here = if from == "main" {
+    // The binary is a separate crate with its own root.
+    let location = if from == "main" {
         &[]
     } else {
         module.as_slice()
     };
-    let paths = match paths::find(source, here) {
+    let paths = match paths::find(source, location) {
         Ok(paths) => paths,
         Err(error) => panic!("{file}: {error}"),
     };
-    let mut findings: Vec<_> = paths
+    let mut violations: Vec<_> = paths
         .iter()
-        .filter_map(|path| Some((path.line, broken_rule(from, path)?)))
+        .filter_map(|path| Some((path.line, violated_rule(from, path)?)))
         .map(|(line, rule)| format!("{file}:{line}: {rule}"))
         .collect();
-    findings.dedup();
-    findings
+    violations.dedup();
+    violations
 }
 
-/// The rule that a path in module `from` breaks, if any.
-fn broken_rule(from: &str, path: &NamedPath) -> Option<String> {
+/// The rule that a path in module `from` violates, if any.
+fn violated_rule(from: &str, path: &NamedPath) -> Option<String> {
     match path.target(is_module)? {
         Target::Module(to) if to == from => None,
         Target::Module(to) => match MODULES.iter().find(|row| row.name == from) {
@@ -271,14 +270,18 @@ fn broken_rule(from: &str, path: &NamedPath) -> Option<String> {
                 "`{from}` may not import `{to}`, only {}",
                 quoted(row.may_import)
             )),
-            None if from == "lib" => Some(format!("lib.rs lists modules and does not use `{to}`")),
+            None if from == "lib" => {
+                Some(format!("lib.rs may not use `{to}`, only declare modules"))
+            }
             None => Some(format!("`{from}` is not in the table of modules")),
         },
         Target::Crate(name) => {
-            let (_, owners) = FENCES.iter().find(|(fenced, _)| *fenced == name)?;
-            (!owners.contains(&from)).then(|| {
-                let owners = quoted(owners);
-                format!("`{from}` may not name the crate `{name}`; it belongs to {owners}")
+            let (_, users) = RESTRICTED_CRATES
+                .iter()
+                .find(|(restricted, _)| *restricted == name)?;
+            (!users.contains(&from)).then(|| {
+                let users = quoted(users);
+                format!("`{from}` may not use the crate `{name}`, only {users} may")
             })
         }
     }
@@ -295,7 +298,7 @@ fn quoted(names: &[&str]) -> String {
     }
 }
 
-/// The module that a file below `src` is, from the crate's root.
+/// The module path of a file, given relative to `src`.
 fn module_path(file: &str) -> Vec<String> {
     file.trim_end_matches(".rs")
         .split('/')
@@ -306,7 +309,7 @@ fn module_path(file: &str) -> Vec<String> {
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
-        panic!("{} cannot be read", folder.display());
+        panic!("cannot read {}", folder.display());
     };
     let mut files = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {

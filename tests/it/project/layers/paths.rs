@@ -1,56 +1,56 @@
-//! Finds the paths in a source file. Tokens suffice for that: no grammar has to be known, and what
-//! stands in macros is found like anything else.
+//! Finds the paths in a source file. It scans tokens, not syntax, so that it also finds paths in
+//! macros.
 
 use proc_macro2::{Delimiter, LexError, TokenStream, TokenTree};
 
-/// What the binary calls the library.
+/// The name of the library crate in the binary.
 const LIBRARY: &str = env!("CARGO_PKG_NAME");
 
 /// A path found in a source file.
 pub(super) struct NamedPath {
-    /// The module it stands in, from the crate's root.
-    here: Vec<String>,
+    /// The path of the module that contains it.
+    location: Vec<String>,
     segments: Vec<String>,
     pub(super) line: usize,
 }
 
-/// What the first segments of a path lead to.
+/// What a path refers to.
 pub(super) enum Target<'a> {
-    /// A module at the top of this crate; `*` for all of them.
+    /// A top-level module; `*` for all of them.
     Module(&'a str),
-    /// A name that is not ours, so perhaps an external crate's.
+    /// Another name, possibly an external crate.
     Crate(&'a str),
 }
 
 impl NamedPath {
-    /// Where the path leads; `is_module` tells the modules at the top of this crate.
+    /// What the path refers to; `is_module` returns whether a name is a top-level module.
     pub(super) fn target(&self, is_module: fn(&str) -> bool) -> Option<Target<'_>> {
         let (first, rest) = self.segments.split_first()?;
         match first.as_str() {
             "crate" | LIBRARY => rest.first().map(|name| Target::Module(name)),
             "self" | "super" => {
-                let climbs = |name: &&String| matches!(name.as_str(), "self" | "super");
-                let climb: Vec<_> = self.segments.iter().take_while(climbs).collect();
-                let up = climb.iter().filter(|name| **name == "super").count();
-                let kept = &self.here[..self.here.len().saturating_sub(up)];
-                let mut path = kept.iter().chain(&self.segments[climb.len()..]);
+                let is_relative = |name: &&String| matches!(name.as_str(), "self" | "super");
+                let relative: Vec<_> = self.segments.iter().take_while(is_relative).collect();
+                let up = relative.iter().filter(|name| **name == "super").count();
+                let kept = &self.location[..self.location.len().saturating_sub(up)];
+                let mut path = kept.iter().chain(&self.segments[relative.len()..]);
                 path.next().map(|name| Target::Module(name))
             }
-            name if self.here.is_empty() && is_module(name) => Some(Target::Module(name)),
+            name if self.location.is_empty() && is_module(name) => Some(Target::Module(name)),
             name => Some(Target::Crate(name)),
         }
     }
 }
 
-/// Every path in `source`, the text of module `here`; also those inside macro calls and
-/// attributes, which are tokens like any other. Comments and strings are not.
-pub(super) fn find(source: &str, here: &[String]) -> Result<Vec<NamedPath>, LexError> {
+/// Every path in the source of the module `location`, including macro calls and attributes, but not
+/// comments and strings.
+pub(super) fn find(source: &str, location: &[String]) -> Result<Vec<NamedPath>, LexError> {
     let mut paths = Vec::new();
-    scan(source.parse()?, here, &mut paths);
+    scan(source.parse()?, location, &mut paths);
     Ok(paths)
 }
 
-fn scan(tokens: TokenStream, here: &[String], paths: &mut Vec<NamedPath>) {
+fn scan(tokens: TokenStream, location: &[String], paths: &mut Vec<NamedPath>) {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
@@ -58,38 +58,44 @@ fn scan(tokens: TokenStream, here: &[String], paths: &mut Vec<NamedPath>) {
         at = match token {
             TokenTree::Ident(word) if word == "mod" => match (next, tokens.get(at + 2)) {
                 (Some(TokenTree::Ident(name)), Some(TokenTree::Group(body))) => {
-                    scan(body.stream(), &[here, &[name.to_string()]].concat(), paths);
+                    scan(
+                        body.stream(),
+                        &[location, &[name.to_string()]].concat(),
+                        paths,
+                    );
                     at + 3
                 }
                 _ => at + 2,
             },
             TokenTree::Ident(word) if word == "use" => {
-                read_path(&tokens, at + 1, here, &[], 1, paths)
+                read_path(&tokens, at + 1, location, &[], 1, paths)
             }
             TokenTree::Ident(word) if word == "extern" && is_word(next, "crate") => {
-                read_path(&tokens, at + 2, here, &[], 1, paths)
+                read_path(&tokens, at + 2, location, &[], 1, paths)
             }
-            // A name alone is a variable, a field or a method; a path has two segments or more.
-            TokenTree::Ident(_) => read_path(&tokens, at, here, &[], 2, paths),
+            // A single name is a variable, a field or a method.
+            TokenTree::Ident(_) => read_path(&tokens, at, location, &[], 2, paths),
             TokenTree::Group(group) => {
-                scan(group.stream(), here, paths);
+                scan(group.stream(), location, paths);
                 at + 1
             }
-            // `::name` starts at the external crates, and so does any first segment not ours.
-            _ if is_path_separator(&tokens, at) => read_path(&tokens, at + 2, here, &[], 2, paths),
+            // `::name` is an external crate, like any first segment that is not a module.
+            _ if is_path_separator(&tokens, at) => {
+                read_path(&tokens, at + 2, location, &[], 2, paths)
+            }
             _ => at + 1,
         };
     }
 }
 
-/// Reads the path (or the tree of a `use`) at `at`, behind `prefix`, into `paths` if it has
-/// `least` segments, and answers where the next token is.
+/// Reads the path or `use` tree at `at`. Adds its paths, after `prefix`, to `paths` if they have at
+/// least `min` segments. Returns the index of the next token.
 fn read_path(
     tokens: &[TokenTree],
     mut at: usize,
-    here: &[String],
+    location: &[String],
     prefix: &[String],
-    least: usize,
+    min: usize,
     paths: &mut Vec<NamedPath>,
 ) -> usize {
     let mut segments = prefix.to_vec();
@@ -105,7 +111,7 @@ fn read_path(
                 let branches: Vec<_> = group.stream().into_iter().collect();
                 let is_comma = |token: &TokenTree| token.to_string() == ",";
                 for branch in branches.split(is_comma) {
-                    read_path(branch, 0, here, &segments, least, paths);
+                    read_path(branch, 0, location, &segments, min, paths);
                 }
                 return at + 1;
             }
@@ -117,9 +123,9 @@ fn read_path(
         }
         at += 2;
     }
-    if segments.len() >= least {
+    if segments.len() >= min {
         paths.push(NamedPath {
-            here: here.to_vec(),
+            location: location.to_vec(),
             segments,
             line,
         });
