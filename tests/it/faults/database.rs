@@ -31,7 +31,7 @@ async fn survives(fault: impl AsyncFnOnce(&mut PostgresServer, &Process, &Load))
 }
 
 /// Waits until the outage is reported by `/readyz` and in the log.
-async fn outage_is_reported(process: &Process) {
+async fn wait_for_outage_report(process: &Process) {
     wait_until(process, 503, "failing", ("database", "failing")).await;
     process.wait_for("database_unavailable").await;
 }
@@ -40,7 +40,7 @@ async fn outage_is_reported(process: &Process) {
 async fn survives_a_postgresql_restart() {
     survives(async |postgres, process, _| {
         postgres.stop();
-        outage_is_reported(process).await;
+        wait_for_outage_report(process).await;
         postgres.restart().await;
     })
     .await;
@@ -50,7 +50,7 @@ async fn survives_a_postgresql_restart() {
 async fn survives_a_killed_postgresql() {
     survives(async |postgres, process, _| {
         postgres.kill();
-        outage_is_reported(process).await;
+        wait_for_outage_report(process).await;
         postgres.restart().await;
     })
     .await;
@@ -60,7 +60,7 @@ async fn survives_a_killed_postgresql() {
 async fn survives_a_paused_postgresql() {
     survives(async |postgres, process, load| {
         postgres.pause();
-        outage_is_reported(process).await;
+        wait_for_outage_report(process).await;
         load.wait_for_failure().await;
         postgres.resume();
     })

@@ -10,7 +10,7 @@ use crate::support::deployment::Deployment;
 use super::wait_until;
 
 /// Asserts that a mail is sent without the queue, and that readiness reports the fault.
-async fn delivers_without_jobs(app: &TestApp) {
+async fn assert_delivers_without_jobs(app: &TestApp) {
     app.request_signup_code("ada@example.com", "Ada").await;
     app.code(MailKind::SignupCode, "ada@example.com").await;
     wait_until(app, 200, "degraded", ("queue", "degraded")).await;
@@ -27,7 +27,7 @@ async fn mail_is_sent_although_a_foreign_key_stops_the_workers() {
         .exec_async(&mut redis)
         .await
         .unwrap();
-    delivers_without_jobs(&deployment.start().await).await;
+    assert_delivers_without_jobs(&deployment.start().await).await;
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn mail_is_sent_although_redis_permits_only_our_prefix() {
         .unwrap();
     let url = server.url().replace("redis://", "redis://limited:secret@");
     let app = deployment.start_with(&[("REDIS_URL", &url)]).await;
-    delivers_without_jobs(&app).await;
+    assert_delivers_without_jobs(&app).await;
 }
 
 #[tokio::test]

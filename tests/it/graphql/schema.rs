@@ -84,7 +84,7 @@ async fn excessive_documents_are_rejected() {
     }
 }
 
-/// Documents that pass the checks before parsing, but are too deep or too complex.
+/// Documents that pass the guard but are too deep or too complex.
 #[tokio::test]
 async fn depth_and_complexity_are_limited() {
     let deployment = Deployment::embedded().await;

@@ -1,5 +1,5 @@
-//! Rules of the GraphQL specification that releases of async-graphql have broken: the order of fields
-//! and the propagation of null. See decision 17.
+//! Rules of the GraphQL specification that releases of async-graphql have broken: the order of
+//! fields and the propagation of null. See decision 17.
 
 use async_graphql::{EmptySubscription, Object, Schema, SimpleObject};
 

@@ -75,8 +75,7 @@ async fn a_connection_without_a_complete_request_is_closed() {
     read_until(&mut slow, ALIVE).await;
 }
 
-/// 200 clients that send single bytes are disconnected when the timeout expires. Before that, others
-/// are served.
+/// 200 clients that send single bytes are disconnected at the timeout. Before, others are served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_do_not_block_others() {
     let deployment = Deployment::embedded().await;

@@ -1,6 +1,6 @@
-//! The rules of the GraphQL-over-HTTP draft. We differ from its edition of September 2026 where
-//! clients expect older status codes: an invalid document has 400, not 422, and a response with data
-//! and errors has 200, not 294.
+//! The rules of the GraphQL-over-HTTP draft. Two status codes differ from its edition of September
+//! 2026, because clients expect the older ones: an invalid document has 400, not 422, and a response
+//! with data and errors has 200, not 294.
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder};

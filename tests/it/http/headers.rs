@@ -9,8 +9,8 @@ use serde_json::json;
 use crate::support::client::Response;
 use crate::support::deployment::Deployment;
 
-/// A valid `X-Request-Id` of a client or proxy is kept; an invalid one is replaced. The ID is in the
-/// response header, in the errors and in the log.
+/// A valid `X-Request-Id` is kept; an invalid one is replaced. The ID is in the response header, in
+/// the errors and in the log.
 #[tokio::test]
 async fn a_valid_request_id_is_kept() {
     let deployment = Deployment::embedded().await;

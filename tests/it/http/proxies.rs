@@ -139,8 +139,8 @@ async fn hsts_follows_the_scheme_at_a_trusted_proxy() {
     }
 }
 
-/// Caddy sets `X-Forwarded-For` and must remove the other trusted headers. If headers contradict each
-/// other, Gatelodge uses the proxy's IP address.
+/// Caddy sets `X-Forwarded-For` and must remove the other trusted headers. If headers contradict
+/// each other, Gatelodge uses the proxy's IP address.
 #[test]
 fn the_supplied_proxy_removes_forged_headers() {
     let caddyfile = include_str!("../../../deploy/Caddyfile");

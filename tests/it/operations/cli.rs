@@ -84,6 +84,9 @@ fn commands_have_help_and_reject_typos() {
         "migrate up",
         "migrate down",
         "migrate status",
+        "user",
+        "mail",
+        "seed",
         "schema",
         "events",
         "config",
@@ -352,8 +355,8 @@ async fn a_server_warns_of_unknown_settings_when_it_starts() {
     );
 }
 
-/// Processes that start concurrently in a new directory share one key and one database: each accepts
-/// the others' tokens.
+/// Processes that start concurrently in a new directory share one key and one database. Each accepts
+/// the tokens of the others.
 #[tokio::test]
 async fn processes_that_start_concurrently_share_a_key() {
     let directory = TempDir::new().unwrap();

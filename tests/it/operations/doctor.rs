@@ -255,7 +255,7 @@ async fn settings_unfit_for_production_are_reported() {
     );
 }
 
-/// World-readable secrets and an unwritable log are reported. Files that Gatelodge created are fine.
+/// World-readable secrets and an unwritable log are reported; files that Gatelodge created are not.
 #[cfg(unix)]
 #[tokio::test]
 async fn wrong_file_permissions_are_reported() {

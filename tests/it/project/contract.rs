@@ -1,5 +1,5 @@
-//! Checks the schema against the public contract, `contract.graphql`. The schema may have additional
-//! elements.
+//! Checks the schema against the public contract, `contract.graphql`. Additional elements are
+//! allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

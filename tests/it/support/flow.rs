@@ -1,4 +1,4 @@
-//! Sign-up and login by emailed code, for tests of their common behavior.
+//! Sign-up and login by emailed code, for tests of what they have in common.
 
 use gatelodge::testing::domain::mail::MailKind;
 use serde_json::{Value, json};

@@ -61,7 +61,8 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Generates two tests from each function: `embedded` on SQLite, `clustered` on PostgreSQL and Redis.
+/// Generates two tests from each function: `embedded` with SQLite, and `clustered` with PostgreSQL
+/// and Redis.
 macro_rules! on_both_deployments {
     ($($(#[$meta:meta])* async fn $name:ident($deployment:ident: Deployment) $body:block)+) => {$(
         $(#[$meta])*

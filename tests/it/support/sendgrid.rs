@@ -2,8 +2,8 @@
 //!
 //! The response depends on the recipient's local part:
 //!
-//! - `status401` (any status): that status, with an error in SendGrid's format that contains the API
-//!   key and the text
+//! - `status401` (any status): that status, with an error in SendGrid's format that contains the
+//!   API key and the text
 //! - `once429`: 429 with `Retry-After: 60` for the first request, then 202
 //! - `reset429`: 429 with `X-RateLimit-Reset` in one minute
 //! - `silent`: no response

@@ -99,7 +99,7 @@ fn is_compatible(given: &str, expected: &str) -> bool {
     }
 }
 
-/// If this fails, restore the elements, and mark them `@deprecated` for as long as clients use them.
+/// If this fails, restore the elements and mark them `@deprecated` until no client uses them.
 #[test]
 fn the_schema_is_compatible_with_the_release() {
     let changes = breaking_changes(RELEASED, SCHEMA);
