@@ -1,6 +1,5 @@
-//! Servers and processes that are stopped, paused or killed under load. Confirmed
-//! operations must be durable, the service must recover without intervention, and `/readyz` must
-//! report the fault.
+//! Servers and processes that are stopped, paused or killed under load. Confirmed operations must be
+//! durable, the service must recover without intervention, and `/readyz` must report the fault.
 
 mod brute_force;
 mod database;

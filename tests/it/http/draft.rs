@@ -252,12 +252,3 @@ async fn the_default_media_type_follows_the_draft() {
     let content_type = anything.header("content-type").unwrap();
     assert_eq!(content_type, format!("{JSON}; charset=utf-8"));
 }
-
-#[tokio::test]
-async fn head_responses_have_no_body() {
-    let deployment = Deployment::embedded().await;
-    let app = deployment.start().await;
-    let response = Response::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
-    assert_eq!((response.status.as_u16(), &*response.text), (405, ""));
-    assert_eq!(response.header("allow"), Some("GET, POST"));
-}

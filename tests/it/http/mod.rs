@@ -75,6 +75,7 @@ async fn only_get_and_post_are_allowed() {
     }
     let head = Response::of(app.request(Method::HEAD, "/graphql?query={me{id}}")).await;
     assert_eq!(head.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(head.header("allow"), Some("GET, POST"));
     assert_eq!(head.text, "");
 }
 

@@ -1,4 +1,5 @@
-//! Simulated users of a deployment whose servers fail. They check that confirmed operations are durable.
+//! Simulated users of a deployment whose servers fail. They check that confirmed operations are
+//! durable.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
