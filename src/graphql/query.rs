@@ -62,9 +62,8 @@ impl Query {
         #[graphql(desc = "The number of items from the end.")] last: Option<i32>,
         #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<TeamMembershipConnection> {
-        let reader = ctx.caller().user().map_err(Failure::from)?;
-        let (id, page) = (reader.user_id, page(first, after, last, before)?);
-        teams_of(ctx, id, Users::of([id]), Some(reader), page).await
+        let id = ctx.caller().user().map_err(Failure::from)?.user_id;
+        teams_of(ctx, id, Users::of([id]), page(first, after, last, before)?).await
     }
 
     /// A team that the signed-in user is a member of; null for any other team.

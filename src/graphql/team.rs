@@ -11,7 +11,6 @@ use super::invitation::{TeamInvitationConnection, invitations};
 use super::user::{User, Users};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{MembershipId, UserId};
-use crate::domain::operation::UserSession;
 use crate::domain::team::{Member, Membership, Page};
 use crate::service::TeamView;
 
@@ -28,32 +27,32 @@ impl From<TeamView> for Team {
 impl Team {
     /// The ID of the team.
     async fn id(&self) -> ID {
-        self.0.team().id.into()
+        self.0.team.id.into()
     }
 
     /// The name of the team.
     async fn name(&self) -> &str {
-        &self.0.team().name
+        &self.0.team.name
     }
 
     /// What the team is for.
     async fn description(&self) -> Option<&str> {
-        self.0.team().description.as_deref()
+        self.0.team.description.as_deref()
     }
 
     /// When the team was created.
     async fn created_at(&self) -> Timestamp {
-        self.0.team().created_at
+        self.0.team.created_at
     }
 
     /// When the name or description was last changed.
     async fn updated_at(&self) -> Timestamp {
-        self.0.team().updated_at
+        self.0.team.updated_at
     }
 
     /// The signed-in user's role in the team.
     async fn viewer_role(&self) -> TeamRole {
-        self.0.role().into()
+        self.0.role.into()
     }
 
     /// The members in the order of joining. A page has 20 items by default and at most 100.
@@ -145,15 +144,14 @@ impl TeamMembership {
 /// A page of memberships.
 pub(super) type TeamMembershipConnection = Connection<String, TeamMembership, TotalCount>;
 
-/// A page of the teams of a user, as the reader sees them; without a reader, as the user does.
+/// A page of the teams of a user.
 pub(super) async fn teams_of(
     ctx: &Context<'_>,
     id: UserId,
     users: Users,
-    reader: Option<UserSession>,
     page: Page<MembershipId>,
 ) -> Result<TeamMembershipConnection> {
-    let slice = ctx.caller().teams_of(id, reader, page).await?;
+    let slice = ctx.caller().teams_of(id, page).await?;
     let count = TotalCount::Teams(id);
     Ok(connection(slice, count, |(membership, view)| {
         let (team, users) = (view.into(), users.clone());

@@ -175,9 +175,7 @@ impl User {
         self.private(ctx, Some(()))?;
         let teams = async {
             let page = page(first, after, last, before)?;
-            // A user who has just authenticated is not signed in yet within this request.
-            let reader = self.reader(ctx);
-            teams_of(ctx, self.account.id, self.page.clone(), reader, page).await
+            teams_of(ctx, self.account.id, self.page.clone(), page).await
         };
         Some(teams.await)
     }

@@ -1,7 +1,5 @@
 //! Invitations: sent by admins, answered with the token in the mail.
 
-use uuid::Uuid;
-
 use super::sign_in::EarlierCredentials;
 use super::teams::{TeamAdmin, TeamView};
 use super::{Caller, Failure, Reason, ServiceError, Services};
@@ -16,66 +14,55 @@ use crate::domain::team::{Invitation, Member, Membership, Role, Team};
 use crate::domain::user::User;
 use crate::telemetry::event;
 
-/// What came of inviting an address.
+/// The result of inviting an email address.
 pub enum Invited {
-    /// The user had verified the email address, so they are a member now.
+    /// It belongs to a user who has verified it, who is a member now.
     Joined(Box<Member>, Box<TeamView>),
-    /// It was asked by mail.
+    /// An invitation was mailed.
     Asked(Invitation),
 }
 
 /// What an invitation link shows before it is accepted.
 #[derive(Debug)]
 pub struct InvitationPreview {
-    /// The team.
     pub team: Team,
-    /// Who invites.
     pub inviter: User,
-    /// The invitation.
     pub invitation: Invitation,
 }
 
 impl TeamAdmin {
-    /// Lets an address join: at once if its account has proved it, else by a mailed invitation.
-    /// Inviting again renews the invitation and its mail; the old link is worthless then.
+    /// Makes a user with this verified email address a member, or mails an invitation. Inviting again
+    /// replaces the earlier invitation, whose link stops working.
     pub async fn invite(self, email: &str, role: Role) -> Result<Invited, Failure> {
         let email = EmailAddress::parse(email)?;
-        let caller = self.caller();
-        let (team, now) = (self.team(), caller.now());
-        let inviter = users::find(&caller.0.db, self.actor_id()).await?;
-        if inviter
-            .as_ref()
-            .is_none_or(|inviter| inviter.email_verified_at.is_none())
-        {
-            // Nobody mails strangers in the name of an address that may not be theirs.
-            return Err(Reason::EmailNotVerified.into());
-        }
-        caller
-            .count_invitation(self.actor_id(), team.id, &email)
-            .await?;
-        let team_name = team.name.clone();
-        let inviter_name = inviter.map(|inviter| inviter.profile.name);
-        let inviter_name = inviter_name.unwrap_or_default();
+        let (caller, team_id, admin_id) = (&self.caller, self.team.id, self.viewer);
+        let inviter = users::find(&caller.0.db, admin_id).await?;
+        // Unverified users could send mail in the name of someone else.
+        let inviter = inviter.filter(|inviter| inviter.email_verified_at.is_some());
+        let inviter = inviter.ok_or(Reason::EmailNotVerified)?;
+        caller.count_invitation(admin_id, team_id, &email).await?;
+        let team_name = self.team.name.clone();
+        let inviter_name = inviter.profile.name;
         let (tx, _) = self.begin().await?;
         let user = users::find_by_email_for_key_share(&tx, &email).await?;
         if let Some(user) = &user
-            && teams::membership(&tx, team.id, user.id).await?.is_some()
+            && teams::membership(&tx, team_id, user.id).await?.is_some()
         {
             return Err(Reason::AlreadyMember.at("email").into());
         }
-        let open = invitations::find_pending(&tx, team.id, &email).await?;
+        let open = invitations::find_pending(&tx, team_id, &email).await?;
         if let Some(open) = &open {
             invitations::cancel_mails_of(&tx, open.id).await?;
         }
-        // Joining at once tells that there is an account.
+        let now = caller.now();
+        // Joining at once shows that there is a user.
         let hints = caller.0.codes.existence_hints;
-        let verified =
-            user.filter(|user| hints && user.email_verified_at.is_some() && user.is_active);
-        if let Some(user) = verified {
+        let may_join = |user: &User| hints && user.email_verified_at.is_some() && user.is_active;
+        if let Some(user) = user.filter(may_join) {
             if let Some(open) = &open {
                 invitations::close(&tx, open, InvitationOutcome::Accepted, now).await?;
             }
-            let membership = caller.new_membership(team.id, user.id, role);
+            let membership = caller.new_membership(team_id, user.id, role);
             teams::add_member(&tx, &membership).await?;
             let mail = Mail::TeamAdded {
                 name: user.profile.name.clone(),
@@ -88,23 +75,20 @@ impl TeamAdmin {
             caller.enqueue(mail.id).await;
             caller.emit(event::TeamMemberAdded {
                 user_id: user.id,
-                team_id: team.id,
+                team_id,
                 reason: role.into(),
             });
-            let view = self.view();
-            return Ok(Invited::Joined(
-                Member { membership, user }.into(),
-                view.into(),
-            ));
+            let member = Member { membership, user };
+            return Ok(Invited::Joined(member.into(), self.0.into()));
         }
         let mut invitation = Invitation {
             id: open
                 .as_ref()
                 .map_or_else(|| caller.new_id(), |open| open.id),
-            team_id: team.id,
+            team_id,
             email: email.clone(),
             role,
-            invited_by: Some(self.actor_id()),
+            invited_by: Some(admin_id),
             nonce: Nonce(crypto::random()),
             created_at: now,
             expires_at: now + caller.0.invitation_lifetime,
@@ -112,26 +96,25 @@ impl TeamAdmin {
             declined_at: None,
             revoked_at: None,
         };
-        if open.is_none() {
-            invitations::insert(&tx, &invitation).await?;
-        } else if !invitations::renew(&tx, &invitation).await? {
-            // Declined, or cleaned away, since it was found: nobody holds the team for that.
-            invitation.id = caller.new_id();
+        if open.is_none() || !invitations::renew(&tx, &invitation).await? {
+            if open.is_some() {
+                // Answered or deleted since it was found: neither locks the team.
+                invitation.id = caller.new_id();
+            }
             invitations::insert(&tx, &invitation).await?;
         }
-        let refers_to = Some(Uuid::from(invitation.id));
         let mail = Mail::TeamInvitation {
             team_name,
             inviter_name,
         };
-        let mail = caller.new_mail(mail, &email, None, refers_to);
+        let mail = caller.new_mail(mail, &email, None, Some(invitation.id.into()));
         outbox::insert(&tx, &mail).await?;
         tx.commit().await?;
         caller.enqueue(mail.id).await;
         caller.emit(event::TeamInvitationSent {
             email: &email,
-            user_id: self.actor_id(),
-            team_id: team.id,
+            user_id: admin_id,
+            team_id,
         });
         Ok(Invited::Asked(invitation))
     }
@@ -184,10 +167,7 @@ impl Caller {
             user_id: user.id,
             team_id: team.id,
         });
-        let view = match session {
-            Some(session) => self.view(team, membership.role, session),
-            None => self.view_of_joined(team, membership),
-        };
+        let view = self.view(team, membership.role, user.id);
         Ok((Member { membership, user }, view))
     }
 

@@ -133,6 +133,10 @@ impl Caller {
         self.context.session
     }
 
+    pub fn is_superuser(&self) -> bool {
+        self.session().is_some_and(|session| session.is_superuser)
+    }
+
     pub fn request_id(&self) -> Option<&str> {
         self.context.request_id.as_deref()
     }

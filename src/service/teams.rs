@@ -1,45 +1,52 @@
-//! Teams. What somebody may do to one is a value they hold: [`TeamView`] for a member,
-//! [`TeamAdmin`] for an admin, nothing for anyone else. There is no other way to a team.
+//! Teams. The only way to a team is a value that shows what the caller may do: [`TeamView`] for a
+//! member, [`TeamAdmin`] for an admin.
+
+use std::ops::Deref;
 
 use super::{Caller, Failure, Reason, ServiceError, Services};
-use crate::db::{DbError, Executor, Tx, invitations, teams};
+use crate::db::{DbError, Tx, invitations, teams};
 use crate::domain::id::{InvitationId, MembershipId, TeamId, UserId};
-use crate::domain::operation::UserSession;
 use crate::domain::team::{Invitation, Member, Membership, Page, Role, Slice, Team, TeamInfo};
 use crate::telemetry::event;
 
-/// A team as one of its members may see it.
+/// A team as one of its members sees it.
 #[derive(Clone)]
 pub struct TeamView {
-    caller: Caller,
-    team: Team,
-    viewer: UserId,
-    role: Role,
-    is_superuser: bool,
+    pub team: Team,
+    /// What the viewer may do. A superuser counts as an admin of every team.
+    pub role: Role,
+    pub(super) viewer: UserId,
+    pub(super) caller: Caller,
 }
 
-/// A team as one of its admins may change it. A superuser counts as an admin of every team.
-pub struct TeamAdmin {
-    view: TeamView,
+/// A team that the viewer may change.
+pub struct TeamAdmin(pub(super) TeamView);
+
+impl Deref for TeamAdmin {
+    type Target = TeamView;
+
+    fn deref(&self) -> &TeamView {
+        &self.0
+    }
 }
 
 impl Caller {
-    /// A team, for whoever is in it; the same `None` for a team of others and for one that never
-    /// was.
+    /// A team of the signed-in user. `None` for any other ID.
     pub async fn team(&self, id: &str) -> Result<Option<TeamView>, Failure> {
-        let actor = self.user()?;
+        let user_id = self.user()?.user_id;
         let Ok(id) = id.parse::<TeamId>() else {
             return Ok(None);
         };
-        let role = self.role_in(&self.0.db, actor, id).await?;
+        let membership = teams::membership(&self.0.db, id, user_id).await?;
+        let role = membership.map(|membership| membership.role);
+        let role = role.or(self.is_superuser().then_some(Role::Admin));
         let team = teams::find(&self.0.db, id).await?;
-        Ok(role
-            .zip(team)
-            .map(|(role, team)| self.view(team, role, actor)))
+        let found = role.zip(team);
+        Ok(found.map(|(role, team)| self.view(team, role, user_id)))
     }
 
-    /// A team for one of its admins; [`Reason::NotFound`] for whoever is not in it, and
-    /// [`Reason::NotTeamAdmin`] for its other members.
+    /// A team for one of its admins. [`Reason::NotFound`] for users who are not members,
+    /// [`Reason::NotTeamAdmin`] for the other members.
     pub async fn team_as_admin(&self, id: &str) -> Result<TeamAdmin, Failure> {
         let view = self.team_as_member(id).await?;
         view.admin().ok_or_else(|| Reason::NotTeamAdmin.into())
@@ -50,88 +57,74 @@ impl Caller {
         view.ok_or_else(|| Reason::NotFound.at("teamId").into())
     }
 
-    /// Makes a team whose first admin is the signed-in account.
+    /// Creates a team whose first admin is the signed-in user.
     pub async fn create_team(
         &self,
         name: &str,
         description: Option<&str>,
     ) -> Result<TeamView, Failure> {
-        let actor = self.user()?;
-        let TeamInfo { name, description } = TeamInfo::parse(name, description)?;
-        let now = self.now();
-        let team = Team {
-            id: self.new_id(),
-            name,
-            description,
-            created_at: now,
-            updated_at: now,
-        };
-        let membership = self.new_membership(team.id, actor.user_id, Role::Admin);
+        let user_id = self.user()?.user_id;
+        let team = self.new_team(TeamInfo::parse(name, description)?);
+        let membership = self.new_membership(team.id, user_id, Role::Admin);
         let tx = self.0.db.begin().await?;
         teams::insert(&tx, &team).await?;
         match teams::add_member(&tx, &membership).await {
-            // The account was erased in this moment.
+            // The user has just been deleted.
             Err(DbError::ForeignKeyViolation(_)) => return Err(Reason::AccountNotFound.into()),
             added => added?,
         }
         tx.commit().await?;
         self.emit(event::TeamCreated {
-            user_id: actor.user_id,
+            user_id,
             team_id: team.id,
         });
-        Ok(self.view(team, Role::Admin, actor))
+        Ok(self.view(team, Role::Admin, user_id))
     }
 
-    /// The teams of an account, as it or a superuser sees them; without a session, as it sees
-    /// them itself.
+    /// The teams of a user in the order of joining, as a superuser sees them or else as this user
+    /// does.
     pub async fn teams_of(
         &self,
-        account: UserId,
-        viewer: Option<UserSession>,
+        user: UserId,
         page: Page<MembershipId>,
     ) -> Result<Slice<(Membership, TeamView)>, ServiceError> {
-        let slice = teams::of_user(&self.0.db, account, page).await?;
-        Ok(slice.map(|(membership, team)| {
-            let view = match viewer {
-                Some(actor) => self.view(team, membership.role, actor),
-                None => self.view_of_joined(team, membership),
-            };
-            (membership, view)
-        }))
+        let superuser = self.session().filter(|session| session.is_superuser);
+        let viewer = superuser.map_or(user, |session| session.user_id);
+        let slice = teams::of_user(&self.0.db, user, page).await?;
+        Ok(slice.map(|(membership, team)| (membership, self.view(team, membership.role, viewer))))
     }
 
-    pub(super) fn view(&self, team: Team, role: Role, actor: UserSession) -> TeamView {
-        let UserSession {
-            user_id: viewer,
-            is_superuser,
-            ..
-        } = actor;
-        let role = if is_superuser { Role::Admin } else { role };
+    /// A team for a viewer who has `role` in it: the signed-in user, or one who has just
+    /// authenticated.
+    pub(super) fn view(&self, team: Team, role: Role, viewer: UserId) -> TeamView {
+        let role = if self.is_superuser() {
+            Role::Admin
+        } else {
+            role
+        };
         TeamView {
-            caller: self.clone(),
             team,
-            viewer,
             role,
-            is_superuser,
-        }
-    }
-
-    /// What an account that just joined may see, without a session.
-    pub(super) fn view_of_joined(&self, team: Team, membership: Membership) -> TeamView {
-        TeamView {
+            viewer,
             caller: self.clone(),
-            team,
-            viewer: membership.user_id,
-            role: membership.role,
-            is_superuser: false,
         }
     }
 }
 
 impl Services {
-    /// How many teams an account is in.
-    pub async fn count_teams(&self, account: UserId) -> Result<u64, ServiceError> {
-        Ok(teams::count_of_user(&self.0.db, account).await?)
+    pub async fn count_teams(&self, user: UserId) -> Result<u64, ServiceError> {
+        Ok(teams::count_of_user(&self.0.db, user).await?)
+    }
+
+    pub(super) fn new_team(&self, TeamInfo { name, description }: TeamInfo) -> Team {
+        let now = self.now();
+        Team {
+            id: self.new_id(),
+            name,
+            description,
+            created_at: now,
+            updated_at: now,
+        }
     }
 
     pub(super) fn new_membership(
@@ -148,95 +141,41 @@ impl Services {
             joined_at: self.now(),
         }
     }
-
-    async fn role_in(
-        &self,
-        db: &impl Executor,
-        actor: UserSession,
-        team: TeamId,
-    ) -> Result<Option<Role>, ServiceError> {
-        let membership = teams::membership(db, team, actor.user_id).await?;
-        let role = membership.map(|membership| membership.role);
-        Ok(if actor.is_superuser {
-            Some(Role::Admin)
-        } else {
-            role
-        })
-    }
 }
 
 impl TeamView {
-    /// The team.
-    pub fn team(&self) -> &Team {
-        &self.team
-    }
-
-    /// What the viewer may do here.
-    pub fn role(&self) -> Role {
-        self.role
-    }
-
-    /// The members, in the order of joining.
+    /// In the order of joining.
     pub async fn members(&self, page: Page<MembershipId>) -> Result<Slice<Member>, ServiceError> {
         Ok(teams::members(&self.caller.0.db, self.team.id, page).await?)
     }
 
-    /// How many members there are.
     pub async fn count_members(&self) -> Result<u64, ServiceError> {
         Ok(teams::count_members(&self.caller.0.db, self.team.id).await?)
     }
 
-    /// The team as it may be seen once `user` has another role in it.
-    pub(super) fn after_role_change(self, user: UserId, role: Role) -> Self {
-        let is_viewer = user == self.viewer && !self.is_superuser;
-        Self {
-            role: if is_viewer { role } else { self.role },
-            ..self
-        }
-    }
-
     /// The same team for an admin; `None` for any other member.
     pub fn admin(&self) -> Option<TeamAdmin> {
-        (self.role == Role::Admin).then(|| TeamAdmin { view: self.clone() })
+        (self.role == Role::Admin).then(|| TeamAdmin(self.clone()))
     }
 }
 
 impl TeamAdmin {
-    pub(super) fn caller(&self) -> &Caller {
-        &self.view.caller
-    }
-
-    pub(super) fn team(&self) -> &Team {
-        &self.view.team
-    }
-
-    /// The team as it may be seen.
-    pub(super) fn view(&self) -> TeamView {
-        self.view.clone()
-    }
-
-    /// The admin.
-    pub(super) fn actor_id(&self) -> UserId {
-        self.view.viewer
-    }
-
-    /// A transaction that holds the team, as it is then, against other changes, begun by whoever
-    /// is still an admin.
+    /// Begins a transaction and locks the team. Fails if the viewer is no longer an admin.
     pub(super) async fn begin(&self) -> Result<(Tx, Team), Failure> {
-        let tx = self.caller().0.db.begin().await?;
-        let Some(team) = teams::lock(&tx, self.team().id).await? else {
+        let tx = self.caller.0.db.begin().await?;
+        let Some(team) = teams::lock(&tx, self.team.id).await? else {
             return Err(Reason::NotFound.at("teamId").into());
         };
-        let membership = teams::membership(&tx, self.team().id, self.actor_id()).await?;
+        let membership = teams::membership(&tx, team.id, self.viewer).await?;
         let is_admin = membership.is_some_and(|membership| membership.role == Role::Admin);
-        if is_admin || self.view.is_superuser {
+        if is_admin || self.caller.is_superuser() {
             Ok((tx, team))
         } else {
             Err(Reason::NotTeamAdmin.into())
         }
     }
 
-    /// Changes name or description; what is `None` stays, and an empty description empties it.
+    /// Changes the name, the description or both. An empty description clears it.
     pub async fn update(
         self,
         name: Option<&str>,
@@ -250,51 +189,48 @@ impl TeamAdmin {
         let team = Team {
             name,
             description,
-            updated_at: self.caller().now(),
+            updated_at: self.caller.now(),
             ..team
         };
         teams::update(&tx, &team).await?;
         tx.commit().await?;
-        self.caller().emit(event::TeamUpdated {
-            user_id: self.actor_id(),
-            team_id: self.team().id,
+        self.caller.emit(event::TeamUpdated {
+            user_id: self.viewer,
+            team_id: team.id,
         });
-        Ok(TeamView { team, ..self.view })
+        Ok(TeamView { team, ..self.0 })
     }
 
-    /// Deletes the team, with its memberships and invitations, and cancels the mails about them.
+    /// Deletes the team with its memberships and invitations, and cancels the mails about them.
     pub async fn delete(self) -> Result<TeamId, Failure> {
-        let id = self.team().id;
+        let team_id = self.team.id;
         let (tx, _) = self.begin().await?;
-        delete(&tx, id).await?;
+        delete(&tx, team_id).await?;
         tx.commit().await?;
-        self.caller().emit(event::TeamDeleted {
-            user_id: self.actor_id(),
-            team_id: id,
+        self.caller.emit(event::TeamDeleted {
+            user_id: self.viewer,
+            team_id,
         });
-        Ok(id)
+        Ok(team_id)
     }
 
-    /// The open invitations, the oldest first.
+    /// The pending invitations, oldest first.
     pub async fn invitations(
         &self,
         page: Page<InvitationId>,
     ) -> Result<Slice<Invitation>, ServiceError> {
-        let caller = self.caller();
-        let (db, now) = (&caller.0.db, caller.now());
-        Ok(invitations::open_of_team(db, self.team().id, now, page).await?)
+        let (db, now) = (&self.caller.0.db, self.caller.now());
+        Ok(invitations::open_of_team(db, self.team.id, now, page).await?)
     }
 
-    /// How many open invitations there are.
     pub async fn count_invitations(&self) -> Result<u64, ServiceError> {
-        let caller = self.caller();
-        Ok(invitations::count_open(&caller.0.db, self.team().id, caller.now()).await?)
+        let (db, now) = (&self.caller.0.db, self.caller.now());
+        Ok(invitations::count_open(db, self.team.id, now).await?)
     }
 }
 
 /// Deletes a locked team.
 pub(super) async fn delete(tx: &Tx, team: TeamId) -> Result<(), Failure> {
     invitations::cancel_mails_of_team(tx, team).await?;
-    teams::delete(tx, team).await?;
-    Ok(())
+    Ok(teams::delete(tx, team).await?)
 }
