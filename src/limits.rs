@@ -72,7 +72,6 @@ impl Rule {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    pub rule: Rule,
     /// The time until the window ends.
     pub retry_after: Duration,
 }
@@ -141,10 +140,7 @@ impl Limiter {
             None => (self.acquire_in_memory(rule, key, now), false),
         };
         let allowed = if wait > Duration::zero() {
-            Err(Exceeded {
-                rule,
-                retry_after: wait,
-            })
+            Err(Exceeded { retry_after: wait })
         } else {
             Ok(())
         };
@@ -227,7 +223,6 @@ mod tests {
         assert_eq!(acquire(begin).await, Ok(()));
         assert_eq!(acquire(begin + Duration::minutes(50)).await, Ok(()));
         let exceeded = Exceeded {
-            rule: RULE,
             retry_after: Duration::minutes(10),
         };
         assert_eq!(acquire(begin + Duration::minutes(50)).await, Err(exceeded));

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::limits::RateLimitKey;
-use super::suspicion::Signal;
+use super::anomalies::Signal;
+use super::limits::Limit;
 use super::{Caller, Failure, Reason, ServiceError, UserError};
 use crate::crypto;
 use crate::db::{Tx, codes, outbox, users};
@@ -57,13 +57,10 @@ impl Caller {
     /// Counts a request for a mail. The network is counted first, so that one over its limit cannot
     /// use up the limit of the email address.
     pub(super) async fn count_code_request(&self, email: &EmailAddress) -> Result<(), UserError> {
-        self.acquire(self.code_requests_per_network(), RateLimitKey::Network)
-            .await?;
+        self.acquire(Limit::CodeRequestsPerNetwork).await?;
         // After the limit, because each email address is remembered.
         self.record_signal(Signal::CodeRequest, email);
-        self.acquire(self.code_requests_per_address(), RateLimitKey::Email(email))
-            .await?;
-        Ok(())
+        Ok(self.acquire(Limit::CodeRequests(email)).await?)
     }
 
     /// Replaces the open code and adds its mail and `also` to the outbox.
@@ -132,7 +129,7 @@ impl Caller {
         email: &EmailAddress,
         answer: &str,
     ) -> Result<VerificationCode, Failure> {
-        self.count_answer().await?;
+        self.acquire(Limit::WrongCodesPerNetwork).await?;
         let code = codes::find_newest(&self.0.db, purpose, email).await?;
         let submission = CodeSubmission {
             purpose,
@@ -161,12 +158,6 @@ impl Caller {
         };
         user.filter(|user| user.email == code.email)
             .ok_or_else(lost_race)
-    }
-
-    /// Counts an answer from a network; uncounted if it is correct.
-    pub(super) async fn count_answer(&self) -> Result<(), UserError> {
-        let rule = self.wrong_codes_per_network();
-        Ok(self.acquire(rule, RateLimitKey::Network).await?)
     }
 
     /// Checks an answer to a code. Every answer is counted before it is compared, so concurrent
@@ -236,8 +227,7 @@ impl Caller {
                 Some((attempts, max)),
             );
         }
-        self.release(self.wrong_codes_per_network(), RateLimitKey::Network)
-            .await;
+        self.release(Limit::WrongCodesPerNetwork).await;
         Ok(code)
     }
 

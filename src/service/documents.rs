@@ -1,17 +1,15 @@
 //! Documents that clients name by their hash (automatic persisted queries), shared by all
 //! processes over Redis.
 //!
-//! Anybody may have a document kept, so what is kept is bounded: a document has one of
-//! [`PLACES`] places, told by its hash, and whoever comes later takes the place. A document that
-//! lost its place is sent again by the next client that names it.
+//! Anybody can store a document, so storage is bounded: the hash selects one of [`PLACES`], and a
+//! later document replaces an earlier one. The next client that names the lost one sends it again.
 
 use std::time::Duration;
 
 use super::Services;
 use crate::crypto;
-use crate::telemetry::event;
 
-/// How many documents are shared at most; with [`MAX_BYTES`] no more than 64 MiB.
+/// The maximum number of shared documents; with [`MAX_BYTES`] at most 64 MiB.
 const PLACES: u16 = 4096;
 /// The longest document that is shared, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
@@ -23,12 +21,11 @@ const LIFETIME: Duration = Duration::from_hours(24);
 pub struct DocumentHash([u8; 32]);
 
 impl DocumentHash {
-    /// The hash of a text.
     pub fn of(text: &str) -> Self {
         Self(crypto::sha256(text.as_bytes()))
     }
 
-    /// Reads 64 hexadecimal digits.
+    /// From 64 hexadecimal digits.
     pub fn parse(hex: &str) -> Option<Self> {
         let mut hash = [0; 32];
         let digits = hex.as_bytes();
@@ -42,7 +39,6 @@ impl DocumentHash {
         Some(Self(hash))
     }
 
-    /// The key of its place.
     fn key(&self) -> String {
         let place = u16::from_be_bytes([self.0[0], self.0[1]]) % PLACES;
         format!("document:{place:03x}")
@@ -50,26 +46,22 @@ impl DocumentHash {
 }
 
 impl Services {
-    /// The text of a document that some process was asked to keep; `None` if nobody knows, and
-    /// while Redis is away.
+    /// The text of a shared document; `None` if it is unknown or Redis is unavailable.
     pub async fn shared_document(&self, hash: DocumentHash) -> Option<String> {
-        let found = self.0.cache.get(&hash.key()).await;
-        let text = found
-            .inspect_err(|error| self.0.throttle.emit(event::CacheUnavailable { error }))
-            .ok()??;
-        // Its place may hold another one.
-        (DocumentHash::of(&text) == hash).then_some(text)
+        match self.0.cache.get(&hash.key()).await {
+            // Its place may hold another document.
+            Ok(text) => text.filter(|text| DocumentHash::of(text) == hash),
+            Err(error) => {
+                self.report_cache(Err(error));
+                None
+            }
+        }
     }
 
-    /// Lets all processes know a document, if it is not too long.
+    /// Shares a document with all processes unless it is too long.
     pub async fn share_document(&self, hash: DocumentHash, text: &str) {
-        if text.len() > MAX_BYTES {
-            return;
-        }
-        if let Err(error) = self.0.cache.put(&hash.key(), text, LIFETIME).await {
-            self.0
-                .throttle
-                .emit(event::CacheUnavailable { error: &error });
+        if text.len() <= MAX_BYTES {
+            self.report_cache(self.0.cache.put(&hash.key(), text, LIFETIME).await);
         }
     }
 }

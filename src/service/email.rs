@@ -1,7 +1,7 @@
 //! Verifying and changing email addresses.
 
 use super::codes::{CodeSubmission, NewCode, lost_race};
-use super::limits::RateLimitKey;
+use super::limits::Limit;
 use super::sign_in::EarlierCredentials;
 use super::{Caller, CodeChallenge, Failure, Reason, Services};
 use crate::db::users::{self, Field};
@@ -63,9 +63,7 @@ impl Caller {
         let user = self.own_account().await?;
         self.count_code_request(&new_email).await?;
         // The old email address gets a mail too.
-        let per_address = self.code_requests_per_address();
-        self.acquire(per_address, RateLimitKey::Email(&user.email))
-            .await?;
+        self.acquire(Limit::CodeRequests(&user.email)).await?;
         let taken = users::find_by_email(&self.0.db, &new_email)
             .await?
             .is_some();
@@ -92,7 +90,7 @@ impl Caller {
     /// old one.
     pub async fn confirm_email_change(&self, code: &str) -> Result<User, Failure> {
         let user = self.own_account().await?;
-        self.count_answer().await?;
+        self.acquire(Limit::WrongCodesPerNetwork).await?;
         let purpose = Purpose::ChangeEmail;
         let found = codes::find_newest_of_user(&self.0.db, purpose, user.id).await?;
         let email = found

@@ -1,5 +1,6 @@
 //! Invitations: sent by admins, answered with the token in the mail.
 
+use super::limits::Limit;
 use super::sign_in::EarlierCredentials;
 use super::teams::{TeamAdmin, TeamView};
 use super::{Caller, Failure, Reason, ServiceError, Services};
@@ -40,7 +41,9 @@ impl TeamAdmin {
         // Unverified users could send mail in the name of someone else.
         let inviter = inviter.filter(|inviter| inviter.email_verified_at.is_some());
         let inviter = inviter.ok_or(Reason::EmailNotVerified)?;
-        caller.count_invitation(admin_id, team_id, &email).await?;
+        caller.acquire(Limit::InvitationsPerAdmin(admin_id)).await?;
+        caller.acquire(Limit::Invitations(team_id)).await?;
+        caller.acquire(Limit::InvitationsPerAddress(&email)).await?;
         let team_name = self.team.name.clone();
         let inviter_name = inviter.profile.name;
         let (tx, _) = self.begin().await?;

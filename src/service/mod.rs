@@ -20,6 +20,7 @@ use crate::telemetry::event::Event;
 use crate::telemetry::metrics::Metrics;
 
 mod accounts;
+mod anomalies;
 mod codes;
 mod documents;
 mod email;
@@ -27,7 +28,6 @@ mod error;
 mod export;
 mod invitations;
 mod limits;
-mod liveness;
 mod mails;
 mod members;
 mod outbox;
@@ -38,22 +38,21 @@ mod readiness;
 mod registration;
 mod retention;
 mod seed;
+mod session_status;
 mod sessions;
 mod sign_in;
-mod suspicion;
 mod teams;
 
 pub use codes::CodeChallenge;
 pub use documents::DocumentHash;
 pub use error::{Failure, Reason, ReasonKind, ServiceError, UserError};
 pub use invitations::{InvitationPreview, Invited};
-pub use liveness::{AuthenticationError, Rejection};
 pub use mails::{MailDetails, RetriedMails, Retry};
 pub use outbox::LeasedMail;
 pub use readiness::{Condition, WORKER_AGE_MAX};
 pub use registration::Registration;
 pub use retention::{Cleaned, LeaseHolder};
-
+pub use session_status::{AuthenticationError, Rejection};
 pub use teams::{TeamAdmin, TeamView};
 
 /// Everything the use cases need. Clones share it.

@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
+use super::anomalies::Signal;
 use super::codes::NewCode;
-use super::limits::RateLimitKey;
-use super::suspicion::Signal;
+use super::limits::Limit;
 use super::{Caller, Failure, Reason, ServiceError, Services, UserError};
 use crate::crypto::Comparison;
 use crate::db::users::{self, Field};
@@ -76,12 +76,9 @@ impl Caller {
     /// it.
     pub async fn request_password_reset(&self, email: &str) -> Result<(), Failure> {
         let email = EmailAddress::parse(email)?;
-        let per_network = self.code_requests_per_network();
-        self.acquire(per_network, RateLimitKey::Network).await?;
+        self.acquire(Limit::CodeRequestsPerNetwork).await?;
         self.record_signal(Signal::CodeRequest, &email);
-        let per_address = self.password_resets_per_address();
-        self.acquire(per_address, RateLimitKey::Email(&email))
-            .await?;
+        self.acquire(Limit::PasswordResets(&email)).await?;
         let user = users::find_by_email(&self.0.db, &email).await?;
         if user.is_none() && self.0.codes.existence_hints {
             self.emit(event::LoginRefusedUnknownAccount { email: &email });
@@ -200,19 +197,14 @@ impl Caller {
 
     /// Counts a login before the hash is computed: by network first, then by email address.
     async fn count_login(&self, email: &EmailAddress) -> Result<(), UserError> {
-        self.acquire(self.logins_per_network(), RateLimitKey::Network)
-            .await?;
-        self.acquire(self.logins_per_address(), RateLimitKey::Email(email))
-            .await?;
-        Ok(())
+        self.acquire(Limit::LoginsPerNetwork).await?;
+        Ok(self.acquire(Limit::Logins(email)).await?)
     }
 
     /// Uncounts what [`count_login`](Self::count_login) counted.
     async fn refund_login(&self, email: &EmailAddress) {
-        self.release(self.logins_per_network(), RateLimitKey::Network)
-            .await;
-        self.release(self.logins_per_address(), RateLimitKey::Email(email))
-            .await;
+        self.release(Limit::LoginsPerNetwork).await;
+        self.release(Limit::Logins(email)).await;
     }
 
     fn refuse_login(&self, email: &EmailAddress) -> Failure {

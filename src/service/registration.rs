@@ -1,7 +1,7 @@
 //! Registering with a password.
 
 use super::codes::NewCode;
-use super::limits::RateLimitKey;
+use super::limits::Limit;
 use super::passwordless::refuse_both;
 use super::{Caller, CodeChallenge, Failure, Reason, ServiceError, UserError};
 use crate::db::{DbError, credentials, users};
@@ -48,8 +48,7 @@ impl Caller {
             (email, profile) => return Err(refuse_both(email.err(), profile.err())),
         };
         let password = self.parse_password(password, "password", &email, Some(&profile.name))?;
-        let per_network = self.registrations_per_network();
-        self.acquire(per_network, RateLimitKey::Network).await?;
+        self.acquire(Limit::RegistrationsPerNetwork).await?;
         self.count_code_request(&email).await?;
         let invitation_id = self.invitation_for(invitation_token, &email).await?;
         let hash = self.0.hasher.hash(&password).await?;
