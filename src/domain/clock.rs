@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
-/// A moment in UTC, in whole microseconds (the precision of PostgreSQL).
+/// UTC, in whole microseconds like PostgreSQL.
 pub type Timestamp = DateTime<Utc>;
 
 /// The system clock plus an offset that tests can move. Clones share their state.

@@ -1,4 +1,4 @@
-//! What an operator does about accounts.
+//! Managing users on the command line.
 
 use futures::future::join_all;
 
@@ -11,30 +11,18 @@ use crate::domain::user::{ProfileInput, User};
 use crate::telemetry::event;
 
 impl Caller {
-    /// Makes an account whose address the operator vouches for.
+    /// Creates a user with a verified email address.
     pub async fn create_account(&self, email: &str, name: &str) -> Result<User, Failure> {
-        let email = EmailAddress::parse(email)?;
-        let profile = ProfileInput {
-            name: name.to_owned(),
-            ..ProfileInput::default()
-        }
-        .parse()?;
-        let now = self.now();
-        let user = User {
-            email_verified_at: Some(now),
-            ..User::new(self.new_id(), email, profile, now)
-        };
+        let user = self.new_verified_user(EmailAddress::parse(email)?, name)?;
         match users::insert(&self.0.db, &user).await {
-            Err(DbError::Conflict(_)) => Err(Reason::EmailTaken.at("email").into()),
-            inserted => {
-                inserted?;
-                self.emit(event::AccountCreated {
-                    email: &user.email,
-                    user_id: user.id,
-                });
-                Ok(user)
-            }
+            Err(DbError::Conflict(_)) => return Err(Reason::EmailTaken.at("email").into()),
+            inserted => inserted?,
         }
+        self.emit(event::AccountCreated {
+            email: &user.email,
+            user_id: user.id,
+        });
+        Ok(user)
     }
 
     /// Makes a user with a verified email address a superuser, or an ordinary one again. Revokes the
@@ -42,7 +30,7 @@ impl Caller {
     pub async fn set_superuser(&self, email: &str, is_superuser: bool) -> Result<User, Failure> {
         let mut user = self.account_at(email).await?;
         if is_superuser && user.email_verified_at.is_none() {
-            // Whoever registered it may not be who the operator means.
+            // Someone else may have registered with it.
             return Err(Reason::EmailNotVerified.at("email").into());
         }
         user.is_superuser = is_superuser;
@@ -58,7 +46,7 @@ impl Caller {
         Ok(user)
     }
 
-    /// Disables an account, whose sessions end at once, or enables it again.
+    /// Disables a user and revokes their sessions, or enables them again.
     pub async fn set_active(&self, email: &str, is_active: bool) -> Result<User, Failure> {
         let mut user = self.account_at(email).await?;
         user.is_active = is_active;
@@ -94,6 +82,22 @@ impl Caller {
 }
 
 impl Services {
+    pub(super) fn new_verified_user(
+        &self,
+        email: EmailAddress,
+        name: &str,
+    ) -> Result<User, Failure> {
+        let profile = ProfileInput {
+            name: name.to_owned(),
+            ..ProfileInput::default()
+        };
+        let now = self.now();
+        Ok(User {
+            email_verified_at: Some(now),
+            ..User::new(self.new_id(), email, profile.parse()?, now)
+        })
+    }
+
     async fn account_at(&self, email: &str) -> Result<User, Failure> {
         let email = EmailAddress::parse(email)?;
         let user = users::find_by_email(&self.0.db, &email).await?;

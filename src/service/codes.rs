@@ -1,4 +1,4 @@
-//! Codes: created, mailed and checked, for every purpose.
+//! Verification codes: creating, mailing and checking them.
 
 use uuid::Uuid;
 
@@ -122,7 +122,8 @@ impl Caller {
         Ok((challenge, mail.id))
     }
 
-    /// Checks an answer to the newest code for an email address, without consuming the code.
+    /// Checks a submission against the newest code for an email address, without consuming the
+    /// code.
     pub(super) async fn answer_code(
         &self,
         purpose: Purpose,
@@ -141,9 +142,8 @@ impl Caller {
 
     /// Consumes a code that was submitted correctly, and returns its user.
     ///
-    /// Refused if somebody else used it up first. So is a code for an address that has no account,
-    /// which was never mailed and can only have been guessed, and one for the address that the
-    /// account had before.
+    /// Fails if it was consumed concurrently, if the email address has no user (such a code was
+    /// never mailed, so it was guessed), or if the user has changed their email address.
     pub(super) async fn consume_of_account(
         &self,
         tx: &Tx,
@@ -160,8 +160,8 @@ impl Caller {
             .ok_or_else(lost_race)
     }
 
-    /// Checks an answer to a code. Every answer is counted before it is compared, so concurrent
-    /// guesses get no more attempts.
+    /// Checks a submission. It is counted before the code is compared, so that concurrent guesses
+    /// get no more attempts.
     pub(super) async fn judge_answer(
         &self,
         submission: CodeSubmission<'_>,

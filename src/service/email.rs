@@ -33,8 +33,8 @@ impl Caller {
         Ok(self.send_code(code, None).await?)
     }
 
-    /// Verifies the email address of a user who registered with a password. The password is kept: the
-    /// mail tells its reader about it.
+    /// Verifies the email address of a user who registered with a password. The password is kept,
+    /// because the mail mentions it.
     pub async fn verify_email(&self, email: &str, code: &str) -> Result<User, Failure> {
         let email = EmailAddress::parse(email)?;
         let code = self.answer_code(Purpose::VerifyEmail, &email, code).await?;
@@ -86,8 +86,8 @@ impl Caller {
         Ok(challenge)
     }
 
-    /// Changes the email address of the signed-in user to the one the code was mailed to, and tells the
-    /// old one.
+    /// Changes the email address of the signed-in user to the one that the code was mailed to, and
+    /// notifies the old one.
     pub async fn confirm_email_change(&self, code: &str) -> Result<User, Failure> {
         let user = self.own_account().await?;
         self.acquire(Limit::WrongCodesPerNetwork).await?;

@@ -1,12 +1,12 @@
-//! What is held about a person, for that person.
+//! Everything stored about a person, for that person.
 
 use super::{Caller, Failure, Reason};
 use crate::db::export::{self, Export};
 use crate::domain::email::EmailAddress;
 
 impl Caller {
-    /// Everything that is held about an address and its account: no secrets, no hashes.
-    /// [`Reason::AccountNotFound`] if nothing is.
+    /// Everything stored about an email address and its user, without secrets.
+    /// [`Reason::AccountNotFound`] if there is nothing.
     pub async fn export(&self, email: &str) -> Result<Export, Failure> {
         let email = EmailAddress::parse(email)?;
         let export = export::of_email(&self.0.db, &email, self.now()).await?;

@@ -129,17 +129,17 @@ impl Caller {
         self.live_invitation(&self.0.db, token).await
     }
 
-    /// Lets the account that holds the invited address join. The token was mailed there, so it is
-    /// proof enough, whoever presents it, unless they are signed in as somebody else.
+    /// Makes the user with the invited email address a member. The token proves access to it, so no
+    /// sign-in is needed; a user who is signed in must be the invited one.
     pub async fn accept_invitation(&self, token: &str) -> Result<(Member, TeamView), Failure> {
         if self.0.keys.read_invitation_token(token).is_none() {
-            // Nobody waits for the database for what is no token at all.
+            // Saves a transaction.
             return Err(self.refuse_token("token"));
         }
         let tx = self.0.db.begin().await?;
         let found = self.require_invitation(&tx, token).await?;
         teams::lock(&tx, found.team.id).await?;
-        // Once more: the inviter may have lost the right until the team was held.
+        // Again under the lock: the inviter may no longer be an admin.
         let InvitationPreview {
             team, invitation, ..
         } = self.require_invitation(&tx, token).await?;
@@ -174,7 +174,6 @@ impl Caller {
         Ok((Member { membership, user }, view))
     }
 
-    /// Declines an invitation for the invited address.
     pub async fn decline_invitation(&self, token: &str) -> Result<(), Failure> {
         let InvitationPreview { invitation, .. } =
             self.require_invitation(&self.0.db, token).await?;
@@ -189,7 +188,7 @@ impl Caller {
         Ok(())
     }
 
-    /// Takes an open invitation back. [`Reason::NotFound`] for one of another's team.
+    /// [`Reason::NotFound`] for an invitation to a team that the signed-in user is not in.
     pub async fn revoke_invitation(&self, id: &str) -> Result<Invitation, Failure> {
         let actor = self.user()?;
         let not_found = || Failure::from(Reason::NotFound.at("invitationId"));
@@ -234,8 +233,7 @@ impl Caller {
         }
     }
 
-    /// Lets an account join the held team by the invitation it signed up with, if that is still
-    /// good.
+    /// Adds a user to the locked team of the invitation they signed up with, if it is still valid.
     pub(super) async fn join_by_signup(
         &self,
         tx: &Tx,
@@ -294,8 +292,7 @@ impl Caller {
 }
 
 impl Services {
-    /// Holds the team of the invitation that an account signs up with, before anything else is
-    /// held.
+    /// Locks the team of the invitation that a user signs up with; call it before any other lock.
     pub(super) async fn hold_invited_team(
         &self,
         tx: &Tx,
@@ -309,7 +306,7 @@ impl Services {
         Ok(())
     }
 
-    /// The open invitation that a mail carries the link of.
+    /// An invitation that can still be accepted.
     pub(super) async fn invitation_to_mail(
         &self,
         id: InvitationId,
@@ -323,8 +320,8 @@ impl Services {
         Ok(inviter.map(|_| invitation))
     }
 
-    /// Closes an invitation to a locked team and makes the membership. `None` if somebody else just
-    /// closed it.
+    /// Closes an invitation to a locked team and adds the member. `None` if it was closed
+    /// concurrently.
     async fn join(
         &self,
         tx: &Tx,
@@ -343,7 +340,7 @@ impl Services {
         Ok(Some(membership))
     }
 
-    /// Who invited, if they still could.
+    /// The inviter, if they are still an admin.
     async fn inviter(
         &self,
         db: &impl Executor,

@@ -1,4 +1,4 @@
-//! What an operator sees of the outbox, and does about it.
+//! The outbox for operators.
 
 use super::outbox::SecretStatus;
 use super::{ServiceError, Services};
@@ -10,14 +10,13 @@ use crate::domain::mail::{MailAttempt, MailRecord, MailState};
 /// A mail with its history.
 #[derive(Debug)]
 pub struct MailDetails {
-    /// The mail.
     pub record: MailRecord,
-    /// Every try of which the end is known, the first one first.
+    /// Every attempt whose result was recorded, in order.
     pub attempts: Vec<MailAttempt>,
-    /// Whether its code or link, if it carries one, still works.
-    pub is_worth_sending: bool,
-    /// Whether somebody is sending it right now.
-    pub is_held: bool,
+    /// Whether its code or link, if it has one, is still valid.
+    pub is_valid: bool,
+    /// Whether a worker is sending it now.
+    pub is_leased: bool,
 }
 
 /// The result of retrying a mail.
@@ -25,26 +24,23 @@ pub struct MailDetails {
 pub enum Retry {
     /// It is due now.
     Due,
-    /// There is no such mail.
-    Unknown,
-    /// It was sent.
+    NotFound,
     Sent,
-    /// It was cancelled.
     Cancelled,
-    /// Somebody is sending it right now.
-    Held,
-    /// Its recipient's account was erased.
+    /// A worker is sending it now.
+    Leased,
+    /// The recipient's account was deleted.
     Erased,
-    /// Its code or link is used, replaced or over: it would be cancelled.
-    Worthless,
+    /// Its code or link is no longer valid: it would be cancelled.
+    Invalid,
 }
 
 /// The result of retrying all dead mails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetriedMails {
     /// How many are due now.
     pub due: u64,
-    /// How many stay dead: their code or link is used, replaced or over.
+    /// How many stay dead because their code or link is no longer valid.
     pub left: u64,
 }
 
@@ -66,55 +62,50 @@ impl Services {
         };
         Ok(Some(MailDetails {
             attempts: mail_attempts::of_mail(&self.0.db, id).await?,
-            is_worth_sending: self.is_worth_sending(&record, now).await?,
-            is_held: is_held(&record, now),
+            is_valid: self.is_valid(&record, now).await?,
+            is_leased: is_leased(&record, now),
             record,
         }))
     }
 
-    /// Makes a dead or waiting mail due at once, with all its tries before it. Whichever process
-    /// sends mail finds it within seconds.
+    /// Makes a dead or waiting mail due now and forgives its earlier attempts. The next sweep of any
+    /// process sends it.
     pub async fn retry_mail(&self, id: MailId) -> Result<Retry, ServiceError> {
         let now = self.now();
         let Some(record) = mail_records::find(&self.0.db, id).await? else {
-            return Ok(Retry::Unknown);
+            return Ok(Retry::NotFound);
         };
-        let refusal = match record.state {
-            MailState::Sent => Some(Retry::Sent),
-            MailState::Cancelled => Some(Retry::Cancelled),
-            MailState::Dead | MailState::Pending if record.is_erased => Some(Retry::Erased),
-            MailState::Dead | MailState::Pending if is_held(&record, now) => Some(Retry::Held),
-            MailState::Dead | MailState::Pending => None,
-        };
-        if let Some(refusal) = refusal {
-            return Ok(refusal);
-        }
-        if !self.is_worth_sending(&record, now).await? {
-            return Ok(Retry::Worthless);
-        }
-        let due_at = self.0.clock.database_now();
-        let is_due = mail_records::retry(&self.0.db, id, due_at).await?;
-        // Else somebody took it just now.
-        Ok(if is_due { Retry::Due } else { Retry::Held })
+        Ok(match record.state {
+            MailState::Sent => Retry::Sent,
+            MailState::Cancelled => Retry::Cancelled,
+            _ if record.is_erased => Retry::Erased,
+            _ if is_leased(&record, now) => Retry::Leased,
+            _ if !self.is_valid(&record, now).await? => Retry::Invalid,
+            MailState::Dead | MailState::Pending => {
+                let due_at = self.0.clock.database_now();
+                if mail_records::retry(&self.0.db, id, due_at).await? {
+                    Retry::Due
+                } else {
+                    // A worker has just leased it.
+                    Retry::Leased
+                }
+            }
+        })
     }
 
-    async fn is_worth_sending(
-        &self,
-        record: &MailRecord,
-        now: Timestamp,
-    ) -> Result<bool, ServiceError> {
+    async fn is_valid(&self, record: &MailRecord, now: Timestamp) -> Result<bool, ServiceError> {
         let secret = self.secret_of(&record.mail, now).await?;
         Ok(!matches!(secret, SecretStatus::Invalid))
     }
 
-    /// Does so for every dead mail.
+    /// Retries every dead mail.
     pub async fn retry_dead_mails(&self) -> Result<RetriedMails, ServiceError> {
-        let mut retried = RetriedMails { due: 0, left: 0 };
+        let mut retried = RetriedMails::default();
         for id in mail_records::dead(&self.0.db).await? {
             match self.retry_mail(id).await? {
                 Retry::Due => retried.due += 1,
-                Retry::Worthless => retried.left += 1,
-                // Somebody else was quicker.
+                Retry::Invalid => retried.left += 1,
+                // Changed by another process in the meantime.
                 _ => {}
             }
         }
@@ -122,6 +113,6 @@ impl Services {
     }
 }
 
-fn is_held(record: &MailRecord, now: Timestamp) -> bool {
+fn is_leased(record: &MailRecord, now: Timestamp) -> bool {
     record.state == MailState::Pending && record.leased_until.is_some_and(|until| until > now)
 }

@@ -59,42 +59,25 @@ pub use teams::{TeamAdmin, TeamView};
 #[derive(Clone)]
 pub struct Services(Arc<Dependencies>);
 
-/// What [`Services`] is made of.
 pub struct Dependencies {
-    /// The database.
     pub db: Db,
-    /// Answers worth keeping for a moment.
     pub cache: Cache,
-    /// The one limiter.
     pub limiter: Limiter,
-    /// The bell that calls a worker.
     pub queue: Queue,
-    /// The time.
     pub clock: Clock,
-    /// The keys that codes and opaque tokens are derived with.
+    /// Derives codes and opaque tokens.
     pub keys: Keys,
-    /// The keys of access tokens.
     pub access_tokens: AccessTokens,
-    /// Hashes passwords.
     pub hasher: Hasher,
-    /// `APP_URL`: links in mails begin with it.
     pub app_url: String,
-    /// Verification codes.
     pub codes: CodesConfig,
-    /// How often something may be done.
     pub limits: LimitsConfig,
-    /// The life of an invitation.
     pub invitation_lifetime: Duration,
-    /// How long what is over is kept.
     pub data_retention: Duration,
-    /// What passwords must be like.
     pub passwords: PasswordsConfig,
-    /// The life of tokens.
     pub tokens: TokensConfig,
-    /// How long and how often sending is tried.
     pub mail: MailConfig,
     pub throttle: Throttle,
-    /// What is counted.
     pub metrics: Metrics,
 }
 
@@ -147,17 +130,14 @@ impl Caller {
 }
 
 impl Services {
-    /// Bundles the parts.
     pub fn new(parts: Dependencies) -> Self {
         Self(Arc::new(parts))
     }
 
-    /// What time it is.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    /// A new identifier.
     fn new_id<T: From<(Timestamp, IdEntropy)>>(&self) -> T {
         T::from((self.now(), crypto::id_entropy()))
     }
@@ -183,17 +163,15 @@ impl Services {
         }
     }
 
-    /// A name for a request that came without one.
+    /// For a request that came without an ID.
     pub fn new_request_id(&self) -> String {
         self.new_id::<RequestUuid>().to_string()
     }
 
-    /// How codes look and how long they live, for clients to draw their forms.
     pub fn codes(&self) -> &CodesConfig {
         &self.0.codes
     }
 
-    /// What passwords must be like, likewise.
     pub fn passwords(&self) -> PasswordsConfig {
         self.0.passwords
     }

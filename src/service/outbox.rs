@@ -1,4 +1,4 @@
-//! The mails of the outbox: taken for sending one by one, each by one worker at a time.
+//! Sending the mails of the outbox: each is leased by one worker at a time.
 
 use std::time::Duration as StdDuration;
 
@@ -18,22 +18,20 @@ use crate::domain::mail::{
 };
 use crate::telemetry::event;
 
-/// What a lease lasts beyond the longest that sending may take, for rendering and recording.
+/// The time that a lease lasts beyond the send deadline, for rendering and recording.
 const LEASE_SLACK: StdDuration = StdDuration::from_secs(30);
 
-/// A mail held for sending, with what it says.
+/// A mail to be sent now, with the values for its template.
 #[derive(Debug)]
 pub struct LeasedMail {
-    /// The row.
     pub mail: OutboxMail,
-    /// The values for its template, the code among them.
     pub context: MailContext,
     pub valid_until: Option<Timestamp>,
-    /// When this try began.
+    /// When this attempt began.
     pub started_at: Timestamp,
 }
 
-/// The code or link that a mail carries.
+/// The code or link of a mail.
 pub(super) struct MailSecret {
     code: Option<Code>,
     link: Option<Link>,
@@ -41,11 +39,10 @@ pub(super) struct MailSecret {
     valid_until: Timestamp,
 }
 
-/// Whether a mail can still be sent.
 pub(super) enum SecretStatus {
     /// Its code or link was used, replaced, revoked or has expired.
     Invalid,
-    /// It carries no code or link.
+    /// It has no code or link.
     NotNeeded,
     Valid(MailSecret),
 }
@@ -61,7 +58,7 @@ impl LeasedMail {
 }
 
 impl Services {
-    /// A mail, to be inserted in the transaction that it reports.
+    /// Insert it in the transaction of the change that it reports.
     pub(super) fn new_mail(
         &self,
         content: Mail,
@@ -92,7 +89,7 @@ impl Services {
         }
     }
 
-    /// The longest that sending may take before somebody else may take the mail.
+    /// The time after which another worker may send the mail.
     pub fn send_deadline(&self) -> StdDuration {
         let providers = u32::try_from(self.0.mail.providers.len()).unwrap_or(u32::MAX);
         self.0.mail.timeout.saturating_mul(providers)
@@ -110,7 +107,7 @@ impl Services {
         Ok(outbox::lease_due(&self.0.db, limit as u64, now, until).await?)
     }
 
-    /// The beginning and the end of a lease that begins now.
+    /// The beginning and end of a lease that begins now.
     fn lease(&self) -> (Timestamp, Timestamp) {
         let now = self.0.clock.database_now();
         let lease = Duration::from_std(self.send_deadline() + LEASE_SLACK);
@@ -165,7 +162,7 @@ impl Services {
         Ok(())
     }
 
-    /// Derives the code or link that a mail carries.
+    /// Derives the code or link of a mail.
     pub(super) async fn secret_of(
         &self,
         mail: &OutboxMail,
@@ -202,12 +199,12 @@ impl Services {
         Ok(secret.map_or(SecretStatus::Invalid, SecretStatus::Valid))
     }
 
-    /// A link into the application, which hands the token to the API.
+    /// A link into the application, which passes the token to the API.
     fn link(&self, path: &str, token: &str) -> Link {
         Link::new(format!("{}/{path}?token={token}", self.0.app_url))
     }
 
-    /// Records that a provider took a mail, and what the providers before it answered.
+    /// Records that a provider accepted a mail, and the refusals of the providers before it.
     pub async fn mail_sent(
         &self,
         mail: &LeasedMail,
@@ -230,7 +227,7 @@ impl Services {
         let asked = error
             .retry_after
             .and_then(|wait| Duration::from_std(wait).ok());
-        let delay = backoff(mail.tries(), random_fraction())
+        let delay = backoff(mail.counted_attempts(), random_fraction())
             .max(asked.unwrap_or_default().min(BACKOFF_MAX));
         let at = now + delay;
         let max_attempts = self.0.mail.max_attempts;
@@ -252,7 +249,7 @@ impl Services {
         Ok((!is_dead).then_some(delay))
     }
 
-    /// The mail's new state and the try behind it, together or not at all.
+    /// Records the new state of the mail and the attempt together.
     async fn finish(&self, attempt: &Attempt, outcome: Outcome<'_>) -> Result<(), ServiceError> {
         let tx = self.0.db.begin().await?;
         outbox::finish(&tx, attempt, self.now(), outcome).await?;

@@ -1,4 +1,4 @@
-//! What signed-in people see and do about their own account.
+//! The signed-in user's own profile and account.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::domain::user::{ProfileChanges, User};
 use crate::telemetry::event;
 
 impl Caller {
-    /// The signed-in account; `None` if it was deleted in this moment.
+    /// The signed-in user; `None` if they have just been deleted.
     pub async fn me(&self) -> Result<Option<User>, ServiceError> {
         match self.session() {
             Some(session) => Ok(users::find(&self.0.db, session.user_id).await?),
@@ -22,7 +22,6 @@ impl Caller {
         }
     }
 
-    /// Changes what the signed-in account says about itself.
     pub async fn update_me(&self, changes: ProfileChanges) -> Result<User, Failure> {
         let mut user = self.own_account().await?;
         let fields: Vec<_> = [
@@ -41,7 +40,7 @@ impl Caller {
         Ok(user)
     }
 
-    /// Erases the signed-in account. `confirm_email` is its address, typed again.
+    /// Deletes the signed-in user, who confirms it with their email address.
     pub async fn delete_me(&self, confirm_email: &str) -> Result<UserId, Failure> {
         let user = self.own_account().await?;
         let confirmed = EmailAddress::parse(confirm_email).is_ok_and(|email| email == user.email);
@@ -70,7 +69,6 @@ impl Caller {
         Ok(user.id)
     }
 
-    /// The signed-in account, for changing it.
     pub(super) async fn own_account(&self) -> Result<User, Failure> {
         let user = users::find(&self.0.db, self.user()?.user_id).await?;
         user.ok_or_else(|| Reason::AccountNotFound.into())
@@ -78,7 +76,7 @@ impl Caller {
 }
 
 impl Services {
-    /// Accounts by their identifiers, for those who may see them already.
+    /// Users for a caller who may see them already.
     pub async fn accounts(&self, ids: &[UserId]) -> Result<Vec<User>, ServiceError> {
         Ok(users::find_all(&self.0.db, ids).await?)
     }

@@ -1,4 +1,4 @@
-//! Whether the parts of the installation can do their work, and the figures that tell how well.
+//! Whether the database, Redis, the queue and the workers do their work, and the metrics of it.
 
 use std::time::{Duration as StdDuration, Instant};
 
@@ -13,55 +13,51 @@ use crate::queue::QueueStatus;
 use crate::telemetry::event;
 use crate::telemetry::metrics::{Gauges, Metrics};
 
-/// How long the database may take to answer; whoever asks for readiness does not wait for long.
-const PATIENCE: StdDuration = StdDuration::from_secs(2);
-/// Without a sign of life of any worker for this long, mail waits: four heartbeats are missing.
+/// The longest wait for an answer of the database.
+const DATABASE_TIMEOUT: StdDuration = StdDuration::from_secs(2);
+/// Workers count as gone when their last heartbeat is this old: four were missed.
 pub const WORKER_AGE_MAX: Duration = Duration::seconds(45);
-/// A mail that was due for this long and that nobody sends: sixty sweeps passed it over.
+/// Mail counts as delayed when a due mail has waited this long: sixty sweeps have passed.
 const OUTBOX_LAG_MAX: Duration = Duration::seconds(120);
-/// How often each process asks whether the database is there.
+/// The interval at which each process checks the database.
 const WATCH_INTERVAL: StdDuration = StdDuration::from_secs(5);
-/// Processes not seen for this long are forgotten.
+/// Heartbeats older than this are deleted.
 const FORGET_AFTER: Duration = Duration::minutes(10);
 
-/// How well a part is.
+/// The condition of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
-    /// It does its work.
     Ok,
-    /// It does not, and requests are answered all the same.
+    /// It does not work, but requests are answered.
     Degraded,
     /// It cannot be reached.
     Failing,
-    /// Nobody could tell, because the database could not be asked.
+    /// The database, which knows it, cannot be reached.
     Unknown,
 }
 
-/// How well each part is.
 #[derive(Clone, Copy, Debug)]
 pub struct Readiness {
-    /// How long the database took to answer. `None` if it did not: then nothing can be done.
+    /// The response time of the database; `None` if it does not respond.
     pub database: Option<StdDuration>,
-    /// Whether Redis answers, where it is used.
+    /// Whether Redis responds; `None` if it is not used.
     pub redis: Option<bool>,
-    /// The signs of life of workers and the wait of mails. `None` if the database could not say.
+    /// `None` if the database does not respond.
     pub mail: Option<MailReadiness>,
     /// The queue; `None` if it does not respond.
     pub queue: Option<QueueStatus>,
 }
 
-/// Whether mail is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct MailReadiness {
-    /// How long ago any worker was last seen; `None` if none ever was, or not for minutes.
+    /// The age of the newest heartbeat of any worker; `None` if there has been none for minutes.
     pub worker_age: Option<Duration>,
-    /// How long the oldest due mail that nobody sends has waited.
+    /// How long the oldest due mail that no worker sends has waited.
     pub outbox_lag: Duration,
 }
 
 impl Readiness {
-    /// The database: nothing can be done without it.
     pub fn database(&self) -> Condition {
         if self.database.is_some() {
             Condition::Ok
@@ -70,7 +66,7 @@ impl Readiness {
         }
     }
 
-    /// Redis: without it each process goes on alone.
+    /// Without Redis each process works on its own.
     pub fn redis(&self) -> Condition {
         match self.redis {
             Some(false) => Condition::Failing,
@@ -87,18 +83,16 @@ impl Readiness {
         }
     }
 
-    /// Whether any process sends mail. Without one it waits in the outbox.
+    /// Without workers mail waits in the outbox.
     pub fn worker(&self) -> Condition {
         self.of_mail(|mail| mail.worker_age.is_some_and(|age| age <= WORKER_AGE_MAX))
     }
 
-    /// Whether mail is sent in time.
     pub fn outbox(&self) -> Condition {
         self.of_mail(|mail| mail.outbox_lag <= OUTBOX_LAG_MAX)
     }
 
-    /// All of it in a word: failing without the database only, because a process without anything
-    /// else still answers every request.
+    /// Only without the database is it failing: otherwise every request is answered.
     pub fn overall(&self) -> Condition {
         let others = [self.redis(), self.queue(), self.worker(), self.outbox()];
         match self.database() {
@@ -118,7 +112,7 @@ impl Readiness {
 }
 
 impl Services {
-    /// How well each part is; known within about two seconds.
+    /// Takes at most about two seconds.
     pub async fn readiness(&self) -> Readiness {
         let (database, redis, queue) =
             futures::join!(self.ask_database(), self.ask_redis(), self.0.queue.status());
@@ -134,12 +128,10 @@ impl Services {
         }
     }
 
-    /// The figures of this app.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
 
-    /// What is measured at this moment.
     pub async fn gauges(&self) -> Gauges {
         let readiness = self.readiness().await;
         let backlog = match readiness.database {
@@ -170,18 +162,18 @@ impl Services {
         }
     }
 
-    /// Notes that the worker of this name is alive.
+    /// Records the heartbeat of a worker.
     pub async fn worker_is_alive(&self, name: &str) -> Result<(), ServiceError> {
         let now = self.now();
         heartbeats::beat(&self.0.db, name, now).await?;
         Ok(heartbeats::delete_before(&self.0.db, now - FORGET_AFTER).await?)
     }
 
-    /// Tells the log once when the database goes away, and once when it is back. Never ends.
+    /// Logs when the database becomes unavailable and available again. Never returns.
     pub async fn watch_database(&self) {
         let mut since: Option<Timestamp> = None;
         loop {
-            let answer = timeout(PATIENCE, self.compare_clocks()).await;
+            let answer = timeout(DATABASE_TIMEOUT, self.compare_clocks()).await;
             let problem = match answer {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error),
@@ -203,8 +195,8 @@ impl Services {
         }
     }
 
-    /// Compares this machine's clock with that of PostgreSQL, which due mails are judged by. SQLite
-    /// has no clock of its own.
+    /// Compares this machine's clock with that of PostgreSQL, by which mails become due. SQLite has
+    /// no clock of its own.
     pub async fn compare_clocks(&self) -> Result<(), DbError> {
         if self.0.db.is_sqlite() {
             return self.0.db.ping().await;
@@ -238,6 +230,6 @@ impl Services {
     }
 
     async fn asked<T>(&self, answer: impl Future<Output = Result<T, DbError>>) -> Option<T> {
-        timeout(PATIENCE, answer).await.ok()?.ok()
+        timeout(DATABASE_TIMEOUT, answer).await.ok()?.ok()
     }
 }

@@ -1,5 +1,5 @@
-//! Deleting what is over. Any number of processes may try: a lease in the database says which one
-//! does it, and when it is to be done again.
+//! Deleting old data. A lease in the database ensures that one process does it at a time, and says
+//! when it is due again.
 
 use std::fmt;
 
@@ -11,14 +11,12 @@ use crate::crypto;
 use crate::db::{codes, invitations, leases, outbox, sessions};
 use crate::domain::clock::Timestamp;
 
-/// The name of the lease.
 const LEASE: &str = "retention";
-/// How long a process that does not come back keeps others from cleaning up. The time of one round
-/// of batches is far below.
+/// The lease of a process that is deleting. One batch takes far less.
 const HELD: Duration = Duration::minutes(5);
-/// The time from the end of one clean-up to the next, by whichever process.
+/// The time between two clean-ups.
 const EVERY: Duration = Duration::hours(1);
-/// The most rows that one statement deletes.
+/// The maximum number of rows that one statement deletes.
 const BATCH: u64 = 1_000;
 
 /// How many rows of each kind were deleted.
@@ -49,27 +47,25 @@ impl fmt::Display for Cleaned {
     }
 }
 
-/// What came of an attempt to clean up.
 #[derive(Clone, Copy, Debug)]
 pub struct CleanUp {
-    /// What this process deleted; `None` if it was another's turn.
+    /// `None` if another process holds the lease.
     pub cleaned: Option<Cleaned>,
-    /// When to ask again.
+    /// When to try again.
     pub next: Timestamp,
 }
 
-/// A process that may clean up, known to the others by a name of its own.
+/// A process, for the lease.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseHolder(Uuid);
 
 impl Services {
-    /// A name for a process, for as long as it lives.
     pub fn new_lease_holder(&self) -> LeaseHolder {
         LeaseHolder(Uuid::from_bytes(crypto::random()))
     }
 
-    /// Deletes what has been over for longer than `DATA_RETENTION_DAYS`, if it is time to and no
-    /// other process does. It stops early if it took so long that another may have begun.
+    /// Deletes what ended more than `DATA_RETENTION_DAYS` ago, if it is due and no other process
+    /// does it. Stops early if the lease was lost.
     pub async fn clean_up(&self, holder: LeaseHolder) -> Result<CleanUp, ServiceError> {
         if !self.hold(holder, HELD).await? {
             let held_until = leases::held_until(&self.0.db, LEASE).await?;
@@ -103,7 +99,7 @@ impl Services {
         Ok(leases::take(&self.0.db, LEASE, holder.0, now, now + time).await?)
     }
 
-    /// Invitations go before the codes that are kept for them.
+    /// Invitations first: codes are kept as long as their invitation.
     async fn clean_batch(&self, end: Timestamp) -> Result<Cleaned, ServiceError> {
         let db = &self.0.db;
         Ok(Cleaned {

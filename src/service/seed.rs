@@ -1,4 +1,4 @@
-//! Accounts and teams to try an installation with.
+//! Users and teams for development.
 
 use serde::Serialize;
 
@@ -7,13 +7,13 @@ use crate::db::{credentials, teams, users};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
-use crate::domain::team::{Page, PageEnd, Role, Team};
-use crate::domain::user::{ProfileInput, User};
+use crate::domain::team::{Page, PageEnd, Role, TeamInfo};
+use crate::domain::user::User;
 
-/// Published here, and therefore worth nothing.
+/// Published here, so production refuses to be seeded.
 const PASSWORD: &str = "analytical-engine";
 
-/// Addresses of a domain that belongs to nobody (RFC 2606); the first is a superuser.
+/// Users of a reserved domain (RFC 2606); the first is a superuser.
 const PEOPLE: [(&str, &str); 4] = [
     ("ada@example.com", "Ada Lovelace"),
     ("grace@example.com", "Grace Hopper"),
@@ -21,30 +21,25 @@ const PEOPLE: [(&str, &str); 4] = [
     ("mary@example.com", "Mary Somerville"),
 ];
 
-/// Each team's name, and its members as places in [`PEOPLE`]; the first is its admin.
+/// Each team and its members, as indices of [`PEOPLE`]; the first is its admin.
 const TEAMS: [(&str, &[usize]); 2] = [("Engines", &[0, 1, 2]), ("Compilers", &[1, 0])];
 
-/// As many teams of an account are looked through.
+/// The number of teams of a user that are searched.
 const TEAMS_PER_PAGE: u32 = 100;
 
-/// An account to try an installation with.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SeededAccount {
-    /// Its email address, which counts as verified.
     pub email: &'static str,
-    /// Its password, unless the account was there before.
+    /// `None` for a user who existed before.
     pub password: Option<&'static str>,
-    /// Whether it counts as an admin of every team, if it is new.
     pub is_superuser: bool,
-    /// The teams it is meant to be in.
     pub teams: Vec<&'static str>,
-    /// Whether it was made just now.
     pub is_new: bool,
 }
 
 impl Caller {
-    /// Adds accounts and teams that are not there. Accounts that are there stay as they are.
+    /// Adds the users and teams that are missing. Existing users stay as they are.
     pub async fn seed(&self) -> Result<Vec<SeededAccount>, Failure> {
         let mut accounts = Vec::new();
         let mut ids = Vec::new();
@@ -78,15 +73,10 @@ impl Caller {
         if let Some(user) = users::find_by_email(&self.0.db, &email).await? {
             return Ok((user, false));
         }
-        let profile = ProfileInput {
-            name: name.to_owned(),
-            ..ProfileInput::default()
-        };
         let now = self.now();
         let user = User {
             is_superuser,
-            email_verified_at: Some(now),
-            ..User::new(self.new_id(), email, profile.parse()?, now)
+            ..self.new_verified_user(email, name)?
         };
         let hash = self.0.hasher.hash(&Password::new(PASSWORD)).await?;
         let tx = self.0.db.begin().await?;
@@ -96,7 +86,7 @@ impl Caller {
         Ok((user, true))
     }
 
-    /// Makes a team unless its first member is in one of that name.
+    /// Creates a team unless its first member is in one with this name.
     async fn seed_team(&self, name: &str, members: &[UserId]) -> Result<(), Failure> {
         let Some(admin) = members.first() else {
             return Ok(());
@@ -107,26 +97,16 @@ impl Caller {
             after: None,
             before: None,
         };
-        let there = teams::of_user(&self.0.db, *admin, page).await?;
-        if there.items.iter().any(|(_, team)| team.name == name) {
+        let existing = teams::of_user(&self.0.db, *admin, page).await?;
+        if existing.items.iter().any(|(_, team)| team.name == name) {
             return Ok(());
         }
-        let now = self.now();
-        let team = Team {
-            id: self.new_id(),
-            name: name.to_owned(),
-            description: None,
-            created_at: now,
-            updated_at: now,
-        };
+        let team = self.new_team(TeamInfo::parse(name, None)?);
         let tx = self.0.db.begin().await?;
         teams::insert(&tx, &team).await?;
         for member in members {
-            let role = if member == admin {
-                Role::Admin
-            } else {
-                Role::Member
-            };
+            let is_admin = member == admin;
+            let role = if is_admin { Role::Admin } else { Role::Member };
             teams::add_member(&tx, &self.new_membership(team.id, *member, role)).await?;
         }
         Ok(tx.commit().await?)

@@ -1,4 +1,4 @@
-//! Sessions: opened at sign-in, refreshed, ended, and asked for at every request.
+//! Sessions: refreshing, listing and revoking them, and their tokens.
 
 use super::{Caller, Failure, Reason, ServiceError, Services};
 use crate::crypto::{AccessClaims, TeamClaim};
@@ -10,15 +10,15 @@ use crate::domain::team::Membership;
 use crate::domain::user::User;
 use crate::telemetry::event;
 
-/// How many teams an access token names: each takes about 60 bytes of a header on every request.
+/// The maximum number of teams in an access token. Each takes about 60 bytes of a header of every
+/// request.
 const TEAMS_IN_TOKEN: usize = 50;
 
 impl Caller {
-    /// Gives the next tokens for a refresh token.
+    /// Exchanges a refresh token for the next tokens.
     ///
-    /// The token before the current one gives the same answer again for a short time, so that
-    /// two tabs or a lost reply harm nobody. An older one can only be a copy: it ends the
-    /// session.
+    /// For a short time the previous token returns the same tokens again, because of concurrent
+    /// tabs and lost responses. An older token must have been copied: it revokes the session.
     pub async fn refresh_session(&self, token: &str) -> Result<SignedIn, Failure> {
         let refused = |reason: &'static str, session_id: Option<SessionId>| {
             self.emit(event::RefreshTokenRejected { session_id, reason });
@@ -32,14 +32,14 @@ impl Caller {
             let Some((session, user)) = found.filter(|(_, user)| user.is_active) else {
                 return Err(refused("no such session or account", Some(id)));
             };
-            // Before the token advances, so that a failure leaves it as it was.
+            // Before the token advances, so that a failure leaves it valid.
             let teams = self.teams_in_token(&self.0.db, user.id).await?;
             let now = self.now();
             match session.judge_refresh(generation, now, self.0.tokens.refresh_grace) {
                 RefreshDecision::Rotate => {
                     let expires_at = now + self.0.tokens.refresh_lifetime;
                     if !sessions::rotate(&self.0.db, id, generation, now, expires_at).await? {
-                        // Somebody else just did, or ended the session: judge again.
+                        // Rotated or revoked concurrently.
                         continue;
                     }
                     self.emit(event::SessionRefreshed {
@@ -68,13 +68,13 @@ impl Caller {
         }
     }
 
-    /// The live sessions of the signed-in account, the newest first.
+    /// The live sessions of the signed-in user, newest first.
     pub async fn sessions(&self) -> Result<Vec<Session>, Failure> {
         let actor = self.user()?;
         Ok(sessions::live_of_user(&self.0.db, actor.user_id, self.now()).await?)
     }
 
-    /// Ends one session of the signed-in account. [`Reason::NotFound`] for any other.
+    /// Revokes a session of the signed-in user. [`Reason::NotFound`] for any other.
     pub async fn revoke_session(&self, id: &str) -> Result<SessionId, Failure> {
         let actor = self.user()?;
         let found = match id.parse() {
@@ -95,7 +95,7 @@ impl Caller {
         Ok(session.id)
     }
 
-    /// Ends every session of the signed-in account but the one that asks.
+    /// Revokes all sessions of the signed-in user except the current one.
     pub async fn revoke_other_sessions(&self) -> Result<Vec<SessionId>, Failure> {
         let actor = self.user()?;
         let UserSession {
@@ -117,7 +117,7 @@ impl Caller {
         Ok(ended)
     }
 
-    /// Ends the session of whoever asks.
+    /// Revokes the current session.
     pub async fn logout(&self) -> Result<SessionId, Failure> {
         let actor = self.user()?;
         self.end_session(actor.session_id, RevokeReason::Logout)
@@ -130,7 +130,7 @@ impl Caller {
         Ok(actor.session_id)
     }
 
-    /// The tokens of a session's current generation.
+    /// The tokens for the current generation of a session.
     pub(super) fn signed_in(
         &self,
         user: User,
@@ -176,7 +176,7 @@ impl Caller {
         })
     }
 
-    /// Ends a session in the database, then marks it as ended for all processes.
+    /// Revokes a session in the database, then in the cache.
     async fn end_session(&self, id: SessionId, reason: RevokeReason) -> Result<(), ServiceError> {
         sessions::revoke(&self.0.db, id, self.now(), reason).await?;
         self.mark_all_revoked(vec![id]).await;
@@ -185,7 +185,7 @@ impl Caller {
 }
 
 impl Services {
-    /// The teams that a token of the account names, and one more if they are too many.
+    /// The teams to put into a token, and one more if there are too many.
     pub(super) async fn teams_in_token(
         &self,
         db: &impl Executor,

@@ -24,7 +24,7 @@ pub(super) enum EarlierCredentials {
 #[derive(Default)]
 pub(super) struct Revocations {
     pub(super) sessions: Vec<SessionId>,
-    /// The mail that tells the user.
+    /// The notice to the user.
     pub(super) mail: Option<OutboxMail>,
 }
 

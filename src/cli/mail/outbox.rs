@@ -129,8 +129,8 @@ pub(super) async fn show(services: &Services, id: &str, json: bool) -> anyhow::R
         return print_json(&DetailsJson {
             mail,
             retried_at: details.record.mail.retried_at,
-            worth_sending: details.is_worth_sending,
-            being_sent: details.is_held,
+            worth_sending: details.is_valid,
+            being_sent: details.is_leased,
             history: details.attempts.iter().map(AttemptJson::from).collect(),
         });
     }
@@ -143,11 +143,11 @@ pub(super) async fn show(services: &Services, id: &str, json: bool) -> anyhow::R
 
 fn summary(details: &MailDetails, mail: &MailJson) -> Vec<[String; 2]> {
     let state = match mail.next_attempt_at {
-        Some(_) if details.is_held => "pending, being sent right now".to_owned(),
+        Some(_) if details.is_leased => "pending, being sent right now".to_owned(),
         Some(at) => format!("pending, next attempt {}", time(at)),
         None => mail.state.to_owned(),
     };
-    let secret = match (details.record.mail.refers_to, details.is_worth_sending) {
+    let secret = match (details.record.mail.refers_to, details.is_valid) {
         (None, _) => "without a code or link",
         (Some(_), true) => "its code or link still works",
         (Some(_), false) => "its code or link is used, replaced or expired",
@@ -184,7 +184,7 @@ fn history(details: &MailDetails) -> Vec<[String; 6]> {
                 attempt.error.clone().unwrap_or_default(),
             ];
         }
-        let outcome = if details.is_held && number == last {
+        let outcome = if details.is_leased && number == last {
             "under way"
         } else {
             "unknown: the process ended before it was recorded"
@@ -206,12 +206,12 @@ pub(super) async fn retry(services: &Services, id: &str) -> anyhow::Result<()> {
     let id = parse(id)?;
     let reason = match services.retry_mail(id).await? {
         Retry::Due => return Ok(print(format_args!("mail {id} is due now"))?),
-        Retry::Unknown => "there is no such mail",
+        Retry::NotFound => "there is no such mail",
         Retry::Sent => "it was sent",
         Retry::Cancelled => "it was cancelled: its code or link no longer worked",
-        Retry::Held => "it is being sent right now",
+        Retry::Leased => "it is being sent right now",
         Retry::Erased => "its recipient's account was deleted",
-        Retry::Worthless => {
+        Retry::Invalid => {
             "its code or link is used, replaced or expired; the user can request a new one"
         }
     };

@@ -1,4 +1,4 @@
-//! Mails of the outbox: their states, the tries to send them, and when to try again.
+//! Mails of the outbox, the attempts to send them, and when to retry.
 
 use chrono::Duration;
 use strum::{EnumString, IntoStaticStr, VariantArray};
@@ -29,19 +29,18 @@ impl MailState {
     }
 }
 
-/// A mail of the outbox, held for sending.
 #[derive(Clone, Debug)]
 pub struct OutboxMail {
     /// The row, and the source of its `Message-ID`.
     pub id: MailId,
     /// Where it goes.
     pub recipient: EmailAddress,
-    /// The account it concerns, if there is one.
+    /// The user it concerns, if there is one.
     pub user_id: Option<UserId>,
     /// The code or invitation whose secret it carries.
     pub refers_to: Option<uuid::Uuid>,
     pub content: Mail,
-    /// How many tries have begun, this one included.
+    /// How many attempts have begun, including the current one.
     pub attempts: u32,
     /// How many of them an operator has forgiven by asking for it again.
     pub attempts_before: u32,
@@ -51,42 +50,36 @@ pub struct OutboxMail {
     pub retried_at: Option<Timestamp>,
 }
 
-/// A mail of the outbox as an operator sees it.
+/// A mail as operators see it.
 #[derive(Clone, Debug)]
 pub struct MailRecord {
-    /// The mail.
     pub mail: OutboxMail,
-    /// Where it is on its way.
     pub state: MailState,
-    /// Whether its recipient's account was erased, and its recipient with it.
+    /// Whether the recipient's account, and so the recipient, was deleted.
     pub is_erased: bool,
-    /// When it is tried next, if it is pending.
+    /// The time of the next attempt, if it is pending.
     pub next_attempt_at: Timestamp,
-    /// Until when somebody holds it for sending.
     pub leased_until: Option<Timestamp>,
-    /// The provider that was last tried.
+    /// The provider of the last attempt.
     pub provider: Option<String>,
-    /// What providers last said.
+    /// The last response of a provider.
     pub last_error: Option<String>,
-    /// When a provider took it.
     pub sent_at: Option<Timestamp>,
 }
 
-/// A try to send a mail, of which the end is known.
+/// An attempt whose result was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailAttempt {
-    /// Counted from 1. A number that is missing is that of a try whose end nobody saw: its process
-    /// died, or could not record it.
+    /// Counted from 1. Numbers of attempts whose process ended before recording the result are
+    /// missing.
     pub number: u32,
-    /// When it began.
     pub started_at: Timestamp,
-    /// When its end was recorded.
+    /// When the result was recorded.
     pub ended_at: Timestamp,
-    /// What came of it.
     pub outcome: AttemptOutcome,
-    /// The provider that was tried last.
+    /// The last provider.
     pub provider: Option<String>,
-    /// What providers said, without secrets.
+    /// The responses of providers, without secrets.
     pub error: Option<String>,
 }
 
@@ -110,14 +103,13 @@ impl AttemptOutcome {
     }
 }
 
-/// The longest wait between two tries.
 pub const BACKOFF_MAX: Duration = Duration::hours(1);
-/// The wait after the first failed try, before jitter.
+/// The delay after the first failed attempt, before jitter.
 const BACKOFF_FIRST: Duration = Duration::seconds(5);
 
-/// How long to wait after the `attempts`-th try failed: doubling from about 5 s to at most an
-/// hour. `jitter` is between 0 and 1 and moves the wait by up to 20 % either way, so that mails
-/// that failed together are not all tried together again.
+/// The delay after the `attempts`-th attempt failed: doubled from about 5 s up to an hour. `jitter`
+/// is between 0 and 1 and changes it by up to 20 % either way, so that mails that failed together
+/// are not all retried together.
 pub fn backoff(attempts: u32, jitter: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     let wait = (BACKOFF_FIRST * 2_i32.pow(doublings)).min(BACKOFF_MAX);
@@ -134,20 +126,19 @@ pub fn backoff(attempts: u32, jitter: f64) -> Duration {
     Duration::milliseconds(millis).min(BACKOFF_MAX)
 }
 
-/// No mail is given up for trouble that may pass before it was tried for so long: an hour without
-/// a mail server loses nothing.
-const PERSISTENCE: Duration = Duration::minutes(75);
+/// The minimum time before a mail is given up because of transient errors: mail survives an hour
+/// without a mail server.
+const MIN_RETRY_TIME: Duration = Duration::minutes(75);
 
 impl OutboxMail {
-    /// How many tries count: those since it was written, or since an operator asked for it again.
-    pub fn tries(&self) -> u32 {
+    /// The number of attempts since it was created or last retried by an operator.
+    pub fn counted_attempts(&self) -> u32 {
         self.attempts.saturating_sub(self.attempts_before)
     }
 
-    /// Whether it is to be given up, now that a try has failed for a reason that may pass: if the
-    /// next one, at `next`, would come after the end of its code or link (`valid_until`), while
-    /// that can still be shown on the console; else after `max_attempts` tries, but not before 75
-    /// minutes of trying.
+    /// Whether to give up after a transient error. If the next attempt, at `next`, would come after
+    /// its code or link has expired (`valid_until`), that is now. Otherwise it is after
+    /// `max_attempts` attempts, but not before 75 minutes.
     pub fn is_hopeless(
         &self,
         max_attempts: u32,
@@ -156,8 +147,8 @@ impl OutboxMail {
         valid_until: Option<Timestamp>,
     ) -> bool {
         let since = self.retried_at.unwrap_or(self.created_at);
-        let is_in_vain = valid_until.is_some_and(|end| next >= end);
-        is_in_vain || (self.tries() >= max_attempts && now - since >= PERSISTENCE)
+        let is_too_late = valid_until.is_some_and(|end| next >= end);
+        is_too_late || (self.counted_attempts() >= max_attempts && now - since >= MIN_RETRY_TIME)
     }
 }
 
@@ -196,7 +187,7 @@ mod tests {
                 (now, attempts) = (next, attempts + 1);
             }
             let age = now - written;
-            assert!((PERSISTENCE..Duration::hours(3)).contains(&age), "{age}");
+            assert!((MIN_RETRY_TIME..Duration::hours(3)).contains(&age), "{age}");
             assert!(attempts >= 8);
         }
     }
@@ -224,7 +215,7 @@ mod tests {
             retried_at: Some(now),
             ..old
         };
-        assert_eq!(again.tries(), 1);
+        assert_eq!(again.counted_attempts(), 1);
         assert!(!again.is_hopeless(8, now + hour * 2, now + hour * 3, None));
         again.attempts = 19;
         assert!(!again.is_hopeless(8, now + hour, now + hour * 2, None));
