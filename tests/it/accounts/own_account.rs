@@ -78,7 +78,7 @@ on_both_deployments! {
         let phone = sign_in_as(&app, "phone/1.0").await;
         app.clock.advance(Duration::seconds(1));
         let long = format!("laptop {}", "x".repeat(400));
-        let laptop = sign_in_as(&app.from_ip("127.0.0.9"), &long).await;
+        let laptop = sign_in_as(&app.with_ip("127.0.0.9"), &long).await;
         app.clock.advance(Duration::seconds(1));
         let ended = sign_in_as(&app, "ended").await;
         app.with_token(&ended.access).run("mutation { logout { endedSessionId } }", json!({})).await;

@@ -247,7 +247,7 @@ async fn a_code_login_and_a_change_do_not_deadlock() {
                 }
             })
             .await;
-        let visitor = app.from_ip("127.0.0.2");
+        let visitor = app.with_ip("127.0.0.2");
         let login = account
             .start(2, async move {
                 visitor.verify_login_code(ADA, &login_code).await

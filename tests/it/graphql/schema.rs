@@ -38,7 +38,10 @@ async fn excessive_documents_are_rejected() {
         (
             format!(
                 "{{me{{{}}}}}",
-                (0..101).map(|n| format!("a{n}:id ")).collect::<String>()
+                (0..101)
+                    .map(|n| format!("a{n}:id"))
+                    .collect::<Vec<_>>()
+                    .join(" ")
             ),
             "100 aliases",
         ),

@@ -99,7 +99,7 @@ async fn an_untrusted_proxy_is_ignored() {
         let codes = request_code(app.request(Method::POST, "/graphql"), &[(name, value)]).await;
         assert_eq!(codes, ["RATE_LIMITED"], "{name}: {value}");
     }
-    let proxy = app.from_ip("127.0.0.5");
+    let proxy = app.with_ip("127.0.0.5");
     let headers = [("x-forwarded-for", "203.0.113.1")];
     assert_eq!(
         request_code(proxy.request(Method::POST, "/graphql"), &headers).await,

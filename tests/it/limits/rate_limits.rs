@@ -164,7 +164,7 @@ on_both_deployments! {
         }
         retry_after(&app.request_login_code("nobody@example.com").await);
 
-        let elsewhere = app.from_ip("127.0.0.2");
+        let elsewhere = app.with_ip("127.0.0.2");
         for _ in 0..2 {
             assert_eq!(
                 elsewhere.request_signup_code(ADA, "Ada").await["errors"],
@@ -253,7 +253,7 @@ on_both_deployments! {
 
         app.clock.advance(Duration::minutes(14));
         let elsewhere = app
-            .from_ip("127.0.0.2")
+            .with_ip("127.0.0.2")
             .verify_login_code("ada0@example.com", &code)
             .await;
         assert_ne!(elsewhere["session"], Value::Null);

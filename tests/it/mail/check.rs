@@ -92,7 +92,7 @@ async fn a_connection_that_fails_is_explained() {
     };
     let (plain, upgraded, implicit) = (
         server(Tls::None),
-        server(Tls::StartTls),
+        server(Tls::Required),
         server(Tls::Implicit),
     );
     let closed = free_port().to_string();

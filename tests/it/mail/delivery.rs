@@ -100,7 +100,7 @@ on_both_deployments! {
 /// and mail.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trusted_server_gets_login_and_mail() {
-    for tls in [Tls::StartTls, Tls::Implicit] {
+    for tls in [Tls::Required, Tls::Implicit] {
         let server = SmtpServer::start(SmtpOptions {
             tls,
             login: Some(("ada".to_owned(), "swordfish-77".to_owned())),
@@ -123,7 +123,7 @@ async fn a_trusted_server_gets_login_and_mail() {
 /// A server that no authority vouches for gets neither login nor mail, and the mail waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_untrusted_server_gets_neither_login_nor_mail() {
-    for tls in [Tls::StartTls, Tls::Implicit] {
+    for tls in [Tls::Required, Tls::Implicit] {
         let server = SmtpServer::start(SmtpOptions {
             tls,
             ..SmtpOptions::default()

@@ -250,7 +250,7 @@ async fn the_mock_stores_its_mails() {
 #[tokio::test]
 async fn an_untrusted_server_gets_nothing() {
     for (tls, encryption) in [
-        (Tls::StartTls, SmtpEncryption::StartTls),
+        (Tls::Required, SmtpEncryption::StartTls),
         (Tls::Implicit, SmtpEncryption::Implicit),
         (Tls::None, SmtpEncryption::StartTls),
     ] {

@@ -194,7 +194,7 @@ async fn hanging_servers_are_checked_concurrently() {
 async fn mail_server_credentials_are_checked() {
     let password = "swordfish-77";
     let server = SmtpServer::start(SmtpOptions {
-        tls: Tls::StartTls,
+        tls: Tls::Required,
         login: Some(("ada".to_owned(), password.to_owned())),
         ..SmtpOptions::default()
     });

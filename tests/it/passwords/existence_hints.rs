@@ -64,8 +64,8 @@ on_both_deployments! {
     /// Body, errors and limits are the same; both are refused where they are refused at all.
     async fn known_and_unknown_addresses_get_the_same_response(deployment: Deployment) {
         let app = start(&deployment).await.allow_unread_mail();
-        let known = transcript(&app.from_ip("127.0.0.2"), KNOWN).await;
-        let unknown = transcript(&app.from_ip("127.0.0.3"), UNKNOWN).await;
+        let known = transcript(&app.with_ip("127.0.0.2"), KNOWN).await;
+        let unknown = transcript(&app.with_ip("127.0.0.3"), UNKNOWN).await;
         assert_eq!(known, unknown);
         for code in ["RATE_LIMITED", "INVALID_CREDENTIALS", "WEAK_PASSWORD", "INVALID_CODE"] {
             assert!(known.iter().any(|answer| answer.contains(code)), "{code} in {known:#?}");
@@ -105,8 +105,8 @@ async fn known_and_unknown_addresses_look_alike_without_redis() {
     let app = start(&deployment).await.allow_unread_mail();
     let actor = app.with_token(&app.sign_up("eve@example.com").await.access);
     deployment.redis_server().kill();
-    let known = transcript(&app.from_ip("127.0.0.2"), KNOWN).await;
-    let unknown = transcript(&app.from_ip("127.0.0.3"), UNKNOWN).await;
+    let known = transcript(&app.with_ip("127.0.0.2"), KNOWN).await;
+    let unknown = transcript(&app.with_ip("127.0.0.3"), UNKNOWN).await;
     assert_eq!(known, unknown);
     app.mail(MailKind::AccountExists, KNOWN).await;
     app.mail(MailKind::NoAccount, UNKNOWN).await;

@@ -20,7 +20,7 @@ on_both_deployments! {
         app.register_verified(ADA, PASSWORD).await;
         for email in [ADA, "nobody@example.com"] {
             for client in ["127.0.0.2", "127.0.0.3", "127.0.0.4"] {
-                let answer = app.from_ip(client).login(email, OTHER_PASSWORD).await;
+                let answer = app.with_ip(client).login(email, OTHER_PASSWORD).await;
                 assert_error(&answer, "INVALID_CREDENTIALS", "");
             }
             let limited = app.login(email, PASSWORD).await;
@@ -48,7 +48,7 @@ on_both_deployments! {
         }
         assert_error(&app.login("2@example.com", PASSWORD).await, "INVALID_CREDENTIALS", "");
         assert_error(&app.login(ADA, PASSWORD).await, "RATE_LIMITED", "");
-        app.from_ip("127.0.0.2").password_login(ADA, PASSWORD).await;
+        app.with_ip("127.0.0.2").password_login(ADA, PASSWORD).await;
         app.clock.advance(Duration::minutes(15));
         app.password_login(ADA, PASSWORD).await;
     }
@@ -95,7 +95,7 @@ on_both_deployments! {
         app.register_verified(ADA, PASSWORD).await;
         app.register_verified("grace@example.com", PASSWORD).await;
         assert_error(&app.register("eve@example.com", PASSWORD).await, "RATE_LIMITED", "");
-        let elsewhere = app.from_ip("127.0.0.2").register("elsewhere@example.com", PASSWORD).await;
+        let elsewhere = app.with_ip("127.0.0.2").register("elsewhere@example.com", PASSWORD).await;
         assert_eq!(elsewhere["errors"], json!([]), "{elsewhere}");
         app.code(MailKind::VerifyEmail, "elsewhere@example.com").await;
 

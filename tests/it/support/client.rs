@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// The same client, connecting from another loopback IP address, such as 127.0.0.2.
-    pub(crate) fn from_ip(&self, ip: &str) -> Self {
+    pub(crate) fn with_ip(&self, ip: &str) -> Self {
         let http = reqwest::Client::builder()
             .local_address(Some(ip.parse().unwrap()))
             .build()

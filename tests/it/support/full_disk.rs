@@ -1,4 +1,4 @@
-//! Simulates a full disk by limiting the size of a process's files (RLIMIT_FSIZE).
+//! Simulates a full disk by limiting the size of a process's files (`RLIMIT_FSIZE`).
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -23,8 +23,8 @@ const PYTHON: &str = "/usr/bin/python3";
 pub(crate) enum Tls {
     #[default]
     None,
-    /// Required STARTTLS.
-    StartTls,
+    /// By STARTTLS.
+    Required,
     Implicit,
 }
 
@@ -161,7 +161,7 @@ impl SmtpServer {
         command.args(["--late", &self.options.late.as_secs_f64().to_string()]);
         match self.options.tls {
             Tls::None => {}
-            Tls::StartTls => drop(command.arg("--starttls")),
+            Tls::Required => drop(command.arg("--starttls")),
             Tls::Implicit => drop(command.arg("--implicit-tls")),
         }
         if let Some((user, password)) = &self.options.login {
@@ -215,7 +215,7 @@ impl SmtpServer {
         ];
         let encryption = match self.options.tls {
             Tls::None => "false",
-            Tls::StartTls => "starttls",
+            Tls::Required => "starttls",
             Tls::Implicit => "implicit",
         };
         settings.push(("SMTP_USE_TLS", encryption));
