@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{Expr, IntoCondition};
 use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
-use super::{DbError, Executor};
+use super::{Executor, Result};
 
 /// Deletes the first `limit` rows by `order` that meet a condition, and returns how many. An index
 /// must cover both condition and order.
@@ -13,7 +13,7 @@ pub(super) async fn delete_first<E: EntityTrait>(
     condition: impl IntoCondition + Clone,
     order: Expr,
     limit: u64,
-) -> Result<u64, DbError> {
+) -> Result<u64> {
     let first = E::find()
         .select_only()
         .column(id)

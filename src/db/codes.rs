@@ -9,14 +9,14 @@ use sea_orm::{
 use super::cleanup::delete_first;
 use super::entity::invitations;
 use super::entity::verification_codes::{ActiveModel, Column, Entity};
-use super::{DbError, Executor, Tx, changed};
+use super::{Executor, Result, Tx, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{CodeId, UserId};
 
 /// Inserts a code and supersedes the open one for the same purpose and email address.
-pub async fn supersede(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> {
+pub async fn supersede(tx: &Tx, code: &VerificationCode) -> Result<()> {
     take_turns(tx, code).await?;
     Entity::update_many()
         .col_expr(Column::SupersededAt, code.created_at.into())
@@ -33,7 +33,7 @@ pub async fn supersede(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> 
 
 /// Waits until no other transaction is superseding the same code: otherwise all but one of many
 /// concurrent inserts would violate the unique index. On SQLite the write lock is enough.
-async fn take_turns(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> {
+async fn take_turns(tx: &Tx, code: &VerificationCode) -> Result<()> {
     let backend = tx.get_database_backend();
     if backend == DbBackend::Postgres {
         let place = format!("{} {}", code.purpose.into_str(), code.email.as_str());
@@ -44,7 +44,7 @@ async fn take_turns(tx: &Tx, code: &VerificationCode) -> Result<(), DbError> {
     Ok(())
 }
 
-pub async fn find(db: &impl Executor, id: CodeId) -> Result<Option<VerificationCode>, DbError> {
+pub async fn find(db: &impl Executor, id: CodeId) -> Result<Option<VerificationCode>> {
     let row = Entity::find_by_id(id).one(db).await?;
     Ok(row.map(VerificationCode::from))
 }
@@ -57,7 +57,7 @@ pub async fn find_newest(
     db: &impl Executor,
     purpose: Purpose,
     email: &EmailAddress,
-) -> Result<Option<VerificationCode>, DbError> {
+) -> Result<Option<VerificationCode>> {
     let row = Entity::find()
         .filter(Column::Purpose.eq(purpose))
         .filter(Column::Email.eq(email.as_str()))
@@ -75,7 +75,7 @@ pub async fn find_newest_of_user(
     db: &impl Executor,
     purpose: Purpose,
     user_id: UserId,
-) -> Result<Option<VerificationCode>, DbError> {
+) -> Result<Option<VerificationCode>> {
     let row = Entity::find()
         .filter(Column::UserId.eq(user_id))
         .filter(Column::Purpose.eq(purpose))
@@ -91,7 +91,7 @@ pub async fn supersede_all_of_user(
     db: &impl Executor,
     user_id: UserId,
     now: Timestamp,
-) -> Result<(), DbError> {
+) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::SupersededAt, now.into())
         .filter(Column::UserId.eq(user_id))
@@ -107,7 +107,7 @@ pub async fn erase_of_user(
     db: &impl Executor,
     user_id: UserId,
     email: &EmailAddress,
-) -> Result<(), DbError> {
+) -> Result<()> {
     let before_sign_up = Condition::all()
         .add(Column::Email.eq(email.as_str()))
         .add(Column::UserId.is_null());
@@ -124,7 +124,7 @@ pub async fn erase_of_user(
 
 /// Counts an attempt; call it before comparing. `false` if `max` attempts were already made: then
 /// the answer must not be compared.
-pub async fn count_attempt(db: &impl Executor, id: CodeId, max: u32) -> Result<bool, DbError> {
+pub async fn count_attempt(db: &impl Executor, id: CodeId, max: u32) -> Result<bool> {
     let result = Entity::update_many()
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
         .filter(Column::Id.eq(id))
@@ -136,7 +136,7 @@ pub async fn count_attempt(db: &impl Executor, id: CodeId, max: u32) -> Result<b
 
 /// Marks a code as used. `true` for exactly one of many concurrent callers, and for none if the code
 /// is superseded or expired.
-pub async fn consume(db: &impl Executor, id: CodeId, now: Timestamp) -> Result<bool, DbError> {
+pub async fn consume(db: &impl Executor, id: CodeId, now: Timestamp) -> Result<bool> {
     let result = Entity::update_many()
         .col_expr(Column::UsedAt, now.into())
         .filter(Column::Id.eq(id))
@@ -151,11 +151,7 @@ pub async fn consume(db: &impl Executor, id: CodeId, now: Timestamp) -> Result<b
 /// Deletes up to `limit` codes that expired by `end`, in any state, and returns how many. A code
 /// with an invitation is kept as long as the invitation, because the next code for the same user
 /// inherits it.
-pub async fn delete_expired(
-    db: &impl Executor,
-    end: Timestamp,
-    limit: u64,
-) -> Result<u64, DbError> {
+pub async fn delete_expired(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64> {
     let invitation = invitations::Entity::find()
         .select_only()
         .column(invitations::Column::Id)

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::entity::credentials::{ActiveModel, Column, Entity};
-use super::{DbError, Executor, changed};
+use super::{Executor, Result, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{Credential, CredentialKind};
 use crate::domain::id::UserId;
 
-/// [`DbError::Conflict`] if the user has a password and this is another one.
-pub async fn insert(db: &impl Executor, credential: &Credential) -> Result<(), DbError> {
+/// [`Conflict`](super::DbError::Conflict) if the user has a password and this is another one.
+pub async fn insert(db: &impl Executor, credential: &Credential) -> Result<()> {
     let row = ActiveModel::from(credential.clone());
     row.insert(db).await?;
     Ok(())
@@ -22,7 +22,7 @@ pub async fn find(
     db: &impl Executor,
     user_id: UserId,
     kind: CredentialKind,
-) -> Result<Option<Credential>, DbError> {
+) -> Result<Option<Credential>> {
     let row = Entity::find()
         .filter(Column::UserId.eq(user_id))
         .filter(Column::Kind.eq(kind))
@@ -36,7 +36,7 @@ pub async fn find_users(
     db: &impl Executor,
     user_ids: &[UserId],
     kind: CredentialKind,
-) -> Result<HashSet<UserId>, DbError> {
+) -> Result<HashSet<UserId>> {
     let ids = Entity::find()
         .select_only()
         .column(Column::UserId)
@@ -49,11 +49,7 @@ pub async fn find_users(
 }
 
 /// Records that a credential was used. `false` if it was replaced or deleted in the meantime.
-pub async fn touch(
-    db: &impl Executor,
-    credential: &Credential,
-    now: Timestamp,
-) -> Result<bool, DbError> {
+pub async fn touch(db: &impl Executor, credential: &Credential, now: Timestamp) -> Result<bool> {
     let result = Entity::update_many()
         .col_expr(Column::LastUsedAt, now.into())
         .filter(Column::Id.eq(credential.id))
@@ -68,7 +64,7 @@ pub async fn replace_data(
     db: &impl Executor,
     credential: &Credential,
     data: String,
-) -> Result<bool, DbError> {
+) -> Result<bool> {
     let result = Entity::update_many()
         .col_expr(Column::Data, data.into())
         .filter(Column::Id.eq(credential.id))
@@ -83,7 +79,7 @@ pub async fn delete_of_user(
     db: &impl Executor,
     user_id: UserId,
     kind: Option<CredentialKind>,
-) -> Result<u64, DbError> {
+) -> Result<u64> {
     let mut query = Entity::delete_many().filter(Column::UserId.eq(user_id));
     if let Some(kind) = kind {
         query = query.filter(Column::Kind.eq(kind));

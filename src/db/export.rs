@@ -12,7 +12,7 @@ use super::entity::{
     credentials, invitations, outbox_mails, sessions, team_members, teams, users,
     verification_codes,
 };
-use super::{Db, DbError, Executor};
+use super::{Db, Executor, Result};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 
@@ -146,7 +146,7 @@ struct Code {
 }
 
 /// Reads everything in one snapshot of the database.
-pub async fn of_email(db: &Db, email: &EmailAddress, now: Timestamp) -> Result<Export, DbError> {
+pub async fn of_email(db: &Db, email: &EmailAddress, now: Timestamp) -> Result<Export> {
     // On SQLite every read transaction is a snapshot.
     let options =
         (!db.is_sqlite()).then_some((IsolationLevel::RepeatableRead, AccessMode::ReadOnly));
@@ -158,7 +158,7 @@ pub async fn of_email(db: &Db, email: &EmailAddress, now: Timestamp) -> Result<E
     Ok(export)
 }
 
-async fn read(db: &impl Executor, email: &EmailAddress, now: Timestamp) -> Result<Export, DbError> {
+async fn read(db: &impl Executor, email: &EmailAddress, now: Timestamp) -> Result<Export> {
     let mut account = users::Entity::find()
         .filter(users::Column::Email.eq(email.as_str()))
         .into_partial_model::<Account>()
@@ -206,7 +206,7 @@ async fn list<E: EntityTrait, M: FromQueryResult + PartialModelTrait + Send + Sy
     db: &impl Executor,
     query: Select<E>,
     id: E::Column,
-) -> Result<Vec<M>, DbError> {
+) -> Result<Vec<M>> {
     let query = query.order_by_asc(id).into_partial_model::<M>();
     Ok(query.all(db).await?)
 }

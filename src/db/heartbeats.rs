@@ -5,10 +5,10 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::entity::worker_heartbeats::{ActiveModel, Column, Entity};
-use super::{DbError, Executor};
+use super::{Executor, Result};
 use crate::domain::clock::Timestamp;
 
-pub async fn beat(db: &impl Executor, name: &str, now: Timestamp) -> Result<(), DbError> {
+pub async fn beat(db: &impl Executor, name: &str, now: Timestamp) -> Result<()> {
     let row = ActiveModel {
         name: Set(name.to_owned()),
         seen_at: Set(now),
@@ -23,7 +23,7 @@ pub async fn beat(db: &impl Executor, name: &str, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
-pub async fn delete_before(db: &impl Executor, at: Timestamp) -> Result<(), DbError> {
+pub async fn delete_before(db: &impl Executor, at: Timestamp) -> Result<()> {
     Entity::delete_many()
         .filter(Column::SeenAt.lt(at))
         .exec(db)
@@ -32,7 +32,7 @@ pub async fn delete_before(db: &impl Executor, at: Timestamp) -> Result<(), DbEr
 }
 
 /// The newest heartbeat of any process.
-pub async fn last(db: &impl Executor) -> Result<Option<Timestamp>, DbError> {
+pub async fn last(db: &impl Executor) -> Result<Option<Timestamp>> {
     let seen: Option<Timestamp> = Entity::find()
         .select_only()
         .column(Column::SeenAt)

@@ -10,7 +10,7 @@ use sea_orm::{
 use super::cleanup::delete_first;
 use super::entity::invitations::{ActiveModel, Column, Entity};
 use super::entity::outbox_mails;
-use super::{DbError, Executor, changed, keyset};
+use super::{Executor, Result, changed, keyset};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{InvitationId, TeamId};
@@ -25,8 +25,8 @@ pub enum InvitationOutcome {
     Revoked,
 }
 
-/// [`DbError::Conflict`] if the email address has an open invitation to the team.
-pub async fn insert(db: &impl Executor, invitation: &Invitation) -> Result<(), DbError> {
+/// [`Conflict`](super::DbError::Conflict) if the email address has an open invitation to the team.
+pub async fn insert(db: &impl Executor, invitation: &Invitation) -> Result<()> {
     let row = ActiveModel::from(invitation.clone());
     row.insert(db).await?;
     Ok(())
@@ -34,7 +34,7 @@ pub async fn insert(db: &impl Executor, invitation: &Invitation) -> Result<(), D
 
 /// Renews a pending invitation: its new nonce invalidates the old token. `false` if it was answered,
 /// revoked or deleted in the meantime.
-pub async fn renew(db: &impl Executor, invitation: &Invitation) -> Result<bool, DbError> {
+pub async fn renew(db: &impl Executor, invitation: &Invitation) -> Result<bool> {
     let change = ActiveModel {
         role: Set(invitation.role),
         invited_by: Set(invitation.invited_by),
@@ -52,7 +52,7 @@ pub async fn renew(db: &impl Executor, invitation: &Invitation) -> Result<bool, 
     Ok(changed(&result))
 }
 
-pub async fn find(db: &impl Executor, id: InvitationId) -> Result<Option<Invitation>, DbError> {
+pub async fn find(db: &impl Executor, id: InvitationId) -> Result<Option<Invitation>> {
     let row = Entity::find_by_id(id).one(db).await?;
     Ok(row.map(Invitation::from))
 }
@@ -63,7 +63,7 @@ pub async fn find_pending(
     db: &impl Executor,
     team: TeamId,
     email: &EmailAddress,
-) -> Result<Option<Invitation>, DbError> {
+) -> Result<Option<Invitation>> {
     let row = pending(team)
         .filter(Column::Email.eq(email.as_str()))
         .one(db)
@@ -78,7 +78,7 @@ pub async fn close(
     invitation: &Invitation,
     outcome: InvitationOutcome,
     now: Timestamp,
-) -> Result<bool, DbError> {
+) -> Result<bool> {
     let column = match outcome {
         InvitationOutcome::Accepted => Column::AcceptedAt,
         InvitationOutcome::Declined => Column::DeclinedAt,
@@ -101,20 +101,20 @@ pub async fn open_of_team(
     team: TeamId,
     now: Timestamp,
     page: Page<InvitationId>,
-) -> Result<Slice<Invitation>, DbError> {
+) -> Result<Slice<Invitation>> {
     let query = pending(team).filter(Column::ExpiresAt.gt(now));
     let rows = keyset::of_page(query, Column::Id, page).all(db).await?;
     Ok(keyset::slice(rows, &page).map(Invitation::from))
 }
 
-pub async fn count_open(db: &impl Executor, team: TeamId, now: Timestamp) -> Result<u64, DbError> {
+pub async fn count_open(db: &impl Executor, team: TeamId, now: Timestamp) -> Result<u64> {
     let query = pending(team).filter(Column::ExpiresAt.gt(now));
     Ok(query.count(db).await?)
 }
 
 /// Deletes the invitations of an email address that have ended. Pending ones belong to the teams: a
 /// new user with the same email address may accept them.
-pub async fn delete_ended_of(db: &impl Executor, email: &EmailAddress) -> Result<(), DbError> {
+pub async fn delete_ended_of(db: &impl Executor, email: &EmailAddress) -> Result<()> {
     Entity::delete_many()
         .filter(Column::Email.eq(email.as_str()))
         .filter(is_pending().not())
@@ -124,7 +124,7 @@ pub async fn delete_ended_of(db: &impl Executor, email: &EmailAddress) -> Result
 }
 
 /// Cancels the queued mails of all invitations of a team.
-pub async fn cancel_mails_of_team(db: &impl Executor, team: TeamId) -> Result<(), DbError> {
+pub async fn cancel_mails_of_team(db: &impl Executor, team: TeamId) -> Result<()> {
     let of_team = Entity::find()
         .select_only()
         .column(Column::Id)
@@ -137,21 +137,15 @@ pub async fn cancel_mails_of_team(db: &impl Executor, team: TeamId) -> Result<()
 }
 
 /// Cancels the queued mails of one invitation.
-pub async fn cancel_mails_of(db: &impl Executor, id: InvitationId) -> Result<(), DbError> {
+pub async fn cancel_mails_of(db: &impl Executor, id: InvitationId) -> Result<()> {
     cancel_mails(db, outbox_mails::Column::RefersTo.eq(id)).await
 }
 
-async fn cancel_mails(
-    db: &impl Executor,
-    which: sea_orm::sea_query::SimpleExpr,
-) -> Result<(), DbError> {
+async fn cancel_mails(db: &impl Executor, which: sea_orm::sea_query::SimpleExpr) -> Result<()> {
     outbox_mails::Entity::update_many()
-        .col_expr(
-            outbox_mails::Column::State,
-            MailState::Cancelled.name().into(),
-        )
+        .col_expr(outbox_mails::Column::State, MailState::Cancelled.into())
         .filter(which)
-        .filter(outbox_mails::Column::State.eq(MailState::Pending.name()))
+        .filter(outbox_mails::Column::State.eq(MailState::Pending))
         .exec(db)
         .await?;
     Ok(())
@@ -159,7 +153,7 @@ async fn cancel_mails(
 
 /// Deletes up to `limit` invitations that ended by `end` and up to `limit` that expired by then.
 /// Returns how many were deleted.
-pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64, DbError> {
+pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64> {
     // Must match the expression of the index exactly.
     let closed_at = Expr::cust("COALESCE(accepted_at, declined_at, revoked_at)");
     let mut deleted = 0;

@@ -6,7 +6,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use uuid::Uuid;
 
 use super::entity::leases::{ActiveModel, Column, Entity};
-use super::{DbError, Executor};
+use super::{Executor, Result};
 use crate::domain::clock::Timestamp;
 
 /// Takes or extends a lease until `until`. `false` if another process holds it.
@@ -16,7 +16,7 @@ pub async fn take(
     holder: Uuid,
     now: Timestamp,
     until: Timestamp,
-) -> Result<bool, DbError> {
+) -> Result<bool> {
     let row = ActiveModel {
         name: Set(name.to_owned()),
         holder: Set(holder),
@@ -38,7 +38,7 @@ pub async fn take(
 }
 
 /// When a lease expires; `None` if it was never taken.
-pub async fn held_until(db: &impl Executor, name: &str) -> Result<Option<Timestamp>, DbError> {
+pub async fn held_until(db: &impl Executor, name: &str) -> Result<Option<Timestamp>> {
     let row = Entity::find_by_id(name.to_owned()).one(db).await?;
     Ok(row.map(|row| row.held_until))
 }

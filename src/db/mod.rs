@@ -50,6 +50,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The advisory lock for migrations on PostgreSQL; an arbitrary number.
 const MIGRATION_LOCK: i64 = 0x6761_7465_6c6f_6467;
 
+pub type Result<T, E = DbError> = std::result::Result<T, E>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     #[error("unique constraint violated")]
@@ -210,14 +212,6 @@ impl Tx {
     pub async fn commit(self) -> Result<(), DbError> {
         Ok(bounded(self.0.commit()).await?)
     }
-}
-
-fn to_column(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn from_column(number: i32) -> u32 {
-    u32::try_from(number).unwrap_or_default()
 }
 
 fn changed(result: &sea_orm::UpdateResult) -> bool {

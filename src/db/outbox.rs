@@ -10,39 +10,36 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::cleanup::delete_first;
-use super::entity::mail_attempts::{Column as AttemptColumn, Entity as Attempts};
+use super::entity::mail_attempts;
 use super::entity::outbox_mails::{ActiveModel, Column, Entity, Model};
-use super::{DbError, Executor, Tx, changed, from_column, mail_attempts, to_column};
+use super::{DbError, Executor, Result, Tx, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
 use crate::domain::mail::{AttemptOutcome, Mail, MailAttempt, MailState, OutboxMail};
 
-/// Stands where the recipient was, once their account is erased.
-pub(super) const ERASED: &str = "erased";
-
 /// How wrong the comparison of this machine's clock with the database's may be.
 const CLOCK_ERROR: TimeDelta = TimeDelta::seconds(1);
 
-/// Adds a mail that is due immediately.
-pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<(), DbError> {
+pub async fn insert(db: &impl Executor, mail: &OutboxMail) -> Result<()> {
+    let mail = mail.clone();
     let row = ActiveModel {
-        id: Set(mail.id.into()),
+        id: Set(mail.id),
         kind: Set(mail.content.kind().name().to_owned()),
-        recipient: Set(mail.recipient.as_str().to_owned()),
-        user_id: Set(mail.user_id.map(Into::into)),
+        recipient: Set(mail.recipient),
+        user_id: Set(mail.user_id),
         refers_to: Set(mail.refers_to),
         params: Set(mail.content.params()),
-        state: Set(MailState::Pending.name().to_owned()),
-        attempts: Set(to_column(mail.attempts)),
-        next_attempt_at: Set(mail.created_at),
-        leased_until: Set(None),
-        provider: Set(None),
-        last_error: Set(None),
+        state: Set(mail.state),
+        attempts: Set(mail.attempts),
+        next_attempt_at: Set(mail.next_attempt_at),
+        leased_until: Set(mail.leased_until),
+        provider: Set(mail.provider),
+        last_error: Set(mail.last_error),
         created_at: Set(mail.created_at),
-        sent_at: Set(None),
+        sent_at: Set(mail.sent_at),
         retried_at: Set(mail.retried_at),
-        attempts_before: Set(to_column(mail.attempts_before)),
+        attempts_before: Set(mail.attempts_before),
     };
     row.insert(db).await?;
     Ok(())
@@ -57,7 +54,7 @@ pub async fn lease(
     id: MailId,
     now: Timestamp,
     until: Timestamp,
-) -> Result<Option<OutboxMail>, DbError> {
+) -> Result<Option<OutboxMail>> {
     let is_due = is_due(now + CLOCK_ERROR).add(Column::Id.eq(id));
     Ok(lease_where(db, is_due, until).await?.pop())
 }
@@ -68,7 +65,7 @@ pub async fn lease_due(
     limit: u64,
     now: Timestamp,
     until: Timestamp,
-) -> Result<Vec<OutboxMail>, DbError> {
+) -> Result<Vec<OutboxMail>> {
     let due = Entity::find()
         .select_only()
         .column(Column::Id)
@@ -84,7 +81,7 @@ async fn lease_where(
     db: &impl Executor,
     condition: Condition,
     until: Timestamp,
-) -> Result<Vec<OutboxMail>, DbError> {
+) -> Result<Vec<OutboxMail>> {
     let update = Query::update()
         .table(Entity)
         .value(Column::LeasedUntil, until)
@@ -99,7 +96,7 @@ async fn lease_where(
 }
 
 /// Ids of up to `limit` mails that are due and not leased.
-pub async fn due(db: &impl Executor, now: Timestamp, limit: u64) -> Result<Vec<MailId>, DbError> {
+pub async fn due(db: &impl Executor, now: Timestamp, limit: u64) -> Result<Vec<MailId>> {
     let ids: Vec<Uuid> = Entity::find()
         .select_only()
         .column(Column::Id)
@@ -113,7 +110,7 @@ pub async fn due(db: &impl Executor, now: Timestamp, limit: u64) -> Result<Vec<M
 }
 
 /// When the mail that has been due for longest became due, of those that nobody holds.
-pub async fn oldest_due(db: &impl Executor, now: Timestamp) -> Result<Option<Timestamp>, DbError> {
+pub async fn oldest_due(db: &impl Executor, now: Timestamp) -> Result<Option<Timestamp>> {
     Ok(Entity::find()
         .select_only()
         .column(Column::NextAttemptAt)
@@ -139,7 +136,7 @@ pub struct Backlog {
 
 /// Counts the mails that are not over, and those given up. Mails sent or cancelled are the most
 /// by far, and left alone.
-pub async fn backlog(db: &impl Executor, now: Timestamp) -> Result<Backlog, DbError> {
+pub async fn backlog(db: &impl Executor, now: Timestamp) -> Result<Backlog> {
     let count = async |condition: Condition| {
         let query = Entity::find()
             .select_only()
@@ -164,132 +161,69 @@ pub async fn backlog(db: &impl Executor, now: Timestamp) -> Result<Backlog, DbEr
     })
 }
 
-/// What came of a leased mail.
-#[derive(Clone, Copy, Debug)]
-pub enum Outcome<'a> {
-    /// A provider took it.
-    Sent {
-        /// Which one.
-        provider: &'a str,
-        /// What those before it answered.
-        refusals: Option<&'a str>,
-    },
-    /// To be tried again.
-    Retry {
-        /// Which provider failed.
-        provider: &'a str,
-        /// What it said.
-        error: &'a str,
-        /// When to try.
-        at: Timestamp,
-    },
-    /// Given up.
-    Dead {
-        /// Which provider failed.
-        provider: &'a str,
-        /// What it said.
-        error: &'a str,
-    },
-    /// Not worth sending any more.
-    Cancelled,
-}
-
-/// The try that a lease was taken for.
-#[derive(Clone, Copy, Debug)]
-pub struct Attempt {
-    /// The mail.
-    pub mail: MailId,
-    /// Which try it was, from 1.
-    pub number: u32,
-    /// When the lease was taken.
-    pub started_at: Timestamp,
-}
-
-/// Records what came of a try and lets go of the lease. `false` if the lease had run out and
-/// somebody else took the mail since, or it was cancelled meanwhile: then nothing is changed.
+/// Records an attempt and ends its lease. Call it in a transaction. `retry_at` is the time of the next attempt after a failed
+/// one. `false` if nothing was recorded, because another worker has leased the mail since or it was
+/// cancelled.
 pub async fn finish(
-    tx: &impl Executor,
-    attempt: &Attempt,
-    now: Timestamp,
-    outcome: Outcome<'_>,
-) -> Result<bool, DbError> {
+    db: &impl Executor,
+    mail: MailId,
+    attempt: MailAttempt,
+    retry_at: Option<Timestamp>,
+) -> Result<bool> {
+    let state = match attempt.outcome {
+        AttemptOutcome::Sent => MailState::Sent,
+        AttemptOutcome::Failed => MailState::Pending,
+        AttemptOutcome::Dead => MailState::Dead,
+        AttemptOutcome::Cancelled => MailState::Cancelled,
+    };
+    let is_sent = state == MailState::Sent;
     let mut row = ActiveModel {
+        state: Set(state),
         leased_until: Set(None),
         ..Default::default()
     };
-    let state = match outcome {
-        Outcome::Sent { provider, .. } => {
-            row.provider = Set(Some(provider.to_owned()));
-            row.sent_at = Set(Some(now));
-            row.last_error = Set(None);
-            MailState::Sent
-        }
-        Outcome::Retry {
-            provider,
-            error,
-            at,
-        } => {
-            row.provider = Set(Some(provider.to_owned()));
-            row.last_error = Set(Some(error.to_owned()));
-            row.next_attempt_at = Set(at);
-            MailState::Pending
-        }
-        Outcome::Dead { provider, error } => {
-            row.provider = Set(Some(provider.to_owned()));
-            row.last_error = Set(Some(error.to_owned()));
-            MailState::Dead
-        }
-        Outcome::Cancelled => MailState::Cancelled,
-    };
-    row.state = Set(state.name().to_owned());
+    if attempt.provider.is_some() {
+        row.provider = Set(attempt.provider.clone());
+        row.last_error = Set(attempt.error.clone().filter(|_| !is_sent));
+    }
+    if is_sent {
+        row.sent_at = Set(Some(attempt.ended_at));
+    }
+    if let Some(at) = retry_at {
+        row.next_attempt_at = Set(at);
+    }
     let result = Entity::update_many()
         .set(row)
-        .filter(Column::Id.eq(attempt.mail))
-        .filter(Column::State.eq(MailState::Pending.name()))
-        .filter(Column::Attempts.eq(to_column(attempt.number)))
-        .exec(tx)
+        .filter(Column::Id.eq(mail))
+        .filter(Column::State.eq(MailState::Pending))
+        .filter(Column::Attempts.eq(attempt.number))
+        .exec(db)
         .await?;
     if changed(&result) {
-        mail_attempts::insert(tx, attempt.mail, attempt.ended(now, outcome)).await?;
+        let row = mail_attempts::ActiveModel {
+            mail_id: Set(mail),
+            number: Set(attempt.number),
+            started_at: Set(attempt.started_at),
+            ended_at: Set(attempt.ended_at),
+            outcome: Set(attempt.outcome),
+            provider: Set(attempt.provider),
+            error: Set(attempt.error),
+        };
+        row.insert(db).await?;
     }
     Ok(changed(&result))
 }
 
-impl Attempt {
-    fn ended(&self, now: Timestamp, outcome: Outcome<'_>) -> MailAttempt {
-        let (outcome, provider, error) = match outcome {
-            Outcome::Sent { provider, refusals } => {
-                (AttemptOutcome::Sent, Some(provider), refusals)
-            }
-            Outcome::Retry {
-                provider, error, ..
-            } => (AttemptOutcome::Failed, Some(provider), Some(error)),
-            Outcome::Dead { provider, error } => {
-                (AttemptOutcome::Dead, Some(provider), Some(error))
-            }
-            Outcome::Cancelled => (AttemptOutcome::Cancelled, None, None),
-        };
-        MailAttempt {
-            number: self.number,
-            started_at: self.started_at,
-            ended_at: now,
-            outcome,
-            provider: provider.map(ToOwned::to_owned),
-            error: error.map(ToOwned::to_owned),
-        }
-    }
-}
-
 /// Cancels what is still to be sent about an account or to its address, and forgets whom it was
 /// for in what was. What providers said may quote the address, so that is forgotten too.
-pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Result<(), DbError> {
+pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Result<()> {
     let theirs = Condition::any()
         .add(Column::UserId.eq(user_id))
         .add(Column::Recipient.eq(email.as_str()));
     // Holds every one of them until the end: nobody records or retries one in between.
     let cancelled = Expr::case(
-        Expr::col(Column::State).eq(MailState::Pending.name()),
-        MailState::Cancelled.name(),
+        Expr::col(Column::State).eq(MailState::Pending),
+        MailState::Cancelled,
     );
     Entity::update_many()
         .col_expr(
@@ -304,13 +238,13 @@ pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Re
         .column(Column::Id)
         .filter(theirs.clone())
         .into_query();
-    Attempts::update_many()
-        .col_expr(AttemptColumn::Error, Option::<String>::None.into())
-        .filter(AttemptColumn::MailId.in_subquery(ids))
+    mail_attempts::Entity::update_many()
+        .col_expr(mail_attempts::Column::Error, Option::<String>::None.into())
+        .filter(mail_attempts::Column::MailId.in_subquery(ids))
         .exec(tx)
         .await?;
     Entity::update_many()
-        .col_expr(Column::Recipient, ERASED.into())
+        .col_expr(Column::Recipient, OutboxMail::ERASED.into())
         .col_expr(Column::LastError, Option::<String>::None.into())
         .col_expr(Column::Params, serde_json::json!({}).into())
         .col_expr(Column::UserId, Option::<Uuid>::None.into())
@@ -328,7 +262,7 @@ fn in_state(state: MailState) -> Condition {
 
 /// Deletes up to `limit` mails that were sent, cancelled or given up by `end`; how many there were.
 /// One that was not sent came to its end when it was last due.
-pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64, DbError> {
+pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64> {
     // Word for word what the partial index says.
     let ended_at = Expr::cust("COALESCE(sent_at, next_attempt_at)");
     let is_over = Condition::all()
@@ -350,17 +284,23 @@ fn is_due(now: Timestamp) -> Condition {
 impl TryFrom<Model> for OutboxMail {
     type Error = DbError;
 
-    fn try_from(row: Model) -> Result<Self, DbError> {
+    fn try_from(row: Model) -> Result<Self> {
         let corrupt = |error| DbError::Corrupt(format!("outbox mail {}: {error}", row.id));
         Ok(Self {
-            id: row.id.into(),
             content: Mail::from_row(&row.kind, &row.params).map_err(corrupt)?,
-            recipient: EmailAddress::from_canonical(row.recipient),
-            user_id: row.user_id.map(Into::into),
+            id: row.id,
+            recipient: row.recipient,
+            user_id: row.user_id,
             refers_to: row.refers_to,
-            attempts: from_column(row.attempts),
-            attempts_before: from_column(row.attempts_before),
+            state: row.state,
+            attempts: row.attempts,
+            attempts_before: row.attempts_before,
+            next_attempt_at: row.next_attempt_at,
+            leased_until: row.leased_until,
+            provider: row.provider,
+            last_error: row.last_error,
             created_at: row.created_at,
+            sent_at: row.sent_at,
             retried_at: row.retried_at,
         })
     }

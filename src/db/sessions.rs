@@ -8,22 +8,19 @@ use sea_orm::{
 use super::cleanup::delete_first;
 use super::entity::sessions::{ActiveModel, Column, Entity};
 use super::entity::users;
-use super::{DbError, Executor, changed};
+use super::{Executor, Result, changed};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{RevokeReason, Session};
 use crate::domain::user::User;
 
-pub async fn insert(db: &impl Executor, session: &Session) -> Result<(), DbError> {
+pub async fn insert(db: &impl Executor, session: &Session) -> Result<()> {
     let row = ActiveModel::from(session.clone());
     row.insert(db).await?;
     Ok(())
 }
 
-pub async fn find_with_user(
-    db: &impl Executor,
-    id: SessionId,
-) -> Result<Option<(Session, User)>, DbError> {
+pub async fn find_with_user(db: &impl Executor, id: SessionId) -> Result<Option<(Session, User)>> {
     let found = Entity::find_by_id(id)
         .find_also_related(users::Entity)
         .one(db)
@@ -39,7 +36,7 @@ pub async fn rotate(
     generation: u32,
     now: Timestamp,
     expires_at: Timestamp,
-) -> Result<bool, DbError> {
+) -> Result<bool> {
     let result = Entity::update_many()
         .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
         .col_expr(Column::RotatedAt, now.into())
@@ -54,7 +51,7 @@ pub async fn rotate(
 }
 
 /// Records that a session was used.
-pub async fn touch(db: &impl Executor, id: SessionId, now: Timestamp) -> Result<(), DbError> {
+pub async fn touch(db: &impl Executor, id: SessionId, now: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::LastUsedAt, now.into())
         .filter(Column::Id.eq(id))
@@ -68,7 +65,7 @@ pub async fn live_of_user(
     db: &impl Executor,
     user_id: UserId,
     now: Timestamp,
-) -> Result<Vec<Session>, DbError> {
+) -> Result<Vec<Session>> {
     let rows = Entity::find()
         .filter(Column::UserId.eq(user_id))
         .filter(Column::RevokedAt.is_null())
@@ -87,7 +84,7 @@ pub async fn revoke_all_of_user(
     kept: Option<SessionId>,
     now: Timestamp,
     reason: RevokeReason,
-) -> Result<Vec<SessionId>, DbError> {
+) -> Result<Vec<SessionId>> {
     let others = Condition::all()
         .add(Column::UserId.eq(user_id))
         .add(Column::RevokedAt.is_null())
@@ -115,7 +112,7 @@ pub async fn revoke(
     id: SessionId,
     now: Timestamp,
     reason: RevokeReason,
-) -> Result<bool, DbError> {
+) -> Result<bool> {
     let result = Entity::update_many()
         .col_expr(Column::RevokedAt, now.into())
         .col_expr(Column::RevokeReason, reason.into())
@@ -128,7 +125,7 @@ pub async fn revoke(
 
 /// Deletes up to `limit` sessions revoked by `end` and up to `limit` that expired by then. Returns
 /// how many were deleted.
-pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64, DbError> {
+pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64> {
     let mut deleted = 0;
     for column in [Column::RevokedAt, Column::ExpiresAt] {
         let is_over = column.lte(end);

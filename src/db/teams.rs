@@ -9,23 +9,23 @@ use sea_orm::{
 };
 
 use super::entity::{team_members as members, teams, users};
-use super::{DbError, Executor, Tx, keyset};
+use super::{Executor, Result, Tx, keyset};
 use crate::domain::id::{MembershipId, TeamId, UserId};
 use crate::domain::team::{Member, Membership, Page, Role, Slice, Team};
 
-pub async fn insert(db: &impl Executor, team: &Team) -> Result<(), DbError> {
+pub async fn insert(db: &impl Executor, team: &Team) -> Result<()> {
     let row = teams::ActiveModel::from(team.clone());
     row.insert(db).await?;
     Ok(())
 }
 
-pub async fn find(db: &impl Executor, id: TeamId) -> Result<Option<Team>, DbError> {
+pub async fn find(db: &impl Executor, id: TeamId) -> Result<Option<Team>> {
     let row = teams::Entity::find_by_id(id).one(db).await?;
     Ok(row.map(Team::from))
 }
 
 /// Locks a team, and so the list of its members, until the transaction ends.
-pub async fn lock(tx: &Tx, id: TeamId) -> Result<Option<Team>, DbError> {
+pub async fn lock(tx: &Tx, id: TeamId) -> Result<Option<Team>> {
     let row = teams::Entity::find_by_id(id)
         .lock_exclusive()
         .one(tx)
@@ -34,7 +34,7 @@ pub async fn lock(tx: &Tx, id: TeamId) -> Result<Option<Team>, DbError> {
 }
 
 /// Locks all teams of a user, in the order of their ids.
-pub async fn lock_all_of_user(tx: &Tx, user: UserId) -> Result<HashSet<TeamId>, DbError> {
+pub async fn lock_all_of_user(tx: &Tx, user: UserId) -> Result<HashSet<TeamId>> {
     let of_user = members::Entity::find()
         .select_only()
         .column(members::Column::TeamId)
@@ -49,7 +49,7 @@ pub async fn lock_all_of_user(tx: &Tx, user: UserId) -> Result<HashSet<TeamId>, 
 }
 
 /// Stores the name and description of a team.
-pub async fn update(db: &impl Executor, team: &Team) -> Result<(), DbError> {
+pub async fn update(db: &impl Executor, team: &Team) -> Result<()> {
     let change = teams::ActiveModel {
         name: Set(team.name.clone()),
         description: Set(team.description.clone()),
@@ -65,13 +65,13 @@ pub async fn update(db: &impl Executor, team: &Team) -> Result<(), DbError> {
 }
 
 /// Deletes a team with its memberships and invitations.
-pub async fn delete(db: &impl Executor, id: TeamId) -> Result<(), DbError> {
+pub async fn delete(db: &impl Executor, id: TeamId) -> Result<()> {
     teams::Entity::delete_by_id(id).exec(db).await?;
     Ok(())
 }
 
-/// [`DbError::Conflict`] if the user is a member already.
-pub async fn add_member(db: &impl Executor, membership: &Membership) -> Result<(), DbError> {
+/// [`Conflict`](super::DbError::Conflict) if the user is a member already.
+pub async fn add_member(db: &impl Executor, membership: &Membership) -> Result<()> {
     let row = members::ActiveModel::from(*membership);
     row.insert(db).await?;
     Ok(())
@@ -81,7 +81,7 @@ pub async fn membership(
     db: &impl Executor,
     team: TeamId,
     user: UserId,
-) -> Result<Option<Membership>, DbError> {
+) -> Result<Option<Membership>> {
     let row = members::Entity::find()
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::UserId.eq(user))
@@ -90,11 +90,7 @@ pub async fn membership(
     Ok(row.map(Membership::from))
 }
 
-pub async fn member(
-    db: &impl Executor,
-    team: TeamId,
-    user: UserId,
-) -> Result<Option<Member>, DbError> {
+pub async fn member(db: &impl Executor, team: TeamId, user: UserId) -> Result<Option<Member>> {
     let found = members::Entity::find()
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::UserId.eq(user))
@@ -109,7 +105,7 @@ pub async fn members(
     db: &impl Executor,
     team: TeamId,
     page: Page<MembershipId>,
-) -> Result<Slice<Member>, DbError> {
+) -> Result<Slice<Member>> {
     let query = members::Entity::find()
         .filter(members::Column::TeamId.eq(team))
         .find_also_related(users::Entity);
@@ -119,12 +115,12 @@ pub async fn members(
     Ok(keyset::slice(rows, &page))
 }
 
-pub async fn count_members(db: &impl Executor, team: TeamId) -> Result<u64, DbError> {
+pub async fn count_members(db: &impl Executor, team: TeamId) -> Result<u64> {
     let query = members::Entity::find().filter(members::Column::TeamId.eq(team));
     Ok(query.count(db).await?)
 }
 
-pub async fn count_admins(db: &impl Executor, team: TeamId) -> Result<u64, DbError> {
+pub async fn count_admins(db: &impl Executor, team: TeamId) -> Result<u64> {
     let query = members::Entity::find()
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::Role.eq(Role::Admin));
@@ -136,7 +132,7 @@ pub async fn of_user(
     db: &impl Executor,
     user: UserId,
     page: Page<MembershipId>,
-) -> Result<Slice<(Membership, Team)>, DbError> {
+) -> Result<Slice<(Membership, Team)>> {
     let query = members::Entity::find()
         .filter(members::Column::UserId.eq(user))
         .find_also_related(teams::Entity);
@@ -149,7 +145,7 @@ pub async fn of_user(
     Ok(keyset::slice(rows, &page))
 }
 
-pub async fn count_of_user(db: &impl Executor, user: UserId) -> Result<u64, DbError> {
+pub async fn count_of_user(db: &impl Executor, user: UserId) -> Result<u64> {
     let query = members::Entity::find().filter(members::Column::UserId.eq(user));
     Ok(query.count(db).await?)
 }
@@ -159,7 +155,7 @@ pub async fn memberships_of_user(
     db: &impl Executor,
     user: UserId,
     limit: u64,
-) -> Result<Vec<Membership>, DbError> {
+) -> Result<Vec<Membership>> {
     let rows = members::Entity::find()
         .filter(members::Column::UserId.eq(user))
         .order_by_asc(members::Column::Id)
@@ -170,7 +166,7 @@ pub async fn memberships_of_user(
 }
 
 /// In no particular order.
-pub async fn all_of_user(db: &impl Executor, user: UserId) -> Result<Vec<Membership>, DbError> {
+pub async fn all_of_user(db: &impl Executor, user: UserId) -> Result<Vec<Membership>> {
     let rows = members::Entity::find()
         .filter(members::Column::UserId.eq(user))
         .all(db)
@@ -178,12 +174,7 @@ pub async fn all_of_user(db: &impl Executor, user: UserId) -> Result<Vec<Members
     Ok(rows.into_iter().map(Membership::from).collect())
 }
 
-pub async fn set_role(
-    db: &impl Executor,
-    team: TeamId,
-    user: UserId,
-    role: Role,
-) -> Result<(), DbError> {
+pub async fn set_role(db: &impl Executor, team: TeamId, user: UserId, role: Role) -> Result<()> {
     members::Entity::update_many()
         .col_expr(members::Column::Role, role.into())
         .filter(members::Column::TeamId.eq(team))
@@ -193,7 +184,7 @@ pub async fn set_role(
     Ok(())
 }
 
-pub async fn remove_member(db: &impl Executor, team: TeamId, user: UserId) -> Result<(), DbError> {
+pub async fn remove_member(db: &impl Executor, team: TeamId, user: UserId) -> Result<()> {
     members::Entity::delete_many()
         .filter(members::Column::TeamId.eq(team))
         .filter(members::Column::UserId.eq(user))

@@ -14,9 +14,7 @@ use super::email::EmailAddress;
 use super::id::MailId;
 
 pub use delivery::{DeliveryError, DeliveryErrorKind};
-pub use outbox::{
-    AttemptOutcome, BACKOFF_MAX, MailAttempt, MailRecord, MailState, OutboxMail, backoff,
-};
+pub use outbox::{AttemptOutcome, BACKOFF_MAX, MailAttempt, MailState, OutboxMail, backoff};
 
 /// What a mail says besides its secret. Its kind is also the name of its template folder, and
 /// its fields are placeholders there. Text that is unknown is empty.

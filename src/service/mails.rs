@@ -5,12 +5,12 @@ use super::{ServiceError, Services};
 use crate::db::{mail_attempts, mail_records};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::MailId;
-use crate::domain::mail::{MailAttempt, MailRecord, MailState};
+use crate::domain::mail::{MailAttempt, MailState, OutboxMail};
 
 /// A mail with its history.
 #[derive(Debug)]
 pub struct MailDetails {
-    pub record: MailRecord,
+    pub mail: OutboxMail,
     /// Every attempt whose result was recorded, in order.
     pub attempts: Vec<MailAttempt>,
     /// Whether its code or link, if it has one, is still valid.
@@ -50,21 +50,21 @@ impl Services {
         &self,
         state: Option<MailState>,
         limit: u64,
-    ) -> Result<Vec<MailRecord>, ServiceError> {
+    ) -> Result<Vec<OutboxMail>, ServiceError> {
         Ok(mail_records::newest(&self.0.db, state, limit).await?)
     }
 
     /// A mail with its history. Nothing of it is secret.
     pub async fn mail_details(&self, id: MailId) -> Result<Option<MailDetails>, ServiceError> {
         let now = self.now();
-        let Some(record) = mail_records::find(&self.0.db, id).await? else {
+        let Some(mail) = mail_records::find(&self.0.db, id).await? else {
             return Ok(None);
         };
         Ok(Some(MailDetails {
             attempts: mail_attempts::of_mail(&self.0.db, id).await?,
-            is_valid: self.is_valid(&record, now).await?,
-            is_leased: is_leased(&record, now),
-            record,
+            is_valid: self.is_valid(&mail, now).await?,
+            is_leased: mail.is_leased(now),
+            mail,
         }))
     }
 
@@ -72,15 +72,15 @@ impl Services {
     /// process sends it.
     pub async fn retry_mail(&self, id: MailId) -> Result<Retry, ServiceError> {
         let now = self.now();
-        let Some(record) = mail_records::find(&self.0.db, id).await? else {
+        let Some(mail) = mail_records::find(&self.0.db, id).await? else {
             return Ok(Retry::NotFound);
         };
-        Ok(match record.state {
+        Ok(match mail.state {
             MailState::Sent => Retry::Sent,
             MailState::Cancelled => Retry::Cancelled,
-            _ if record.is_erased => Retry::Erased,
-            _ if is_leased(&record, now) => Retry::Leased,
-            _ if !self.is_valid(&record, now).await? => Retry::Invalid,
+            _ if mail.is_erased() => Retry::Erased,
+            _ if mail.is_leased(now) => Retry::Leased,
+            _ if !self.is_valid(&mail, now).await? => Retry::Invalid,
             MailState::Dead | MailState::Pending => {
                 let due_at = self.0.clock.database_now();
                 if mail_records::retry(&self.0.db, id, due_at).await? {
@@ -93,8 +93,8 @@ impl Services {
         })
     }
 
-    async fn is_valid(&self, record: &MailRecord, now: Timestamp) -> Result<bool, ServiceError> {
-        let secret = self.secret_of(&record.mail, now).await?;
+    async fn is_valid(&self, mail: &OutboxMail, now: Timestamp) -> Result<bool, ServiceError> {
+        let secret = self.secret_of(mail, now).await?;
         Ok(!matches!(secret, SecretStatus::Invalid))
     }
 
@@ -111,8 +111,4 @@ impl Services {
         }
         Ok(retried)
     }
-}
-
-fn is_leased(record: &MailRecord, now: Timestamp) -> bool {
-    record.state == MailState::Pending && record.leased_until.is_some_and(|until| until > now)
 }

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::{ServiceError, Services};
 use crate::crypto::random_fraction;
-use crate::db::outbox::{Attempt, Outcome};
 use crate::db::{codes, outbox};
 use crate::domain::clock::Timestamp;
 use crate::domain::code::{Code, Purpose, VerificationCode};
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{MailId, UserId};
 use crate::domain::mail::{
-    BACKOFF_MAX, DeliveryError, Link, Mail, MailContext, OutboxMail, SecretKind, backoff,
+    AttemptOutcome, BACKOFF_MAX, DeliveryError, Link, Mail, MailAttempt, MailContext, OutboxMail,
+    SecretKind, backoff,
 };
 use crate::telemetry::event;
 
@@ -47,16 +47,6 @@ pub(super) enum SecretStatus {
     Valid(MailSecret),
 }
 
-impl LeasedMail {
-    fn attempt(&self) -> Attempt {
-        Attempt {
-            mail: self.mail.id,
-            number: self.mail.attempts,
-            started_at: self.started_at,
-        }
-    }
-}
-
 impl Services {
     /// Insert it in the transaction of the change that it reports.
     pub(super) fn new_mail(
@@ -66,17 +56,9 @@ impl Services {
         user_id: Option<UserId>,
         refers_to: Option<Uuid>,
     ) -> OutboxMail {
-        OutboxMail {
-            id: self.new_id(),
-            content,
-            recipient: recipient.clone(),
-            user_id,
-            refers_to,
-            attempts: 0,
-            attempts_before: 0,
-            created_at: self.0.clock.database_now(),
-            retried_at: None,
-        }
+        let now = self.0.clock.database_now();
+        let recipient = recipient.clone();
+        OutboxMail::new(self.new_id(), content, recipient, user_id, refers_to, now)
     }
 
     /// Wakes a worker to deliver a mail whose transaction is committed. If this fails, the sweeper
@@ -146,12 +128,8 @@ impl Services {
 
     /// Records that the secret of a leased mail is no longer valid.
     async fn cancel(&self, mail: &OutboxMail, now: Timestamp) -> Result<(), ServiceError> {
-        let attempt = Attempt {
-            mail: mail.id,
-            number: mail.attempts,
-            started_at: now,
-        };
-        self.finish(&attempt, Outcome::Cancelled).await?;
+        let cancelled = AttemptOutcome::Cancelled;
+        self.finish(mail, now, cancelled, None, None, None).await?;
         self.metrics()
             .mail(mail.content.kind().name(), "cancelled", "none");
         event::emit(event::EmailCancelled {
@@ -211,8 +189,10 @@ impl Services {
         provider: &str,
         refusals: Option<&str>,
     ) -> Result<(), ServiceError> {
-        let sent = Outcome::Sent { provider, refusals };
-        self.finish(&mail.attempt(), sent).await
+        let (mail, started_at) = (&mail.mail, mail.started_at);
+        let (provider, sent) = (Some(provider), AttemptOutcome::Sent);
+        self.finish(mail, started_at, sent, provider, refusals, None)
+            .await
     }
 
     /// Records a failed attempt. Returns the delay before the next one, or `None` if the mail is now
@@ -222,37 +202,53 @@ impl Services {
         leased: &LeasedMail,
         error: &DeliveryError,
     ) -> Result<Option<Duration>, ServiceError> {
-        let (mail, provider, message) = (&leased.mail, error.provider, &error.message);
+        let mail = &leased.mail;
         let now = self.0.clock.database_now();
-        let asked = error
-            .retry_after
-            .and_then(|wait| Duration::from_std(wait).ok());
-        let delay = backoff(mail.counted_attempts(), random_fraction())
-            .max(asked.unwrap_or_default().min(BACKOFF_MAX));
+        let asked = error.retry_after.map(Duration::from_std);
+        let asked = asked.and_then(Result::ok).unwrap_or_default();
+        let delay = backoff(mail.counted_attempts(), random_fraction()).max(asked.min(BACKOFF_MAX));
         let at = now + delay;
         let max_attempts = self.0.mail.max_attempts;
         let is_dead =
             error.permanent || mail.is_hopeless(max_attempts, now, at, leased.valid_until);
-        let outcome = if is_dead {
-            Outcome::Dead {
-                provider,
-                error: message,
-            }
+        let (outcome, retry_at) = if is_dead {
+            (AttemptOutcome::Dead, None)
         } else {
-            Outcome::Retry {
-                provider,
-                error: message,
-                at,
-            }
+            (AttemptOutcome::Failed, Some(at))
         };
-        self.finish(&leased.attempt(), outcome).await?;
+        let (provider, message) = (Some(error.provider), Some(error.message.as_str()));
+        self.finish(
+            mail,
+            leased.started_at,
+            outcome,
+            provider,
+            message,
+            retry_at,
+        )
+        .await?;
         Ok((!is_dead).then_some(delay))
     }
 
     /// Records the new state of the mail and the attempt together.
-    async fn finish(&self, attempt: &Attempt, outcome: Outcome<'_>) -> Result<(), ServiceError> {
+    async fn finish(
+        &self,
+        mail: &OutboxMail,
+        started_at: Timestamp,
+        outcome: AttemptOutcome,
+        provider: Option<&str>,
+        error: Option<&str>,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), ServiceError> {
+        let attempt = MailAttempt {
+            number: mail.attempts,
+            started_at,
+            ended_at: self.now(),
+            outcome,
+            provider: provider.map(ToOwned::to_owned),
+            error: error.map(ToOwned::to_owned),
+        };
         let tx = self.0.db.begin().await?;
-        outbox::finish(&tx, attempt, self.now(), outcome).await?;
+        outbox::finish(&tx, mail.id, attempt, retry_at).await?;
         Ok(tx.commit().await?)
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::{print, print_json, table};
 use crate::domain::clock::Timestamp;
 use crate::domain::id::MailId;
-use crate::domain::mail::{MailAttempt, MailRecord, MailState};
+use crate::domain::mail::{MailAttempt, MailState, OutboxMail};
 use crate::service::{MailDetails, RetriedMails, Retry, Services};
 
 /// A mail in the JSON of `list` and `show`.
@@ -27,21 +27,20 @@ struct MailJson<'a> {
     last_error: Option<&'a str>,
 }
 
-impl<'a> From<&'a MailRecord> for MailJson<'a> {
-    fn from(record: &'a MailRecord) -> Self {
-        let mail = &record.mail;
-        let is_pending = record.state == MailState::Pending;
+impl<'a> From<&'a OutboxMail> for MailJson<'a> {
+    fn from(mail: &'a OutboxMail) -> Self {
+        let is_pending = mail.state == MailState::Pending;
         Self {
             id: mail.id,
             kind: mail.content.kind().name(),
-            recipient: (!record.is_erased).then(|| mail.recipient.as_str()),
-            state: record.state.name(),
+            recipient: (!mail.is_erased()).then(|| mail.recipient.as_str()),
+            state: mail.state.name(),
             attempts: mail.attempts,
             created_at: mail.created_at,
-            next_attempt_at: is_pending.then_some(record.next_attempt_at),
-            sent_at: record.sent_at,
-            provider: record.provider.as_deref(),
-            last_error: record.last_error.as_deref(),
+            next_attempt_at: is_pending.then_some(mail.next_attempt_at),
+            sent_at: mail.sent_at,
+            provider: mail.provider.as_deref(),
+            last_error: mail.last_error.as_deref(),
         }
     }
 }
@@ -124,11 +123,11 @@ pub(super) async fn show(services: &Services, id: &str, json: bool) -> anyhow::R
     let id = parse(id)?;
     let details = services.mail_details(id).await?;
     let details = details.with_context(|| format!("there is no mail {id}"))?;
-    let mail = MailJson::from(&details.record);
+    let mail = MailJson::from(&details.mail);
     if json {
         return print_json(&DetailsJson {
             mail,
-            retried_at: details.record.mail.retried_at,
+            retried_at: details.mail.retried_at,
             worth_sending: details.is_valid,
             being_sent: details.is_leased,
             history: details.attempts.iter().map(AttemptJson::from).collect(),
@@ -147,7 +146,7 @@ fn summary(details: &MailDetails, mail: &MailJson) -> Vec<[String; 2]> {
         Some(at) => format!("pending, next attempt {}", time(at)),
         None => mail.state.to_owned(),
     };
-    let secret = match (details.record.mail.refers_to, details.is_valid) {
+    let secret = match (details.mail.refers_to, details.is_valid) {
         (None, _) => "without a code or link",
         (Some(_), true) => "its code or link still works",
         (Some(_), false) => "its code or link is used, replaced or expired",
@@ -159,7 +158,7 @@ fn summary(details: &MailDetails, mail: &MailJson) -> Vec<[String; 2]> {
         ("to", Some(recipient.to_owned())),
         ("state", Some(state)),
         ("created", Some(time(mail.created_at))),
-        ("retried", details.record.mail.retried_at.map(time)),
+        ("retried", details.mail.retried_at.map(time)),
         ("sent", mail.sent_at.map(time)),
     ];
     let rows = rows.into_iter();
@@ -170,7 +169,7 @@ fn summary(details: &MailDetails, mail: &MailJson) -> Vec<[String; 2]> {
 fn history(details: &MailDetails) -> Vec<[String; 6]> {
     let head = ["ATTEMPT", "STARTED", "TOOK", "PROVIDER", "OUTCOME", "ERROR"];
     let mut rows = vec![head.map(ToOwned::to_owned)];
-    let last = details.record.mail.attempts;
+    let last = details.mail.attempts;
     rows.extend((1..=last).map(|number| {
         let attempts = &mut details.attempts.iter();
         if let Some(attempt) = attempts.find(|attempt| attempt.number == number) {

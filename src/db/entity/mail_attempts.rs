@@ -1,19 +1,24 @@
 use sea_orm::entity::prelude::*;
 
-#[sea_orm::model]
+use crate::domain::clock::Timestamp;
+use crate::domain::id::MailId;
+use crate::domain::mail::AttemptOutcome;
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "mail_attempts")]
-pub(crate) struct Model {
+pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub mail_id: Uuid,
+    pub mail_id: MailId,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub number: i32,
-    pub started_at: DateTimeUtc,
-    pub ended_at: DateTimeUtc,
-    pub outcome: String,
+    pub number: u32,
+    pub started_at: Timestamp,
+    pub ended_at: Timestamp,
+    pub outcome: AttemptOutcome,
     pub provider: Option<String>,
-    #[sea_orm(column_type = "Text", nullable)]
     pub error: Option<String>,
 }
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,27 +1,33 @@
 use sea_orm::entity::prelude::*;
 
-#[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+use crate::domain::clock::Timestamp;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::{MailId, UserId};
+use crate::domain::mail::MailState;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "outbox_mails")]
-pub(crate) struct Model {
+pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
+    pub id: MailId,
     pub kind: String,
-    pub recipient: String,
-    pub user_id: Option<Uuid>,
+    pub recipient: EmailAddress,
+    pub user_id: Option<UserId>,
     pub refers_to: Option<Uuid>,
     pub params: Json,
-    pub state: String,
-    pub attempts: i32,
-    pub next_attempt_at: DateTimeUtc,
-    pub leased_until: Option<DateTimeUtc>,
+    pub state: MailState,
+    pub attempts: u32,
+    pub next_attempt_at: Timestamp,
+    pub leased_until: Option<Timestamp>,
     pub provider: Option<String>,
-    #[sea_orm(column_type = "Text", nullable)]
     pub last_error: Option<String>,
-    pub created_at: DateTimeUtc,
-    pub sent_at: Option<DateTimeUtc>,
-    pub retried_at: Option<DateTimeUtc>,
-    pub attempts_before: i32,
+    pub created_at: Timestamp,
+    pub sent_at: Option<Timestamp>,
+    pub retried_at: Option<Timestamp>,
+    pub attempts_before: u32,
 }
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

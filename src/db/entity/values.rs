@@ -10,6 +10,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::id::{
     CodeId, CredentialId, InvitationId, MailId, MembershipId, Nonce, SessionId, TeamId, UserId,
 };
+use crate::domain::mail::{AttemptOutcome, MailState};
 use crate::domain::session::{RevokeReason, SignInMethod};
 use crate::domain::team::Role;
 use crate::domain::user::Profile;
@@ -94,7 +95,15 @@ stored_ids!(
     TeamId,
     UserId
 );
-stored_names!(CredentialKind, Purpose, RevokeReason, Role, SignInMethod);
+stored_names!(
+    AttemptOutcome,
+    CredentialKind,
+    MailState,
+    Purpose,
+    RevokeReason,
+    Role,
+    SignInMethod
+);
 stored!(
     EmailAddress as String,
     |email| email.as_str().to_owned(),

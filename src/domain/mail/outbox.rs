@@ -31,40 +31,30 @@ impl MailState {
 
 #[derive(Clone, Debug)]
 pub struct OutboxMail {
-    /// The row, and the source of its `Message-ID`.
+    /// Also the source of its `Message-ID`.
     pub id: MailId,
-    /// Where it goes.
+    pub content: Mail,
+    /// [`ERASED`](Self::ERASED) once the user is deleted.
     pub recipient: EmailAddress,
     /// The user it concerns, if there is one.
     pub user_id: Option<UserId>,
     /// The code or invitation whose secret it carries.
     pub refers_to: Option<uuid::Uuid>,
-    pub content: Mail,
+    pub state: MailState,
     /// How many attempts have begun, including the current one.
     pub attempts: u32,
-    /// How many of them an operator has forgiven by asking for it again.
+    /// How many of them do not count because an operator has retried it since.
     pub attempts_before: u32,
-    /// When it was written.
-    pub created_at: Timestamp,
-    /// When an operator last asked for it again.
-    pub retried_at: Option<Timestamp>,
-}
-
-/// A mail as operators see it.
-#[derive(Clone, Debug)]
-pub struct MailRecord {
-    pub mail: OutboxMail,
-    pub state: MailState,
-    /// Whether the recipient's account, and so the recipient, was deleted.
-    pub is_erased: bool,
-    /// The time of the next attempt, if it is pending.
     pub next_attempt_at: Timestamp,
     pub leased_until: Option<Timestamp>,
     /// The provider of the last attempt.
     pub provider: Option<String>,
     /// The last response of a provider.
     pub last_error: Option<String>,
+    pub created_at: Timestamp,
     pub sent_at: Option<Timestamp>,
+    /// When an operator last retried it.
+    pub retried_at: Option<Timestamp>,
 }
 
 /// An attempt whose result was recorded.
@@ -131,6 +121,45 @@ pub fn backoff(attempts: u32, jitter: f64) -> Duration {
 const MIN_RETRY_TIME: Duration = Duration::minutes(75);
 
 impl OutboxMail {
+    /// Replaces the recipient when the user is deleted.
+    pub const ERASED: &str = "erased";
+
+    /// A mail that is due now.
+    pub fn new(
+        id: MailId,
+        content: Mail,
+        recipient: EmailAddress,
+        user_id: Option<UserId>,
+        refers_to: Option<uuid::Uuid>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            content,
+            recipient,
+            user_id,
+            refers_to,
+            state: MailState::Pending,
+            attempts: 0,
+            attempts_before: 0,
+            next_attempt_at: now,
+            leased_until: None,
+            provider: None,
+            last_error: None,
+            created_at: now,
+            sent_at: None,
+            retried_at: None,
+        }
+    }
+
+    pub fn is_erased(&self) -> bool {
+        self.recipient.as_str() == Self::ERASED
+    }
+
+    pub fn is_leased(&self, now: Timestamp) -> bool {
+        self.state == MailState::Pending && self.leased_until.is_some_and(|until| until > now)
+    }
+
     /// The number of attempts since it was created or last retried by an operator.
     pub fn counted_attempts(&self) -> u32 {
         self.attempts.saturating_sub(self.attempts_before)
@@ -158,16 +187,11 @@ mod tests {
     use crate::domain::clock::Clock;
 
     fn mail(attempts: u32, written: Timestamp) -> OutboxMail {
+        let recipient = EmailAddress::parse("ada@example.com").unwrap();
+        let id = uuid::Uuid::nil().into();
         OutboxMail {
-            id: uuid::Uuid::nil().into(),
-            recipient: EmailAddress::parse("ada@example.com").unwrap(),
-            user_id: None,
-            refers_to: None,
-            content: Mail::NoAccount {},
             attempts,
-            attempts_before: 0,
-            created_at: written,
-            retried_at: None,
+            ..OutboxMail::new(id, Mail::NoAccount {}, recipient, None, None, written)
         }
     }
 

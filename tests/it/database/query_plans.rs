@@ -11,6 +11,7 @@ use gatelodge::testing::domain::clock::Timestamp;
 use gatelodge::testing::domain::code::Purpose;
 use gatelodge::testing::domain::credential::CredentialKind;
 use gatelodge::testing::domain::email::EmailAddress;
+use gatelodge::testing::domain::mail::{AttemptOutcome, MailAttempt};
 use gatelodge::testing::domain::session::RevokeReason;
 use gatelodge::testing::domain::team::{Page, PageEnd};
 use sea_orm::prelude::Uuid;
@@ -78,16 +79,15 @@ on_both_deployments! {
             &[&mail_key],
         )
         .await;
-        let sent = outbox::Outcome::Sent {
-            provider: "smtp",
-            refusals: None,
-        };
-        let attempt = outbox::Attempt {
-            mail: id.into(),
+        let attempt = MailAttempt {
             number: 1,
             started_at: now,
+            ended_at: now,
+            outcome: AttemptOutcome::Sent,
+            provider: Some("smtp".to_owned()),
+            error: None,
         };
-        db.assert_uses(outbox::finish(&db, &attempt, now, sent), &[&mail_key])
+        db.assert_uses(outbox::finish(&db, id.into(), attempt, None), &[&mail_key])
             .await;
     }
 
