@@ -28,7 +28,7 @@ pub async fn serve(
 
 #[handler]
 async fn metrics(Data(services): Data<&Services>) -> Response {
-    let text = services.metrics().text(&services.gauges().await);
+    let text = services.metrics_text().await;
     text.with_content_type(TEXT_FORMAT).into_response()
 }
 

@@ -11,7 +11,7 @@ use crate::db::{DbError, heartbeats, outbox};
 use crate::domain::clock::Timestamp;
 use crate::queue::QueueStatus;
 use crate::telemetry::event;
-use crate::telemetry::metrics::{Gauges, Metrics};
+use crate::telemetry::metrics::{Gauge, Metrics};
 
 /// The longest wait for an answer of the database.
 const DATABASE_TIMEOUT: StdDuration = StdDuration::from_secs(2);
@@ -132,34 +132,81 @@ impl Services {
         &self.0.metrics
     }
 
-    pub async fn gauges(&self) -> Gauges {
+    /// All metrics of this process as text.
+    pub async fn metrics_text(&self) -> String {
         let readiness = self.readiness().await;
         let backlog = match readiness.database {
             Some(_) => {
-                self.asked(outbox::backlog(&self.0.db, self.0.clock.database_now()))
-                    .await
+                let backlog = outbox::backlog(&self.0.db, self.0.clock.database_now());
+                self.asked(backlog).await
             }
             None => None,
         };
-        let seconds = |time: Duration| time.to_std().unwrap_or_default();
-        Gauges {
-            database_up: readiness.database.is_some(),
-            database_answer: readiness.database,
-            database_connections: self.0.db.pool(),
-            redis_up: readiness.redis,
-            outbox: backlog.map(|backlog| {
-                [
-                    ("due", backlog.due),
-                    ("waiting", backlog.waiting),
-                    ("sending", backlog.sending),
-                    ("dead", backlog.dead),
-                ]
-            }),
-            outbox_lag: readiness.mail.map(|mail| seconds(mail.outbox_lag)),
-            worker_age: readiness.mail.and_then(|mail| mail.worker_age).map(seconds),
-            queue_waiting: readiness.queue.map(|queue| queue.waiting),
-            password_hashes: self.0.hasher.load(),
-        }
+        let flag = |up: bool| f64::from(u8::from(up));
+        let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let [open, idle, max] = self.0.db.pool().map(f64::from);
+        let [running, waiting] = self.0.hasher.load().map(count);
+        let mail = readiness.mail;
+        let gauges = [
+            (
+                "database_up",
+                "Whether the database responds",
+                Some(flag(readiness.database.is_some())),
+            ),
+            (
+                "database_answer_seconds",
+                "Response time of the database, including the wait for a connection",
+                readiness.database.map(|time| time.as_secs_f64()),
+            ),
+            ("database_connections", "Open connections", Some(open)),
+            ("database_connections_idle", "Idle connections", Some(idle)),
+            (
+                "database_connections_max",
+                "Maximum number of connections",
+                Some(max),
+            ),
+            (
+                "redis_up",
+                "Whether Redis responds, if it is used",
+                readiness.redis.map(flag),
+            ),
+            (
+                "outbox_lag_seconds",
+                "How long the oldest due mail that no worker sends has waited",
+                mail.map(|mail| mail.outbox_lag.as_seconds_f64().max(0.0)),
+            ),
+            (
+                "worker_age_seconds",
+                "Age of the newest heartbeat of any worker",
+                mail.and_then(|mail| mail.worker_age)
+                    .map(Duration::as_seconds_f64),
+            ),
+            (
+                "queue_waiting",
+                "Jobs in the queue",
+                readiness.queue.map(|queue| count(queue.waiting)),
+            ),
+            (
+                "password_hashes_running",
+                "Passwords being hashed",
+                Some(running),
+            ),
+            (
+                "password_hashes_waiting",
+                "Passwords waiting to be hashed",
+                Some(waiting),
+            ),
+        ];
+        let gauges = gauges.map(|(name, help, value)| Gauge { name, help, value });
+        let mails = backlog.map(|backlog| {
+            [
+                ("due", backlog.due),
+                ("waiting", backlog.waiting),
+                ("sending", backlog.sending),
+                ("dead", backlog.dead),
+            ]
+        });
+        self.metrics().text(&gauges, mails)
     }
 
     /// Records the heartbeat of a worker.

@@ -1,17 +1,18 @@
-//! Figures for Prometheus, in the `OpenMetrics` text format.
+//! Metrics for Prometheus, in the `OpenMetrics` text format.
 //!
-//! Labels come from fixed sets only: no address, account, path or text of a client is ever one.
-//! The figures of an app are in its [`Metrics`]; events and error codes are counted where the log
-//! is, in the process's subscriber, because they happen where no app is in sight.
+//! Labels come from fixed sets only, never from email addresses, users, paths or texts of clients.
+//! Events and error codes are counted in the subscriber of the process, because they happen where
+//! the [`Metrics`] of the app are not at hand.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
@@ -21,25 +22,24 @@ use tracing_subscriber::Layer;
 use super::event::{EventInfo, level_name};
 use crate::domain::clock::Timestamp;
 
-/// What every name begins with.
 const PREFIX: &str = "gatelodge";
-/// Upper bounds of the buckets for what a person waits for, in seconds.
+/// Upper bounds of the buckets for durations, in seconds.
 const SECONDS: [f64; 12] = [
     0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
 ];
-/// Upper bounds of the buckets for tries of a mail.
-const TRIES: [f64; 6] = [1.0, 2.0, 3.0, 5.0, 8.0, 20.0];
+/// Upper bounds of the buckets for attempts to send a mail.
+const ATTEMPTS: [f64; 6] = [1.0, 2.0, 3.0, 5.0, 8.0, 20.0];
 
-/// Values of the labels of one figure, by the label's name.
+/// Names and values.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// The figures of one app. Clones share them.
+/// The metrics of one app. Clones share them.
 #[derive(Clone)]
-pub struct Metrics(Arc<Figures>);
+pub struct Metrics(Arc<Families>);
 
-struct Figures {
+struct Families {
     registry: Registry,
     requests: Histograms<Labels<2>>,
     operations: Histograms<[(&'static str, String); 1]>,
@@ -47,31 +47,18 @@ struct Figures {
     session_lookups: Counters<1>,
     mails: Counters<3>,
     mail_sends: Histograms<Labels<2>>,
-    mail_tries: Histograms<Labels<1>>,
+    mail_attempts: Histograms<Labels<1>>,
     worker_restarts: Counter,
 }
 
-/// What is measured at the moment it is asked for. `None` where it could not be asked.
-#[derive(Clone, Debug, Default)]
-pub struct Gauges {
-    /// Whether the database answers.
-    pub database_up: bool,
-    /// How long the database took to answer, waiting for a free connection included.
-    pub database_answer: Option<Duration>,
-    /// Connections open, of which idle, and at most.
-    pub database_connections: [u32; 3],
-    /// Whether Redis answers, where it is used.
-    pub redis_up: Option<bool>,
-    /// Mails of the outbox by what they wait for.
-    pub outbox: Option<[(&'static str, u64); 4]>,
-    /// How long the oldest due mail that nobody sends has waited.
-    pub outbox_lag: Option<Duration>,
-    /// How long ago a worker of the installation was last seen.
-    pub worker_age: Option<Duration>,
-    /// Bells in the queue.
-    pub queue_waiting: Option<usize>,
-    /// Passwords being hashed, and waiting for their turn.
-    pub password_hashes: [usize; 2],
+/// A value that is measured when the metrics are requested.
+#[derive(Clone, Copy, Debug)]
+pub struct Gauge {
+    /// Without the prefix.
+    pub name: &'static str,
+    pub help: &'static str,
+    /// `None` if it could not be measured.
+    pub value: Option<f64>,
 }
 
 impl fmt::Debug for Metrics {
@@ -81,10 +68,9 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Figures of an app that starts at `started`, all zero.
     pub fn new(started: Timestamp) -> Self {
         let mut registry = Registry::default();
-        let start: Gauge = Gauge::default();
+        let start: gauge::Gauge = gauge::Gauge::default();
         start.set(started.timestamp());
         registry.register(
             "process_start_time_seconds",
@@ -93,58 +79,59 @@ impl Metrics {
         );
         let ours = registry.sub_registry_with_prefix(PREFIX);
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        ours.register("build", "What runs", Info::new(version));
-        let figures = Figures {
+        ours.register("build", "The version", Info::new(version));
+        let families = Families {
             requests: seconds(
                 ours,
                 "http_request_duration",
-                "Time to answer requests, by class of path and of status",
+                "Time to respond to requests, by class of path and of status",
             ),
             operations: seconds(
                 ours,
                 "graphql_operation_duration",
-                "Time to run operations, by each field at their root",
+                "Time to run operations, by each of their root fields",
             ),
             limiter_decisions: registered(
                 ours,
                 "limiter_decisions",
-                "Hits let through or refused, by rule",
+                "Actions allowed or refused, by rule",
             ),
             session_lookups: registered(
                 ours,
                 "session_cache_lookups",
-                "Whether the cache knew a session",
+                "Lookups of sessions in the cache, by result",
             ),
             mails: registered(
                 ours,
                 "mails",
-                "Tries to send a mail by kind, outcome and provider",
+                "Attempts to send a mail, by kind, outcome and provider",
             ),
             mail_sends: seconds(
                 ours,
                 "mail_send_duration",
-                "Time a try to send a mail took, by provider and outcome",
+                "Time of an attempt to send a mail, by provider and outcome",
             ),
-            mail_tries: {
-                let tries = Family::new_with_constructor((|| Histogram::new(TRIES)) as fn() -> _);
+            mail_attempts: {
+                let attempts =
+                    Family::new_with_constructor((|| Histogram::new(ATTEMPTS)) as fn() -> _);
                 ours.register(
                     "mail_tries",
-                    "Tries of a mail until its end, by outcome",
-                    tries.clone(),
+                    "Attempts until a mail was sent or given up, by outcome",
+                    attempts.clone(),
                 );
-                tries
+                attempts
             },
             worker_restarts: registered(
                 ours,
                 "worker_restarts",
-                "Workers that ended unasked and were replaced",
+                "Workers that ended unexpectedly and were replaced",
             ),
             registry,
         };
-        Self(Arc::new(figures))
+        Self(Arc::new(families))
     }
 
-    /// A request was answered. `route` is a class of paths.
+    /// `route` is a class of paths.
     pub fn request(&self, route: &'static str, status: u16, took: Duration) {
         let status = match status {
             0..=199 => "1xx",
@@ -158,8 +145,7 @@ impl Metrics {
         requests.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// An operation with this field at its root was run. `field` must be one of the schema, or
-    /// `other`: each new one is kept for the life of the process.
+    /// `field` must be a root field of the schema, or `other`: each new one takes memory.
     pub fn operation(&self, field: &str, took: Duration) {
         let labels = [("field", field.to_owned())];
         let operations = &self.0.operations;
@@ -168,150 +154,75 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// The limiter decided about a hit.
     pub fn limiter_decision(&self, rule: &'static str, allowed: bool) {
         let decision = if allowed { "allowed" } else { "refused" };
         let labels = [("rule", rule), ("decision", decision)];
         self.0.limiter_decisions.get_or_create(&labels).inc();
     }
 
-    /// The cache was asked about a session: `hit`, `miss` or `error`.
+    /// `result` is `hit`, `miss` or `error`.
     pub fn session_lookup(&self, result: &'static str) {
         let labels = [("result", result)];
         self.0.session_lookups.get_or_create(&labels).inc();
     }
 
-    /// A try to send a mail ended: `sent`, `retry`, `dead` or `cancelled`.
+    /// `outcome` is `sent`, `retry`, `dead` or `cancelled`.
     pub fn mail(&self, kind: &'static str, outcome: &'static str, provider: &'static str) {
         let labels = [("kind", kind), ("outcome", outcome), ("provider", provider)];
         self.0.mails.get_or_create(&labels).inc();
     }
 
-    /// How long a try to send took: `sent` or `failed`.
+    /// `outcome` is `sent` or `failed`.
     pub fn mail_send(&self, provider: &'static str, outcome: &'static str, took: Duration) {
         let labels = [("provider", provider), ("outcome", outcome)];
         let sends = &self.0.mail_sends;
         sends.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// How many tries a mail took to its end: `sent` or `dead`.
-    pub fn mail_tries(&self, outcome: &'static str, tries: u32) {
+    /// `outcome` is `sent` or `dead`.
+    pub fn mail_attempts(&self, outcome: &'static str, attempts: u32) {
         let labels = [("outcome", outcome)];
-        let family = &self.0.mail_tries;
-        family.get_or_create(&labels).observe(tries.into());
+        let family = &self.0.mail_attempts;
+        family.get_or_create(&labels).observe(attempts.into());
     }
 
-    /// A worker ended unasked and is replaced.
     pub fn worker_restarted(&self) {
         self.0.worker_restarts.inc();
     }
 
-    /// All figures as text.
-    pub fn text(&self, gauges: &Gauges) -> String {
-        let now = gauges.registry();
+    /// All metrics as text, with the numbers of mails in the outbox by state.
+    pub fn text(&self, gauges: &[Gauge], mails: Option<[(&'static str, u64); 4]>) -> String {
+        let mut measured = Registry::with_prefix(PREFIX);
+        for Gauge { name, help, value } in gauges {
+            if let Some(value) = value {
+                let gauge = gauge::Gauge::<f64, AtomicU64>::default();
+                gauge.set(*value);
+                measured.register(*name, *help, gauge);
+            }
+        }
+        if let Some(mails) = mails {
+            let family = Family::<Labels<1>, gauge::Gauge>::default();
+            for (state, count) in mails {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                family.get_or_create(&[("state", state)]).set(count);
+            }
+            measured.register("outbox_mails", "Mails in the outbox by state", family);
+        }
         let counts = dispatcher::get_default(|dispatch| {
-            let counts = dispatch.downcast_ref::<EventCounts>()?;
-            Some(counts.registry())
+            let counts = dispatch.downcast_ref::<EventCounts>();
+            counts.map(EventCounts::registry)
         });
         let mut out = String::new();
         // Writing to a string cannot fail.
-        let _ = text::encode_registry(&mut out, &self.0.registry);
-        let _ = text::encode_registry(&mut out, &now);
-        if let Some(counts) = counts {
-            let _ = text::encode_registry(&mut out, &counts);
+        for registry in [&self.0.registry, &measured].into_iter().chain(&counts) {
+            let _ = text::encode_registry(&mut out, registry);
         }
         let _ = text::encode_eof(&mut out);
         out
     }
 }
 
-impl Gauges {
-    fn registry(&self) -> Registry {
-        let mut registry = Registry::with_prefix(PREFIX);
-        let mut add = |name: &str, help: &str, value: Option<f64>| {
-            if let Some(value) = value {
-                let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-                gauge.set(value);
-                registry.register(name, help, gauge);
-            }
-        };
-        let flag = |up: bool| f64::from(u8::from(up));
-        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-        let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        let [open, idle, most] = self.database_connections.map(f64::from);
-        let [running, waiting] = self.password_hashes.map(number);
-        for (name, help, value) in [
-            (
-                "database_up",
-                "Whether the database answers",
-                Some(flag(self.database_up)),
-            ),
-            (
-                "database_answer_seconds",
-                "How long the database took to answer, waiting for a connection included",
-                seconds(self.database_answer),
-            ),
-            (
-                "database_connections",
-                "Connections of the pool",
-                Some(open),
-            ),
-            (
-                "database_connections_idle",
-                "Connections of the pool that nobody uses",
-                Some(idle),
-            ),
-            (
-                "database_connections_max",
-                "Connections the pool may have",
-                Some(most),
-            ),
-            (
-                "redis_up",
-                "Whether Redis answers, where it is used",
-                self.redis_up.map(flag),
-            ),
-            (
-                "outbox_lag_seconds",
-                "How long the oldest due mail that nobody sends has waited",
-                seconds(self.outbox_lag),
-            ),
-            (
-                "worker_age_seconds",
-                "How long ago a worker of the installation was last seen",
-                seconds(self.worker_age),
-            ),
-            (
-                "queue_waiting",
-                "Bells in the queue",
-                self.queue_waiting.map(number),
-            ),
-            (
-                "password_hashes_running",
-                "Passwords being hashed",
-                Some(running),
-            ),
-            (
-                "password_hashes_waiting",
-                "Passwords waiting to be hashed",
-                Some(waiting),
-            ),
-        ] {
-            add(name, help, value);
-        }
-        if let Some(outbox) = self.outbox {
-            let mails = Family::<Labels<1>, Gauge>::default();
-            for (state, count) in outbox {
-                let count = i64::try_from(count).unwrap_or(i64::MAX);
-                mails.get_or_create(&[("state", state)]).set(count);
-            }
-            registry.register("outbox_mails", "Mails of the outbox by state", mails);
-        }
-        registry
-    }
-}
-
-/// Counts what happens anywhere in the process. Carried by the subscriber, as the masker is.
+/// Counts what happens anywhere in the process. A part of the subscriber, like the masker.
 #[derive(Default)]
 pub(super) struct EventCounts {
     events: Counters<2>,
@@ -322,7 +233,7 @@ pub(super) struct EventCounts {
 impl<S: Subscriber> Layer<S> for EventCounts {}
 
 impl EventCounts {
-    /// Counts an event, whether or not it is urgent enough to be logged.
+    /// Counts an event, whether or not it is logged.
     pub(super) fn count(&self, event: &EventInfo) {
         let labels = [("event", event.name), ("level", level_name(event.level))];
         self.events.get_or_create(&labels).inc();
@@ -333,23 +244,21 @@ impl EventCounts {
         registry.register("events", "Events by name", self.events.clone());
         registry.register(
             "graphql_errors",
-            "Errors told to clients by code, at the top of the answer or in a payload",
+            "Errors sent to clients, by code and by whether they are at the top of the response or in a payload",
             self.errors.clone(),
         );
         registry
     }
 }
 
-/// Where an error is told to a client.
+/// Where an error is in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorPlace {
-    /// At the top of the answer.
     Top,
-    /// In the payload of a mutation.
     Payload,
 }
 
-/// Counts an error told to a client. `code` is one of the contract's.
+/// `code` must be one of the schema or of `docs/errors.md`.
 pub fn count_error(place: ErrorPlace, code: &str) {
     let place = match place {
         ErrorPlace::Top => "top",

@@ -272,7 +272,7 @@ impl Delivery {
         let (mail, metrics) = (&leased.mail, self.services.metrics());
         metrics.mail(mail.content.kind().name(), outcome, provider);
         if outcome != "retry" {
-            metrics.mail_tries(outcome, mail.attempts);
+            metrics.mail_attempts(outcome, mail.attempts);
         }
     }
 }

@@ -27,12 +27,11 @@ pub(super) fn check(config: &Config) -> Finding {
     );
     let advice = "Increase CODE_LENGTH, set CODE_TYPE=alphanumeric, or lower \
                   MAX_VERIFICATION_ATTEMPTS or MAX_CODE_REQUESTS_PER_HOUR.";
+    let finding = Finding::ok(CHECK, found).warning_if(per_hour > WARN_ABOVE, advice);
     if per_hour > FAIL_ABOVE {
-        Finding::failed(CHECK, found, advice)
-    } else if per_hour > WARN_ABOVE {
-        Finding::warning(CHECK, found, advice)
+        finding.failed(advice)
     } else {
-        Finding::ok(CHECK, found)
+        finding
     }
 }
 

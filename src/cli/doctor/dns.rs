@@ -44,88 +44,79 @@ async fn check_domain(resolver: &TokioResolver, domain: &str) -> Vec<Finding> {
     );
     let dkim = "DKIM cannot be checked from here, because the provider chooses its name: send \
                 yourself a mail and look for dkim=pass in the Authentication-Results header";
-    vec![mx, spf, dmarc, Finding::skipped(CHECK, dkim)]
+    let found = [mx, spf, dmarc].map(|finding| finding.unwrap_or_else(|failed| failed));
+    found
+        .into_iter()
+        .chain([Finding::skipped(CHECK, dkim)])
+        .collect()
 }
 
-async fn mx(resolver: &TokioResolver, domain: &str) -> Finding {
-    let exchanges = match ask(resolver, domain, RecordType::MX).await {
-        Ok(exchanges) => exchanges,
-        Err(error) => return query_failed(domain, &error),
-    };
-    match &*exchanges {
-        [] => Finding::warning(
-            CHECK,
-            format!("{domain} has no MX record: replies and bounces are lost"),
+/// The error is the finding about a query that failed.
+type Checked = Result<Finding, Finding>;
+
+async fn mx(resolver: &TokioResolver, domain: &str) -> Checked {
+    let exchanges = ask(resolver, domain, RecordType::MX).await?;
+    let finding = |found: String| Finding::ok(CHECK, found);
+    Ok(match &*exchanges {
+        [] => finding(format!(
+            "{domain} has no MX record: replies and bounces are lost"
+        ))
+        .warning(
             "Send from a domain that receives mail; some servers reject mail from other domains.",
         ),
         // RFC 7505.
-        [only] if only == "." => Finding::failed(
-            CHECK,
-            format!("{domain} declares that it neither sends nor receives mail (null MX)"),
-            "Set EMAIL_FROM_ADDRESS to an address of another domain.",
-        ),
-        some => Finding::ok(CHECK, format!("MX of {domain}: {}", some.join(", "))),
-    }
+        [only] if only == "." => finding(format!(
+            "{domain} declares that it neither sends nor receives mail (null MX)"
+        ))
+        .failed("Set EMAIL_FROM_ADDRESS to an address of another domain."),
+        some => finding(format!("MX of {domain}: {}", some.join(", "))),
+    })
 }
 
-async fn spf(resolver: &TokioResolver, domain: &str) -> Finding {
-    let texts = match ask(resolver, domain, RecordType::TXT).await {
-        Ok(texts) => texts,
-        Err(error) => return query_failed(domain, &error),
-    };
+async fn spf(resolver: &TokioResolver, domain: &str) -> Checked {
+    let texts = ask(resolver, domain, RecordType::TXT).await?;
     let is_spf = |text: &&String| *text == "v=spf1" || text.starts_with("v=spf1 ");
     let policies: Vec<_> = texts.iter().filter(is_spf).collect();
-    match &*policies {
-        [] => Finding::warning(
-            CHECK,
-            format!("{domain} has no SPF record: receivers cannot tell your mail from forged mail"),
-            "Publish the TXT record that your mail provider gives you, such as `v=spf1 include:… -all`.",
-        ),
-        [policy]
-            if policy
-                .split(' ')
-                .any(|term| term == "+all" || term == "all") =>
-        {
-            Finding::failed(
-                CHECK,
-                format!("the SPF record of {domain} lets anybody send in its name: {policy}"),
-                "End it with `-all`, or with `~all` while you test.",
-            )
-        }
-        [policy] => Finding::ok(CHECK, format!("SPF of {domain}: {policy}")),
-        several => Finding::failed(
-            CHECK,
-            format!(
-                "{domain} has {} SPF records, which receivers treat as an error",
-                several.len()
-            ),
-            "Merge them into one (RFC 7208, section 3.2).",
-        ),
-    }
+    let allows_all = |policy: &str| {
+        policy
+            .split(' ')
+            .any(|term| term == "+all" || term == "all")
+    };
+    let finding = |found: String| Finding::ok(CHECK, found);
+    Ok(match &*policies {
+        [] => finding(format!(
+            "{domain} has no SPF record: receivers cannot tell your mail from forged mail"
+        ))
+        .warning("Publish the TXT record that your mail provider gives you, such as `v=spf1 include:… -all`."),
+        [policy] if allows_all(policy) => finding(format!(
+            "the SPF record of {domain} lets anybody send in its name: {policy}"
+        ))
+        .failed("End it with `-all`, or with `~all` while you test."),
+        [policy] => finding(format!("SPF of {domain}: {policy}")),
+        several => finding(format!(
+            "{domain} has {} SPF records, which receivers treat as an error",
+            several.len()
+        ))
+        .failed("Merge them into one (RFC 7208, section 3.2)."),
+    })
 }
 
 /// The policy of the domain, or of the closest parent that has one.
-async fn dmarc(resolver: &TokioResolver, domain: &str) -> Finding {
+async fn dmarc(resolver: &TokioResolver, domain: &str) -> Checked {
     let mut of = domain;
     while of.contains('.') {
-        let name = format!("_dmarc.{of}");
-        let texts = match ask(resolver, &name, RecordType::TXT).await {
-            Ok(texts) => texts,
-            Err(error) => return query_failed(&name, &error),
-        };
+        let texts = ask(resolver, &format!("_dmarc.{of}"), RecordType::TXT).await?;
         let is_dmarc = |text: &&String| text.starts_with("v=DMARC1");
         if let Some(policy) = texts.iter().find(is_dmarc) {
-            return Finding::ok(CHECK, format!("DMARC of {of}: {policy}"));
+            return Ok(Finding::ok(CHECK, format!("DMARC of {of}: {policy}")));
         }
         of = of.split_once('.').map_or("", |(_, parent)| parent);
     }
-    Finding::warning(
-        CHECK,
-        format!("{domain} has no DMARC record: large providers distrust or reject its mail"),
-        format!(
-            "Publish a TXT record at _dmarc.{domain}: `v=DMARC1; p=none; rua=mailto:…`, later with p=reject."
-        ),
-    )
+    let found =
+        format!("{domain} has no DMARC record: large providers distrust or reject its mail");
+    Ok(Finding::ok(CHECK, found).warning(format!(
+        "Publish a TXT record at _dmarc.{domain}: `v=DMARC1; p=none; rua=mailto:…`, later with p=reject."
+    )))
 }
 
 /// The records as text; empty if there are none.
@@ -133,12 +124,12 @@ async fn ask(
     resolver: &TokioResolver,
     name: &str,
     kind: RecordType,
-) -> Result<Vec<String>, NetError> {
+) -> Result<Vec<String>, Finding> {
     // The final dot keeps the resolver from appending the search domains of this machine.
     let lookup = match resolver.lookup(format!("{name}."), kind).await {
         Ok(lookup) => lookup,
         Err(error) if error.is_no_records_found() => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(query_failed(name, &error)),
     };
     let text = |data: &RData| match data {
         RData::MX(mx) => Some(mx.exchange.to_string()),
@@ -153,11 +144,8 @@ async fn ask(
 }
 
 fn query_failed(name: &str, error: &NetError) -> Finding {
-    Finding::warning(
-        CHECK,
-        format!("the DNS query for {name} failed: {error}"),
-        "Check that this machine can reach a name server, and run this again.",
-    )
+    Finding::ok(CHECK, format!("the DNS query for {name} failed: {error}"))
+        .warning("Check that this machine can reach a name server, and run this again.")
 }
 
 #[cfg(test)]

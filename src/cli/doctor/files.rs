@@ -7,7 +7,6 @@ use std::path::Path;
 use super::Finding;
 use crate::config::{Loaded, LogFileConfig};
 use crate::http::Tls;
-use crate::telemetry::with_sources;
 
 const CHECK: &str = "files";
 /// Where containers mount their secrets; a container has no other users.
@@ -33,7 +32,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
         findings.extend(Tls::load(files.clone()).err().map(|error| {
             let advice =
                 "Set both to PEM files: a certificate with its chain, and its private key.";
-            Finding::failed(CHECK, with_sources(&*error), advice)
+            Finding::error(CHECK, &*error, advice)
         }));
     }
     let secrets = loaded.secret_files.iter().map(|file| &**file);
@@ -63,9 +62,8 @@ fn check_writable(file: &Path, what: &str) -> Option<Finding> {
         try_folder(existing.next().unwrap_or(Path::new(".")))
     };
     let error = attempt.err()?;
-    Some(Finding::failed(
-        CHECK,
-        format!("{what} cannot be written to {}: {error}", file.display()),
+    let found = format!("{what} cannot be written to {}: {error}", file.display());
+    Some(Finding::ok(CHECK, found).failed(
         "Make the user that Gatelodge runs as the owner of the file and its folder, and run this as that user.",
     ))
 }
@@ -84,22 +82,17 @@ fn try_folder(folder: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn check_private(file: &Path, what: &str) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt;
-    let file = fs::canonicalize(file).ok()?;
+    let path = fs::canonicalize(file).ok()?;
     let mode = |path: &Path| fs::metadata(path).map_or(0, |found| found.permissions().mode());
-    let readable = mode(&file) & 0o004 != 0;
-    let reachable = file
+    let readable = mode(&path) & 0o004 != 0;
+    let reachable = path
         .ancestors()
         .skip(1)
         .all(|folder| mode(folder) & 0o001 != 0);
+    let file = path.display();
     (readable && reachable).then(|| {
-        Finding::warning(
-            CHECK,
-            format!(
-                "every user of this machine can read {}, which holds {what}",
-                file.display()
-            ),
-            format!("chmod o-rwx {}", file.display()),
-        )
+        let found = format!("every user of this machine can read {file}, which holds {what}");
+        Finding::ok(CHECK, found).warning(format!("chmod o-rwx {file}"))
     })
 }
 

@@ -13,7 +13,7 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
         Ok(mailer) => mailer,
         Err(error) => {
             let advice = "Check the settings of this provider.";
-            return vec![Finding::failed(CHECK, error.to_string(), advice)];
+            return vec![Finding::ok(CHECK, error.to_string()).failed(advice)];
         }
     };
     let checks = mailer.check().await.into_iter().zip(&config.mail.providers);
@@ -23,11 +23,11 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
             CHECK,
             format!("{provider}: can only be checked by sending a mail (`gatelodge mail test`)"),
         ),
-        Err(CheckError::Failed(error)) => Finding::failed(
+        Err(CheckError::Failed(error)) => Finding::ok(
             CHECK,
             format!("{provider}: {}", error.message),
-            advice(error.kind, settings, &config.mail),
-        ),
+        )
+        .failed(advice(error.kind, settings, &config.mail)),
     });
     findings.collect()
 }

@@ -11,6 +11,7 @@ mod mail;
 mod settings;
 mod stores;
 
+use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use strum::IntoStaticStr;
 
 use super::{print, print_json};
 use crate::config::Loaded;
+use crate::telemetry::with_sources;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -47,35 +49,50 @@ struct Finding {
 }
 
 impl Finding {
-    fn skipped(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, FindingState::Skipped, found.into(), None)
-    }
-
     fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, FindingState::Ok, found.into(), None)
-    }
-
-    fn warning(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        let advice = Some(advice.into());
-        Self::new(check, FindingState::Warning, found.into(), advice)
-    }
-
-    fn failed(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        let advice = Some(advice.into());
-        Self::new(check, FindingState::Failed, found.into(), advice)
-    }
-
-    fn new(
-        check: &'static str,
-        state: FindingState,
-        found: String,
-        advice: Option<String>,
-    ) -> Self {
         Self {
             check,
-            state,
-            found,
-            advice,
+            state: FindingState::Ok,
+            found: found.into(),
+            advice: None,
+        }
+    }
+
+    fn skipped(check: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            state: FindingState::Skipped,
+            ..Self::ok(check, found)
+        }
+    }
+
+    fn error(
+        check: &'static str,
+        error: &(dyn Error + 'static),
+        advice: impl Into<String>,
+    ) -> Self {
+        Self::ok(check, with_sources(error)).failed(advice)
+    }
+
+    fn warning(self, advice: impl Into<String>) -> Self {
+        Self {
+            state: FindingState::Warning,
+            advice: Some(advice.into()),
+            ..self
+        }
+    }
+
+    fn failed(self, advice: impl Into<String>) -> Self {
+        Self {
+            state: FindingState::Failed,
+            ..self.warning(advice)
+        }
+    }
+
+    fn warning_if(self, condition: bool, advice: &str) -> Self {
+        if condition {
+            self.warning(advice)
+        } else {
+            self
         }
     }
 }
@@ -131,6 +148,6 @@ async fn within_timeout(
         .unwrap_or_else(|_| {
             let found = format!("no answer within {} s", TIMEOUT.as_secs());
             let advice = "Check that it is running, and that no firewall drops the packets.";
-            vec![Finding::failed(check, found, advice)]
+            vec![Finding::ok(check, found).failed(advice)]
         })
 }

@@ -19,7 +19,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
     )];
     let warning = |text: &String| {
         let (found, advice) = text.split_once(": ").unwrap_or((text, ""));
-        Finding::warning(CHECK, found, capitalized(advice))
+        Finding::ok(CHECK, found).warning(capitalized(advice))
     };
     findings.extend(loaded.warnings.iter().map(warning));
     findings.extend(loaded.notes.iter().map(|note| Finding::ok(CHECK, note)));
@@ -31,13 +31,10 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
 }
 
 fn development(config: &Config) -> Option<Finding> {
-    (!config.http.host.is_loopback()).then(|| {
-        Finding::warning(
-            CHECK,
-            format!(
-                "HOST is {}: others can reach this development server",
-                config.http.host
-            ),
+    let host = config.http.host;
+    (!host.is_loopback()).then(|| {
+        let found = format!("HOST is {host}: others can reach this development server");
+        Finding::ok(CHECK, found).warning(
             "Set APP_ENV=production, or HOST=127.0.0.1: in development the mailbox page shows \
              valid codes to anybody.",
         )
@@ -47,17 +44,14 @@ fn development(config: &Config) -> Option<Finding> {
 fn production(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if is_local(&config.app.url) {
-        findings.push(Finding::failed(
-            CHECK,
-            format!("APP_URL is {}: links in mails do not work", config.app.url),
-            "Set it to the URL that users see in their browser.",
-        ));
+        let found = format!("APP_URL is {}: links in mails do not work", config.app.url);
+        let advice = "Set it to the URL that users see in their browser.";
+        findings.push(Finding::ok(CHECK, found).failed(advice));
     }
     for origin in &config.http.cors_allowed_origins {
         if is_local(origin) || origin.starts_with("http://") {
-            findings.push(Finding::warning(
-                CHECK,
-                format!("CORS_ALLOWED_ORIGINS has {origin}"),
+            let found = format!("CORS_ALLOWED_ORIGINS has {origin}");
+            findings.push(Finding::ok(CHECK, found).warning(
                 "Remove it: its pages come from a developer's machine, or can be changed in transit.",
             ));
         }
@@ -67,10 +61,8 @@ fn production(config: &Config) -> Vec<Finding> {
         (config.http.introspection, "INTROSPECTION_ENABLED"),
     ] {
         if is_on {
-            findings.push(Finding::ok(
-                CHECK,
-                format!("{name} is true: anybody can read the schema"),
-            ));
+            let found = format!("{name} is true: anybody can read the schema");
+            findings.push(Finding::ok(CHECK, found));
         }
     }
     findings
