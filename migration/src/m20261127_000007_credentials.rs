@@ -124,11 +124,6 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for column in ["authenticated_at", "method"] {
-            let mut sessions = Table::alter();
-            sessions.table("sessions").drop_column(column);
-            manager.alter_table(sessions).await?;
-        }
         let connection = manager.get_connection();
         let is_postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
         for (name, event, ..) in TRIGGERS {
@@ -142,7 +137,14 @@ impl MigrationTrait for Migration {
         }
         manager
             .drop_table(Table::drop().table("credentials").to_owned())
-            .await
+            .await?;
+        // Last, because requests lock sessions after users.
+        for column in ["authenticated_at", "method"] {
+            let mut sessions = Table::alter();
+            sessions.table("sessions").drop_column(column);
+            manager.alter_table(sessions).await?;
+        }
+        Ok(())
     }
 }
 

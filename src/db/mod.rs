@@ -17,6 +17,7 @@ use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use self::deadline::{Bounded, bounded, is_at_rest};
 use crate::config::{DatabaseConfig, create_private_folder};
+use crate::telemetry::event;
 pub use sea_orm::ConnectionTrait as Executor;
 
 mod check;
@@ -92,7 +93,7 @@ pub struct MigrationState {
 
 impl Db {
     /// Opens the pool and checks that the database answers. Creates the folder of a SQLite file.
-    pub async fn connect(config: &DatabaseConfig) -> Result<Self, DbError> {
+    pub async fn connect(config: &DatabaseConfig) -> Result<Self> {
         let url = config.url.expose_secret();
         let file = config.sqlite_file();
         let in_memory = url.starts_with("sqlite:") && file.is_none();
@@ -137,7 +138,7 @@ impl Db {
 
     /// Begins a transaction. On SQLite it takes the write lock at once: upgrading a read
     /// transaction can fail immediately, whatever the busy timeout.
-    pub async fn begin(&self) -> Result<Tx, DbError> {
+    pub async fn begin(&self) -> Result<Tx> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
@@ -146,7 +147,7 @@ impl Db {
         Ok(Bounded(begun.await?))
     }
 
-    pub async fn ping(&self) -> Result<(), DbError> {
+    pub async fn ping(&self) -> Result<()> {
         // Boxed because the future is large.
         Ok(bounded(Box::pin(self.0.ping())).await?)
     }
@@ -168,22 +169,38 @@ impl Db {
         self.get_database_backend() == DatabaseBackend::Sqlite
     }
 
-    /// Applies all pending migrations in one transaction, one process at a time.
-    pub async fn migrate_up(&self) -> Result<(), DbError> {
+    /// Applies all pending migrations in one transaction, one process at a time. A database that a
+    /// newer release has migrated stays as it is: releases run beside each other during an update.
+    pub async fn migrate_up(&self) -> Result<()> {
         let tx = self.begin_migration().await?;
-        Migrator::up(&tx.0, None).await?;
+        let known = Migrator::get_migration_files();
+        let is_known = |version: &str| known.iter().any(|migration| migration.name() == version);
+        let applied = Migrator::get_migration_models(&tx.0).await?;
+        let (old, new): (Vec<_>, Vec<_>) =
+            applied.into_iter().partition(|row| is_known(&row.version));
+        if new.is_empty() || old.len() < known.len() {
+            Migrator::up(&tx.0, None).await?;
+        } else {
+            let names: Vec<_> = new.iter().map(|row| row.version.as_str()).collect();
+            event::emit(event::ConfigWarning {
+                detail: &format!(
+                    "a newer release has migrated the database: {}",
+                    names.join(", ")
+                ),
+            });
+        }
         tx.commit().await
     }
 
     /// Reverts the last `steps` migrations and deletes the data of their tables.
-    pub async fn migrate_down(&self, steps: u32) -> Result<(), DbError> {
+    pub async fn migrate_down(&self, steps: u32) -> Result<()> {
         let tx = self.begin_migration().await?;
         Migrator::down(&tx.0, Some(steps)).await?;
         tx.commit().await
     }
 
     /// Oldest first.
-    pub async fn migration_status(&self) -> Result<Vec<MigrationState>, DbError> {
+    pub async fn migration_status(&self) -> Result<Vec<MigrationState>> {
         let migrations = Migrator::get_migration_with_status_read_only(&self.0).await?;
         let state = |migration: &migration::Migration| MigrationState {
             name: migration.name().to_owned(),
@@ -193,7 +210,7 @@ impl Db {
     }
 
     /// A transaction that only one process can hold. On SQLite the write lock is enough.
-    async fn begin_migration(&self) -> Result<Tx, DbError> {
+    async fn begin_migration(&self) -> Result<Tx> {
         let tx = self.begin().await?;
         if !self.is_sqlite() {
             let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
@@ -203,13 +220,13 @@ impl Db {
     }
 
     /// Closes the pool after running queries have finished.
-    pub async fn close(self) -> Result<(), DbError> {
+    pub async fn close(self) -> Result<()> {
         Ok(bounded(self.0.close()).await?)
     }
 }
 
 impl Tx {
-    pub async fn commit(self) -> Result<(), DbError> {
+    pub async fn commit(self) -> Result<()> {
         Ok(bounded(self.0.commit()).await?)
     }
 }

@@ -107,9 +107,14 @@ impl Caller {
             return Err(Reason::InvalidToken.at("token").into());
         }
         codes::supersede_all_of_user(&tx, user.id, now).await?;
+        let was_verified = user.email_verified_at.is_some();
         user.email_verified_at = user.email_verified_at.or(Some(now));
         user.updated_at = now;
         users::update(&tx, &user, &[Field::EmailVerifiedAt]).await?;
+        if !was_verified {
+            // They may have been added by someone who did not own the email address.
+            credentials::delete_of_user(&tx, user.id, None).await?;
+        }
         let reason = RevokeReason::PasswordReset;
         let revocations = self.set_password(&tx, &user, hash, None, reason).await?;
         tx.commit().await?;

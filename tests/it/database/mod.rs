@@ -2,5 +2,6 @@
 
 mod concurrency;
 mod credentials;
+mod migrations;
 mod query_plans;
 mod retention;
