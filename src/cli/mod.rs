@@ -6,7 +6,6 @@ mod doctor;
 mod healthcheck;
 mod mail;
 mod migrate;
-mod schema;
 mod seed;
 mod serve;
 mod user;
@@ -20,7 +19,7 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::config::{Config, Problems};
-use crate::telemetry;
+use crate::{graphql, telemetry};
 
 /// The settings cannot be used (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIG: u8 = 78;
@@ -55,7 +54,7 @@ enum Command {
     /// Add a few accounts and teams to a development database; running it again adds what is missing
     Seed(JsonOption),
     /// Print the GraphQL schema
-    Schema(schema::Options),
+    Schema,
     /// Print the table of log events
     Events,
     /// Check and explain the settings
@@ -103,7 +102,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::run(&load()?.config, command).await?,
         Command::Mail(command) => mail::run(&load()?.config, command).await?,
         Command::Seed(options) => seed::run(&load()?.config, options.json).await?,
-        Command::Schema(options) => schema::run(&options)?,
+        Command::Schema => print(graphql::sdl().trim_end())?,
         Command::Events => print(telemetry::event_table_markdown().trim_end())?,
         Command::Config(command) => return config::run(&command),
         Command::Doctor(options) => match load() {

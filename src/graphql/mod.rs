@@ -1,6 +1,10 @@
 //! The GraphQL schema: thin resolvers that turn an input into one service call and its result
 //! into a payload.
 
+use std::collections::HashMap;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use async_graphql::{
     EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder, TypeDirective,
 };
@@ -20,7 +24,6 @@ mod password;
 mod payload;
 mod profile;
 mod query;
-mod reference;
 mod session;
 mod team;
 mod team_mutation;
@@ -28,7 +31,6 @@ mod user;
 mod variables;
 
 pub(crate) use document::{Document, Documents};
-pub(crate) use reference::{reference_markdown, root_fields};
 
 /// The executable schema.
 pub(crate) type Schema = async_graphql::Schema<query::Query, Mutation, EmptySubscription>;
@@ -85,4 +87,24 @@ pub(crate) fn sdl() -> String {
         .use_space_ident();
     let sdl = builder().finish().sdl_with_options(options);
     format!("{}\n", sdl.trim())
+}
+
+/// Every field that an operation can have at its root, and whether it is public.
+pub(crate) fn root_fields() -> HashMap<String, bool> {
+    let of_any_schema = ["__schema", "__type", "__typename"];
+    let mut fields: HashMap<_, _> = of_any_schema.map(|name| (name.to_owned(), true)).into();
+    let schema = parse_schema(sdl()).map(|schema| schema.definitions);
+    for definition in schema.unwrap_or_default() {
+        if let TypeSystemDefinition::Type(definition) = definition
+            && ["Query", "Mutation"].contains(&definition.node.name.node.as_str())
+            && let TypeKind::Object(object) = definition.node.kind
+        {
+            for field in object.fields {
+                let mut directives = field.node.directives.iter();
+                let is_public = directives.any(|directive| directive.node.name.node == "public");
+                fields.insert(field.node.name.node.to_string(), is_public);
+            }
+        }
+    }
+    fields
 }

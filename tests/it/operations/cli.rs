@@ -49,10 +49,6 @@ fn generated_files_are_fresh() {
     for (arguments, committed) in [
         (&["schema"][..], include_str!("../../../schema.graphql")),
         (
-            &["schema", "--markdown"],
-            include_str!("../../../docs/schema.md"),
-        ),
-        (
             &["config", "example"],
             include_str!("../../../.env.example"),
         ),
