@@ -1,7 +1,7 @@
-//! The log, and traces, sent elsewhere: OTLP over HTTP, as protobuf.
+//! Logs and traces over OTLP: HTTP with protobuf.
 //!
-//! Each signal has a bounded queue and a thread that sends batches of it, so that nobody waits for
-//! the collector. What the queue cannot take, or the collector does not, is lost and counted.
+//! Each signal has a bounded queue and a thread that sends batches, so that nothing waits for the
+//! collector. Records that the queue or the collector does not accept are lost and counted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,18 +29,15 @@ use super::record::{LogRecord, Output};
 use super::{TARGET, event, is_shown};
 use crate::config::{LogLevel, OtlpConfig};
 
-/// Records that may wait; those beyond are lost.
+/// The maximum number of waiting records.
 const QUEUE_MAX: usize = 8_192;
-/// Records sent at once.
 const BATCH_MAX: usize = 512;
-/// How long a record may wait for others.
+/// How long a record waits for a batch.
 const DELAY: Duration = Duration::from_secs(1);
-/// How long the collector may take.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the end of the process may wait for what is left to be sent.
+/// How long the end of the process waits for the last batches.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where the subscriber hands records to.
 #[derive(Clone, Debug)]
 pub struct External {
     logger: SdkLogger,
@@ -48,14 +45,13 @@ pub struct External {
     lost: Arc<Lost>,
 }
 
-/// Keeps sending; ends it when dropped.
 pub(super) struct Sender {
     logs: SdkLoggerProvider,
     traces: Option<SdkTracerProvider>,
     lost: Arc<Lost>,
 }
 
-/// What did not arrive.
+/// Counts records that were not accepted.
 #[derive(Debug, Default)]
 struct Lost {
     queued: AtomicU64,
@@ -64,7 +60,7 @@ struct Lost {
 }
 
 impl Lost {
-    /// Remembers how an export ended, and tells the log when the collector goes and comes back.
+    /// Counts an export, and logs when the collector becomes unavailable and available again.
     fn note(&self, records: usize, exported: &OTelSdkResult) {
         match exported {
             Ok(()) => {
@@ -75,7 +71,7 @@ impl Lost {
             }
             Err(error) => {
                 if !self.away.swap(true, Ordering::Relaxed) {
-                    // The error's text names the address at most, never a header.
+                    // The text of the error names the address at most, never a header.
                     event::emit(event::ExternalLoggingFailed { error });
                 }
             }
@@ -83,7 +79,6 @@ impl Lost {
     }
 }
 
-/// Starts sending.
 pub(super) fn start(config: &OtlpConfig) -> Result<(External, Sender), ExporterBuildError> {
     let lost = Arc::new(Lost::default());
     let headers: HashMap<String, String> = config
@@ -156,10 +151,11 @@ fn traces(
 }
 
 impl Sender {
-    /// Sends what is left, for up to two seconds; how many log records never arrived.
+    /// Sends the last batches for up to two seconds. Returns the number of log records that were
+    /// not accepted.
     pub(super) fn finish(&self) -> u64 {
         let begun = Instant::now();
-        // What cannot be sent is counted below.
+        // Records that cannot be sent are counted below.
         let _ = self.logs.shutdown_with_timeout(FLUSH_TIMEOUT);
         if let Some(traces) = &self.traces {
             let _ = traces.shutdown_with_timeout(FLUSH_TIMEOUT.saturating_sub(begun.elapsed()));
@@ -169,7 +165,7 @@ impl Sender {
     }
 }
 
-/// An exporter whose outcomes are noted.
+/// An exporter that counts its results.
 #[derive(Debug)]
 struct Counted {
     exporter: LogExporter,
@@ -194,17 +190,16 @@ impl logs::LogExporter for Counted {
 }
 
 impl External {
-    /// Sends what `level` shows of events.
     pub(super) fn output(&self, level: LogLevel) -> Output {
         let external = self.clone();
         Output {
-            // The sender's own lines would bring about more of them.
+            // Lines of the sender itself would cause more of them.
             accepts: Box::new(move |meta| is_shown(meta, level) && !is_of_sender(meta)),
             write: Box::new(move |record| external.send(record)),
         }
     }
 
-    /// The layer that sends our own spans.
+    /// The layer that exports our own spans.
     pub(super) fn traces<S>(&self) -> Option<impl Layer<S> + use<S>>
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -265,8 +260,8 @@ fn any_value(value: &Value) -> AnyValue {
     }
 }
 
-/// Adds something to a span of a trace, which lines of the log do not show. Nothing happens where
-/// no traces are sent. No secret and no personal data: traces are not masked.
+/// Adds an attribute to a span of a trace. It is not logged. Attributes are not masked, so they
+/// must not be secrets or personal data.
 pub fn describe(span: &Span, key: &'static str, value: impl Into<SpanValue>) {
     span.set_attribute(key, value);
 }

@@ -7,27 +7,25 @@ use std::time::Duration;
 
 use crate::config::LogFileConfig;
 
-/// Appends lines to a file. When a line would make it grow beyond its limit, `app.log` becomes
-/// `app.log.1`, that `app.log.2`, and so on; the oldest goes.
+/// Appends lines to a file. Before a line would exceed the limit, `app.log` is renamed to
+/// `app.log.1`, that to `app.log.2`, and so on; the oldest is removed.
 ///
-/// Several processes may write to one file: each notices when another has moved it away. Whatever
-/// fails costs lines at most, is told on standard error once, and is tried again with each line.
+/// Several processes may write to one file: each notices when another has renamed it. Errors lose
+/// lines at most; they are reported on standard error once, and every line tries again.
 pub(super) struct RotatingFile {
     path: PathBuf,
     max_bytes: u64,
     backups: usize,
     retention: Option<Duration>,
     file: Option<File>,
-    /// Why the last rotation failed.
     rotation_error: Option<io::Error>,
-    /// Whether something fails, and that was told.
+    /// Whether an error has been reported.
     failing: bool,
     /// Whether the last line may have been written in part.
     torn: bool,
 }
 
 impl RotatingFile {
-    /// Opens the file and makes its directory.
     pub(super) fn new(config: &LogFileConfig) -> Self {
         let mut file = Self {
             path: config.path.clone(),
@@ -40,11 +38,11 @@ impl RotatingFile {
             torn: false,
         };
         let opened = file.file_for(0).map(|_| ());
-        file.tell(opened);
+        file.report(opened);
         file
     }
 
-    /// The file to append `bytes` to: opened, moved or followed as needed.
+    /// The file to append `bytes` to: opens, rotates or reopens it if necessary.
     fn file_for(&mut self, bytes: u64) -> io::Result<&mut File> {
         let is_same = match (&self.file, fs::metadata(&self.path)) {
             (Some(file), Ok(on_disk)) => is_same_file(&file.metadata()?, &on_disk),
@@ -66,7 +64,7 @@ impl RotatingFile {
         Ok(self.file.insert(file))
     }
 
-    /// Moves the files on, unless another process is doing it.
+    /// Renames the files, unless another process is doing it.
     fn rotate(&self, file: &File) -> io::Result<()> {
         match file.try_lock() {
             Ok(()) => {
@@ -115,8 +113,8 @@ impl RotatingFile {
         file.write_all(line)
     }
 
-    /// Tells on standard error when something begins to fail: the log itself cannot say it.
-    fn tell(&mut self, written: io::Result<()>) {
+    /// Reports on standard error that an error begins: the log cannot.
+    fn report(&mut self, written: io::Result<()>) {
         let path = self.path.display();
         let problem = match (written, &self.rotation_error) {
             (Err(error), _) => format!("cannot write to {path}, log lines are lost: {error}"),
@@ -127,7 +125,7 @@ impl RotatingFile {
             }
         };
         if !self.failing {
-            // There is nobody left to tell when standard error is closed.
+            // Standard error may be closed.
             let _ = writeln!(io::stderr(), "{problem}");
         }
         self.failing = true;
@@ -135,11 +133,11 @@ impl RotatingFile {
 }
 
 impl Write for RotatingFile {
-    /// Takes a whole line, or loses it.
+    /// Writes a whole line or loses it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let written = self.append(line);
         self.torn = written.is_err() && self.file.is_some();
-        self.tell(written);
+        self.report(written);
         Ok(line.len())
     }
 
@@ -154,8 +152,8 @@ fn backup(path: &Path, number: usize) -> PathBuf {
     name.into()
 }
 
-/// Removes the rotated files of `path` that were last written to longer ago than `retention`, also
-/// those that an earlier `LOG_BACKUP_COUNT` left. What cannot be removed is tried again later.
+/// Removes the rotated files of `path` that are older than `retention`, also those that a higher
+/// `LOG_BACKUP_COUNT` left. Files that cannot be removed are tried again later.
 pub(super) fn remove_older(path: &Path, retention: Option<Duration>) {
     let Some(retention) = retention else { return };
     let directory = path.parent().filter(|parent| *parent != Path::new(""));
@@ -171,7 +169,7 @@ pub(super) fn remove_older(path: &Path, retention: Option<Duration>) {
     }
 }
 
-/// Whether `other` is `path` with a number behind it.
+/// Whether `other` is `path` with a number appended.
 fn is_backup(path: &Path, other: &Path) -> bool {
     let names = path.file_name().zip(other.file_name());
     let number = names.and_then(|(name, other)| {
@@ -187,7 +185,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
     let mut options = OpenOptions::new();
     options.create(true).append(true);
-    // Logs hold personal data: not for every user of the machine.
+    // Logs contain personal data.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
     options.open(path)

@@ -1,6 +1,6 @@
 //! Logs: events from one table, as JSON or text, on the console and in files.
 //!
-//! `ctx.emit(event::…)` is the only way this crate logs.
+//! `emit` is the only way this crate logs.
 
 pub mod event;
 mod external;
@@ -38,31 +38,23 @@ pub use event::{event_table_markdown, with_sources};
 pub use external::describe;
 pub use throttle::Throttle;
 
-/// The target of our own events and spans.
 const TARGET: &str = "gatelodge";
 /// The name in the metadata of critical events: tracing's highest level is ERROR.
 const CRITICAL: &str = "critical";
-/// The field that marks security events.
 const SECURITY: &str = "security";
-/// The field that the request span gives to every line inside.
 const REQUEST_ID: &str = "request_id";
-/// Lines that may wait for a slow disk or terminal; those beyond are dropped and counted.
+/// The maximum number of lines that wait for a slow disk or terminal. Further ones are dropped and
+/// counted.
 const WAITING_LINES_MAX: usize = 16_384;
 
-/// Where log records are written.
 #[derive(Clone, Debug)]
 pub struct Outputs<W> {
-    /// Standard output.
     pub console: Option<W>,
-    /// The log file.
     pub file: Option<W>,
-    /// The security log.
     pub security_file: Option<W>,
-    /// The OTLP collector.
     pub external: Option<External>,
 }
 
-/// Logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     #[error("logging is set up already")]
@@ -72,7 +64,7 @@ pub enum InitError {
     External(String),
 }
 
-/// Keeps the log going. When dropped, it writes what is still waiting, for up to a second.
+/// When dropped, writes the lines that are still waiting, for up to a second.
 #[derive(Default)]
 #[must_use = "lines are lost when the guard is dropped"]
 pub struct Guard {
@@ -81,7 +73,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Writes in a thread of its own, so that no request waits for a disk or a terminal.
+    /// Writes in a thread of its own, so that no request waits for a disk or terminal.
     fn in_background(&mut self, name: &str, writer: impl Write + Send + 'static) -> NonBlocking {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(WAITING_LINES_MAX)
@@ -95,33 +87,31 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let records = self.sender.as_ref().map_or(0, Sender::finish);
-        tell_lost(records, "log records were not accepted by the collector");
+        report_lost(records, "log records were not accepted by the collector");
         for (_, dropped) in &self.writers {
             let lines = dropped.dropped_lines() as u64;
-            tell_lost(lines, "log lines were dropped: the output is too slow");
+            report_lost(lines, "log lines were dropped: the output is too slow");
         }
     }
 }
 
-fn tell_lost(count: u64, what: &str) {
+fn report_lost(count: u64, what: &str) {
     if count > 0 {
         // Standard error may be closed.
         let _ = writeln!(io::stderr(), "{count} {what}");
     }
 }
 
-/// Removes rotated log files that are older than `LOG_RETENTION_DAYS`. To be called now and then:
-/// a log that hardly grows is hardly rotated.
+/// Removes rotated log files that are older than `LOG_RETENTION_DAYS`. Call it regularly: a log
+/// that hardly grows is hardly rotated.
 pub fn remove_old_files(config: &LogConfig) {
     for file in [&config.file, &config.security_file].into_iter().flatten() {
         file::remove_older(&file.path, file.retention);
     }
 }
 
-/// Starts logging for the whole process. A log file that cannot be written is reported on
-/// standard error and otherwise ignored. Panics are logged, too.
-///
-/// `hash_key` is the key of the hashes that stand for personal data if the settings say `hash`.
+/// Starts logging for the whole process, panics included. A log file that cannot be written is
+/// reported on standard error. `hash_key` is for personal data that the settings say to hash.
 pub fn init(config: &LogConfig, hash_key: [u8; 32]) -> Result<Guard, InitError> {
     let mut guard = Guard::default();
     let external = match &config.external {
@@ -153,7 +143,7 @@ pub fn init(config: &LogConfig, hash_key: [u8; 32]) -> Result<Guard, InitError> 
     Ok(guard)
 }
 
-/// What [`init`] installs, writing to `outputs` whatever `config` says of console and files.
+/// The subscriber of [`init`], with any outputs.
 pub fn subscriber<W>(
     config: &LogConfig,
     hash_key: [u8; 32],
@@ -213,17 +203,17 @@ where
     }
 }
 
-/// Whether something is urgent enough for `LOG_LEVEL`.
+/// Whether `LOG_LEVEL` shows something.
 ///
-/// Our own spans always are, for the request id. Other crates may warn and no more, because what
-/// they say below that holds statements, headers and addresses; only the queue's, whose jobs are
-/// bare ids, may say more at DEBUG.
+/// Our own spans are always shown, for the request ID. Other crates are shown from WARN on, because
+/// below that they log statements, headers and addresses; only the queue, whose jobs are bare IDs,
+/// is also shown at DEBUG.
 fn is_shown(meta: &Metadata<'_>, level: LogLevel) -> bool {
     let is_ours = meta.target() == TARGET;
     let max = match level {
         LogLevel::Critical if is_ours && meta.name() == CRITICAL => LevelFilter::ERROR,
         LogLevel::Critical => LevelFilter::OFF,
-        // What ends a worker is logged by its supervisor.
+        // The supervisor logs what ends a worker.
         _ if meta.target().starts_with("apalis_core") && level != LogLevel::Debug => {
             LevelFilter::OFF
         }
@@ -235,23 +225,23 @@ fn is_shown(meta: &Metadata<'_>, level: LogLevel) -> bool {
     *meta.level() <= max || is_ours && meta.is_span()
 }
 
-/// Whether something belongs in the security log: security events of any level, and the request
-/// they happen in.
+/// Whether something belongs in the security log: security events of any level, and the spans of
+/// requests.
 fn is_security(meta: &Metadata<'_>) -> bool {
     meta.target() == TARGET && (meta.is_span() || meta.fields().field(SECURITY).is_some())
 }
 
-/// The span of a request: every line inside has its `request_id`.
+/// Every line inside has its `request_id`.
 pub fn request_span(request_id: &str) -> Span {
     tracing::info_span!(target: TARGET, "request", request_id)
 }
 
-/// The span of a GraphQL operation, for traces.
+/// For traces.
 pub fn operation_span() -> Span {
     tracing::info_span!(target: TARGET, "operation")
 }
 
-/// The span of a try to deliver a mail, for traces.
+/// For traces.
 pub fn mail_span() -> Span {
     tracing::info_span!(target: TARGET, "mail")
 }

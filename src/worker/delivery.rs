@@ -1,4 +1,4 @@
-//! One attempt to deliver one mail: lease, render, send, record.
+//! Delivering one mail: lease, render, send, record.
 
 use std::any::Any;
 use std::future::Future;
@@ -26,11 +26,11 @@ use crate::queue::{Job, Queue};
 use crate::service::{LeasedMail, ServiceError, Services};
 use crate::telemetry::{self, event};
 
-/// What a provider may need beyond the time of its conversations.
+/// What a provider may need beyond the send deadline.
 const SLACK: Duration = Duration::from_secs(2);
-/// How often recording is tried: a mail that was sent and not recorded is sent twice.
-const RECORD_TRIES: u32 = 5;
-/// The wait before recording is tried again; it doubles each time.
+/// A mail that was sent but not recorded is sent again, so recording is retried.
+const RECORD_ATTEMPTS: u32 = 5;
+/// The delay before the first retry of recording; it doubles.
 const RECORD_PAUSE: Duration = Duration::from_millis(200);
 
 /// Delivers mails, a bounded number at once.
@@ -39,12 +39,10 @@ pub(super) struct Delivery {
     pub(super) services: Services,
     templates: Arc<Templates>,
     mailer: Arc<Mailer>,
-    /// One for each mail that may be sent at the same time.
     permits: Arc<Semaphore>,
     concurrency: usize,
     deadline: Duration,
     fallback_to_console: bool,
-    /// All sends in progress.
     pub(super) sends: TaskTracker,
     /// How many jobs arrived from the queue.
     jobs: AtomicUsize,
@@ -81,7 +79,6 @@ impl Delivery {
         self.permits.available_permits() == self.concurrency
     }
 
-    /// How many jobs arrived from the queue so far.
     pub(super) fn jobs(&self) -> usize {
         self.jobs.load(Relaxed)
     }
@@ -285,12 +282,12 @@ fn report(error: &ServiceError, mail_id: Option<MailId>, reason: &str) {
     });
 }
 
-/// Records an outcome, again if the database fails.
+/// Records a result, and retries if the database fails.
 async fn persist<T, F: Future<Output = Result<T, ServiceError>>>(
     record: impl Fn() -> F,
 ) -> Result<T, ServiceError> {
     let mut pause = RECORD_PAUSE;
-    for _ in 1..RECORD_TRIES {
+    for _ in 1..RECORD_ATTEMPTS {
         if let Ok(recorded) = record().await {
             return Ok(recorded);
         }
@@ -308,8 +305,8 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// Shows the code or link of a dead mail to whoever sits at the console. Never through the
-/// logger: log files and log services keep no secrets.
+/// Prints the code or link of a dead mail on the console. Not through the logger: logs must not
+/// contain secrets.
 fn print_secret(leased: &LeasedMail) {
     let MailContext { code, link, .. } = &leased.context;
     let secret = match (code, link) {
@@ -318,7 +315,7 @@ fn print_secret(leased: &LeasedMail) {
         (None, None) => return,
     };
     let rule = "=".repeat(64);
-    // Standard output may be closed; then there is nobody to show it to.
+    // Standard output may be closed.
     let _ = writeln!(
         std::io::stdout().lock(),
         "{rule}\n  MAIL NOT SENT ({})\n  To:   {}\n  {secret}\n{rule}",
