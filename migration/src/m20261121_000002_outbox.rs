@@ -1,4 +1,4 @@
-//! Mails to be sent: written with what they tell of, in one transaction.
+//! Mails to be sent, inserted in the transaction of the change that they report.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{

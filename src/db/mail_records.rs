@@ -1,4 +1,4 @@
-//! Queries on the mails of the outbox as an operator sees them, whatever their state.
+//! Queries on mails in any state, for operators.
 
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -10,7 +10,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::id::MailId;
 use crate::domain::mail::{MailState, OutboxMail};
 
-/// The newest mails, those in a state or all.
 pub async fn newest(
     db: &impl Executor,
     state: Option<MailState>,
@@ -20,19 +19,18 @@ pub async fn newest(
     if let Some(state) = state {
         query = query.filter(Column::State.eq(state));
     }
-    // Identifiers are in the order of time, and the primary key is an index.
+    // IDs are in the order of time.
     let query = query.order_by_desc(Column::Id).limit(limit);
     let rows = query.all(db).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// One mail.
 pub async fn find(db: &impl Executor, id: MailId) -> Result<Option<OutboxMail>> {
     let row = Entity::find_by_id(id).one(db).await?;
     row.map(TryInto::try_into).transpose()
 }
 
-/// Identifiers of all dead mails but those of erased accounts, the oldest first.
+/// The dead mails, without those of deleted users, oldest first.
 pub async fn dead(db: &impl Executor) -> Result<Vec<MailId>> {
     let ids: Vec<Uuid> = Entity::find()
         .select_only()
@@ -46,8 +44,8 @@ pub async fn dead(db: &impl Executor) -> Result<Vec<MailId>> {
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
-/// Makes a dead mail, or one that waits, due at once, with all its tries before it. `false` if it
-/// is none of the two (any more), is just being sent, or its recipient was erased.
+/// Makes a dead or waiting mail due now, and stops counting its earlier attempts. `false` if it is
+/// in another state, leased, or its user was deleted.
 pub async fn retry(db: &impl Executor, id: MailId, now: Timestamp) -> Result<bool> {
     let is_held = Column::LeasedUntil.gt(now);
     let waits = Condition::all()

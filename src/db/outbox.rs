@@ -109,7 +109,7 @@ pub async fn due(db: &impl Executor, now: Timestamp, limit: u64) -> Result<Vec<M
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
-/// When the mail that has been due for longest became due, of those that nobody holds.
+/// When the mail that has been due longest became due, of those that are not leased.
 pub async fn oldest_due(db: &impl Executor, now: Timestamp) -> Result<Option<Timestamp>> {
     Ok(Entity::find()
         .select_only()
@@ -121,21 +121,19 @@ pub async fn oldest_due(db: &impl Executor, now: Timestamp) -> Result<Option<Tim
         .await?)
 }
 
-/// How many mails are in each state that ends or should end soon.
+/// The numbers of mails that are not sent yet, and of dead ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// Due, and nobody holds them.
+    /// Due and not leased.
     pub due: u64,
-    /// To be tried again later.
+    /// To be retried later.
     pub waiting: u64,
-    /// Held by a worker.
+    /// Leased.
     pub sending: u64,
-    /// Given up.
     pub dead: u64,
 }
 
-/// Counts the mails that are not over, and those given up. Mails sent or cancelled are the most
-/// by far, and left alone.
+/// Sent and cancelled mails are by far the most, and not counted.
 pub async fn backlog(db: &impl Executor, now: Timestamp) -> Result<Backlog> {
     let count = async |condition: Condition| {
         let query = Entity::find()
@@ -214,13 +212,13 @@ pub async fn finish(
     Ok(changed(&result))
 }
 
-/// Cancels what is still to be sent about an account or to its address, and forgets whom it was
-/// for in what was. What providers said may quote the address, so that is forgotten too.
+/// Cancels the mails to a user that were not sent, and removes the user's data from all others,
+/// including responses of providers, which may quote the email address.
 pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Result<()> {
     let theirs = Condition::any()
         .add(Column::UserId.eq(user_id))
         .add(Column::Recipient.eq(email.as_str()));
-    // Holds every one of them until the end: nobody records or retries one in between.
+    // Locks all of them, so that none is recorded or retried in between.
     let cancelled = Expr::case(
         Expr::col(Column::State).eq(MailState::Pending),
         MailState::Cancelled,
@@ -254,16 +252,17 @@ pub async fn erase_of_user(tx: &Tx, user_id: UserId, email: &EmailAddress) -> Re
     Ok(())
 }
 
-/// The state in the text of the statement, not as a parameter, so that a partial index serves.
+/// The state is part of the text of the statement, not a parameter, so that a partial index is
+/// used.
 fn in_state(state: MailState) -> Condition {
     let name = Expr::cust(format!("'{}'", state.name()));
     Condition::all().add(Expr::col(Column::State).eq(name))
 }
 
-/// Deletes up to `limit` mails that were sent, cancelled or given up by `end`; how many there were.
-/// One that was not sent came to its end when it was last due.
+/// Deletes up to `limit` mails that were sent, cancelled or given up by `end`. Returns how many
+/// were deleted. A mail that was not sent ended when it was last due.
 pub async fn delete_ended(db: &impl Executor, end: Timestamp, limit: u64) -> Result<u64> {
-    // Word for word what the partial index says.
+    // Must match the expression of the index exactly.
     let ended_at = Expr::cust("COALESCE(sent_at, next_attempt_at)");
     let is_over = Condition::all()
         .add(Expr::cust("state <> 'pending'"))

@@ -267,7 +267,6 @@ pub struct RenderedMail {
     pub id: MailId,
     /// What it is about.
     pub kind: MailKind,
-    /// Where it goes.
     pub to: EmailAddress,
     /// One line, without control characters.
     pub subject: String,
@@ -277,7 +276,7 @@ pub struct RenderedMail {
     pub html: String,
     /// The code it carries, to show where mail is only pretended to be sent.
     pub code: Option<Code>,
-    /// The link it carries, likewise.
+    /// To show it where mail is only pretended to be sent, like `code`.
     pub link: Option<Link>,
 }
 

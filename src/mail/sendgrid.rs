@@ -80,7 +80,7 @@ impl SendGridProvider {
         })
     }
 
-    /// Sends a mail, without a deadline of its own. Dropping the future closes the connection.
+    /// Sends a mail, without a deadline. Dropping the future closes the connection.
     pub(super) async fn send(&self, mail: &RenderedMail) -> Result<(), DeliveryError> {
         let request = self
             .client

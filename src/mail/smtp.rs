@@ -1,9 +1,8 @@
 //! SMTP: one conversation per mail over connections that are kept for a short while.
 //!
-//! The library's own pool takes a connection back even when the send on it was given up half-way
-//! (a deadline passed). The late answer would then be taken for that of the next mail's command,
-//! and so on: a refused mail would count as sent. Here a connection returns only after a
-//! conversation that was held to its end.
+//! The pool of the library reuses a connection even if sending on it was interrupted by a deadline.
+//! The late response is then read as the response to the next mail: a refused mail counts as sent.
+//! Here a connection is reused only after a complete conversation.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -28,10 +27,9 @@ use crate::domain::mail::{DeliveryError, DeliveryErrorKind, RenderedMail};
 
 /// How long an unused connection is kept; servers close theirs after some minutes.
 const IDLE_MAX: Duration = Duration::from_secs(30);
-/// How long to wait for the answer to QUIT.
+/// The longest wait for the response to QUIT.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A mail server.
 pub(super) struct SmtpProvider {
     config: SmtpConfig,
     tls: Option<TlsParameters>,
@@ -47,31 +45,30 @@ struct Idle {
     since: Instant,
 }
 
-/// A mail on its way: what the envelope says, and the content.
+/// The envelope and the content.
 struct Message {
     to: Address,
     content: Vec<u8>,
 }
 
-/// How far a conversation had come.
+/// The stage of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The connection, TLS and the greeting.
+    /// Connection, TLS and greeting.
     Connection,
-    /// The login.
     Login,
-    /// Who sends (MAIL).
+    /// MAIL.
     Sender,
-    /// To whom (RCPT).
+    /// RCPT.
     Recipient,
-    /// What (DATA, and the content).
+    /// DATA and the content.
     Content,
 }
 
-/// The one place that decides whether an answer is permanent; `docs/email.md` shows it to
-/// operators. Permanent is a 5xx answer to the sender, the recipient or the content. Everything
-/// else may pass or be mended by an operator: 4xx, trouble with the network, with TLS, with the
-/// greeting, and with the login, whatever its code.
+/// The one place that decides whether an error is permanent; `docs/email.md` explains it to
+/// operators. A 5xx response to the sender, the recipient or the content is. Everything else may
+/// pass or be fixed by an operator: 4xx, errors of the network, of TLS and of the greeting, and all
+/// errors of the login.
 fn is_permanent(stage: Stage, code: u16) -> bool {
     let is_about_the_mail = matches!(stage, Stage::Sender | Stage::Recipient | Stage::Content);
     is_about_the_mail && (500..=599).contains(&code) && !LOGIN_CODES.contains(&code)
@@ -80,7 +77,7 @@ fn is_permanent(stage: Stage, code: u16) -> bool {
 /// A failed conversation.
 struct ConversationError {
     error: DeliveryError,
-    /// Whether the connection may merely have been old, and the mail cannot have been taken.
+    /// Whether the connection may just have been old, and the mail was certainly not accepted.
     stale: bool,
 }
 
@@ -120,9 +117,8 @@ impl SmtpProvider {
         self.config.name
     }
 
-    /// Sends a mail, without a deadline of its own. Dropping the future closes the connection.
-    ///
-    /// A mail that cannot be written down is refused for good; see [`is_permanent`] for the rest.
+    /// Sends a mail, without a deadline. Dropping the future closes the connection. A mail that
+    /// cannot be encoded is a permanent error.
     pub(super) async fn send(&self, mail: &RenderedMail) -> Result<(), DeliveryError> {
         let message = self
             .write(mail)
@@ -138,7 +134,7 @@ impl SmtpProvider {
         self.conclude(connection, outcome).await
     }
 
-    /// Connects, encrypts, logs in and says good-bye, without a deadline of its own.
+    /// Connects, encrypts, logs in and quits, without a deadline.
     pub(super) async fn try_login(&self) -> Result<(), DeliveryError> {
         let mut connection = self.connect().await?;
         let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await;
@@ -202,7 +198,7 @@ impl SmtpProvider {
         message: &Message,
     ) -> Result<(), ConversationError> {
         let mut parameters = Vec::new();
-        // The composer encodes everything but addresses.
+        // The composer encodes everything except addresses.
         if !message.content.is_ascii() {
             let server = connection.server_info();
             if !server.supports_feature(Extension::SmtpUtfEight) {
@@ -234,7 +230,7 @@ impl SmtpProvider {
             error: self.error(stage, &error),
             stale: error.status().is_none() || has_code(&error, &[421]),
         })?;
-        // Any other positive answer belongs to another command: the two sides are out of step.
+        // Another positive response belongs to another command.
         if !go_ahead.has_code(354) {
             return Err(ConversationError {
                 error: DeliveryError::transient(
@@ -251,7 +247,7 @@ impl SmtpProvider {
         })
     }
 
-    /// Keeps the connection after a mail was taken, and says good-bye after a refusal.
+    /// Keeps the connection after a success, and quits after an error.
     async fn conclude(
         &self,
         mut connection: AsyncSmtpConnection,
@@ -312,7 +308,7 @@ impl SmtpProvider {
         }
     }
 
-    /// An error in the server's words, less the password should it echo the login.
+    /// The response of the server, without the password in case it echoes the login.
     fn words_of(&self, error: &Error) -> String {
         let Some((user, password)) = &self.config.credentials else {
             return error.to_string();
@@ -324,7 +320,7 @@ impl SmtpProvider {
     }
 }
 
-/// Answers about the login (RFC 4954), which may also come to a later command.
+/// Responses about the login (RFC 4954), which can also follow a later command.
 const LOGIN_CODES: [u16; 4] = [530, 534, 535, 538];
 
 fn has_code(error: &Error, codes: &[u16]) -> bool {

@@ -1,4 +1,4 @@
-//! What mails say: templates from the environment, from files or built in, checked at start.
+//! Rendering mails from templates: from the environment, from files or built in, checked at start.
 
 mod placeholders;
 mod preview;
@@ -16,29 +16,29 @@ use super::one_line;
 use crate::config::{AppConfig, TemplatesConfig};
 use crate::domain::mail::{MailContext, MailKind};
 
-/// Instructions one template may execute; the built-in ones need a few dozen.
+/// The maximum number of instructions of one template; the built-in ones need a few dozen.
 const FUEL: u64 = 50_000;
-/// The longest subject, in characters; what exceeds it is cut.
+/// Longer subjects are cut.
 const SUBJECT_MAX_CHARS: usize = 150;
 
 /// The compiled templates of every kind of mail.
 ///
-/// What a person typed is only ever a value: it is escaped in HTML, and no rendered text is
+/// Text that a person typed is only ever a value: it is escaped in HTML, and rendered text is not
 /// rendered again.
 pub struct Templates {
-    // Two environments, so that the part of the mail decides what is escaped, not a file's name.
+    // Two environments, so that the part of the mail decides about escaping, not the name of a
+    // file.
     html: Environment<'static>,
     text: Environment<'static>,
-    /// The kinds whose HTML is made of the plain text.
+    /// The kinds whose HTML is made from the plain text.
     html_from_text: HashSet<MailKind>,
-    /// From template names to what an operator knows them by.
+    /// From the names of templates to names that an operator knows.
     origins: HashMap<String, String>,
     app: Values,
 }
 
 type Values = BTreeMap<String, Value>;
 
-/// The parts of a mail, a template each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Subject,
@@ -59,18 +59,16 @@ impl Part {
     }
 }
 
-/// A mail's text. It may hold a secret, so it has no `Debug`.
+/// The text of a mail. It may contain a secret, so it has no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// One line of at most 150 characters, without control characters.
     pub subject: String,
-    /// The plain text.
     pub text: String,
-    /// The HTML text.
     pub html: String,
 }
 
-/// A mail could not be rendered. Holds no value of the mail.
+/// A mail could not be rendered. Contains no value of the mail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}{}: {reason}", at_line(*.line))]
 pub struct RenderError {
@@ -78,7 +76,6 @@ pub struct RenderError {
     pub origin: String,
     /// The line in it, counted from 1.
     pub line: Option<usize>,
-    /// What went wrong, in general terms.
     pub reason: String,
 }
 
@@ -90,7 +87,6 @@ pub struct TemplateError {
     pub origin: String,
     /// The line in it, counted from 1.
     pub line: Option<usize>,
-    /// What is wrong.
     pub message: String,
 }
 
@@ -98,7 +94,7 @@ fn at_line(line: Option<usize>) -> String {
     line.map(|line| format!(":{line}")).unwrap_or_default()
 }
 
-/// Every template that cannot be used; one a line when formatted.
+/// All of them; one per line when formatted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateErrors(pub Vec<TemplateError>);
 
@@ -112,11 +108,11 @@ impl fmt::Display for TemplateErrors {
 impl std::error::Error for TemplateErrors {}
 
 impl Templates {
-    /// Reads, compiles and tries every template.
+    /// Reads, compiles and tries out every template.
     ///
-    /// A part of a mail comes from the environment, else from its file in the directory, else it
-    /// is built in. Every template is rendered with samples: with and without the values that may
-    /// be missing, and with names that try to break out. All problems are reported together.
+    /// A part of a mail comes from the environment, from its file in the directory, or is built in,
+    /// in this order. Every template is rendered with samples: with and without optional values,
+    /// and with hostile names. All errors are reported together.
     pub fn load(app: &AppConfig, config: &TemplatesConfig) -> Result<Self, TemplateErrors> {
         let support_email = app.support_email.as_ref();
         let mut templates = Self {
@@ -161,8 +157,7 @@ impl Templates {
         }
     }
 
-    /// Renders a mail. Fails if a template uses a value that this mail does not have, or runs
-    /// for too long.
+    /// Fails if a template uses a value that this mail does not have, or runs for too long.
     pub fn render(&self, context: &MailContext) -> Result<Rendered, RenderError> {
         let kind = context.mail.kind();
         let mut values = self.app.clone();
@@ -173,7 +168,7 @@ impl Templates {
                 RenderError {
                     origin,
                     line,
-                    // The error's own detail may quote a value.
+                    // The detail of the error may contain a value.
                     reason: error.kind().to_string(),
                 }
             })
@@ -223,7 +218,7 @@ impl Templates {
         }
     }
 
-    /// Where an error arose, as an operator knows it.
+    /// The origin and line of an error.
     fn place(
         &self,
         error: &minijinja::Error,
@@ -239,15 +234,15 @@ impl Templates {
     }
 }
 
-/// An environment without access to anything but the templates added to it.
+/// An environment that can only access the templates added to it.
 fn environment(escape: AutoEscape) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(move |_| escape.clone());
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
-    // Errors then name the variable that is missing.
+    // Errors then name the missing variable.
     environment.set_debug(true);
-    // A tag on a line of its own leaves no empty line in the mail.
+    // A line that contains only a tag leaves no empty line in the mail.
     if let Ok(syntax) = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)
@@ -264,9 +259,9 @@ fn texts<const N: usize>(texts: [(&str, &str); N]) -> Values {
         .into()
 }
 
-/// The values that a mail's templates may use, besides those of the settings. A value that the
-/// kind of mail does not have is left out, so that using it is an error; except the recipient's
-/// name, which is empty then.
+/// The values for the templates of a mail, besides the settings. Values that the kind of mail does
+/// not have are undefined, so that using them is an error; only the recipient's name is empty
+/// instead.
 fn values_of(context: &MailContext) -> Values {
     let mut values = texts([("name", ""), ("email", &context.email)]);
     if let Some(code) = &context.code {
@@ -286,7 +281,7 @@ fn values_of(context: &MailContext) -> Values {
     values
 }
 
-/// A time in the largest unit that leaves no rest: `90 minutes`, `2 hours`, `7 days`.
+/// A duration in the largest unit without a remainder: `90 minutes`, `2 hours`, `7 days`.
 fn in_words(minutes: i64) -> String {
     let (count, unit) = match minutes {
         m if m > 0 && m % (24 * 60) == 0 => (m / (24 * 60), "day"),
@@ -296,7 +291,7 @@ fn in_words(minutes: i64) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The error that an error in an included or extended template comes from.
+/// The error in an included or extended template that caused an error.
 fn innermost(error: &minijinja::Error) -> &minijinja::Error {
     let mut innermost = error;
     while let Some(source) = std::error::Error::source(innermost)

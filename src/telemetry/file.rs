@@ -197,7 +197,7 @@ fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Elsewhere the standard library cannot tell; there, one process writes to one file.
+/// The standard library cannot compare files on other systems: there, one process writes to one file.
 #[cfg(not(unix))]
 fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
     true
@@ -290,7 +290,7 @@ mod tests {
         for number in 1..=9 {
             log(&mut file, &format!("line {number}"));
         }
-        // A restart goes on where the last process stopped.
+        // A restart continues where the last process stopped.
         let mut file = RotatingFile::new(&config(&logs.join("app.log"), 2));
         log(&mut file, "longer than the limit");
         log(&mut file, "line 11");
@@ -305,7 +305,7 @@ mod tests {
         );
     }
 
-    /// With no backups the file starts anew.
+    /// Without backups the file is emptied.
     #[test]
     fn no_backups_are_kept_if_none_are_wanted() {
         let directory = tempfile::tempdir().unwrap();

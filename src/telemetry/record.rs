@@ -24,7 +24,7 @@ pub(super) struct LogRecord {
     pub(super) fields: Vec<(&'static str, Value)>,
 }
 
-/// Somewhere that records are written to.
+/// A destination of records.
 pub(super) struct Output {
     pub(super) accepts: Box<dyn Fn(&Metadata<'_>) -> bool + Send + Sync>,
     pub(super) write: Box<dyn Fn(&LogRecord) + Send + Sync>,

@@ -32,7 +32,7 @@ fn the_committed_example_lists_every_setting() {
     );
 }
 
-/// Whoever removes every `#` before a setting gets what holds without the file.
+/// The example without its `#` is the default configuration.
 #[test]
 fn the_committed_example_holds_the_defaults() {
     let is_setting = |line: &&str| {

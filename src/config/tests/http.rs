@@ -20,7 +20,7 @@ fn proxies_are_addresses_and_networks() {
     );
 }
 
-/// Whoever trusts everybody lets everybody be anybody.
+/// Trusting every proxy lets every client choose its IP address.
 #[test]
 fn proxies_that_are_everybody_are_refused() {
     for list in [

@@ -74,7 +74,7 @@ fn with_nothing_set_development_works() {
     assert!(config.log.security_file.is_none());
 }
 
-/// Who moves the server and not the links in its mails is told where these lead.
+/// A moved server with an old `APP_URL` is warned about its links.
 #[test]
 fn another_port_with_the_usual_address_is_noted() {
     let noted = |variables: &[(&str, &str)]| {

@@ -233,7 +233,7 @@ fn map(lines: Vec<(HeaderName, HeaderValue)>) -> HeaderMap {
 }
 
 proptest! {
-    /// Whoever is not in the list is who they are, and came as they came, whatever they send.
+    /// Headers of clients that are not in the list are ignored.
     #[test]
     fn a_stranger_cannot_be_another(peer in any_ip(), lines in any_lines()) {
         let is_proxy = trusted().iter().any(|network| network.contains(&peer.to_canonical()));

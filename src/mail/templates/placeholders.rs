@@ -1,6 +1,6 @@
-//! The single-brace dialect: `{code}` becomes `{{ code }}` when a template is loaded.
+//! Placeholders in single braces: `{code}` becomes `{{ code }}` when a template is loaded.
 
-/// The names that single braces may hold; anything else in single braces is left alone.
+/// The names of placeholders. Other text in single braces is left alone.
 const NAMES: [&str; 12] = [
     "code",
     "link",
@@ -16,12 +16,11 @@ const NAMES: [&str; 12] = [
     "support_email",
 ];
 
-/// Rewrites the single-brace placeholders of a template, line by line the same as before.
+/// Rewrites the placeholders of a template; the lines stay the same.
 ///
-/// Double braces, tags, comments and what stands between `{% raw %}` and `{% endraw %}` are
-/// copied as they are, and so are the braces of CSS. In minified CSS an opening brace may stand
-/// before an id (`@media print{#a{…}}`), which would begin a comment: within a `<style>` element
-/// that has no `#}` to end one, it is made literal.
+/// Double braces, tags, comments and the content of `{% raw %}` are copied, and so are the braces
+/// of CSS. In minified CSS a brace may precede an ID (`@media print{#a{…}}`), which would begin a
+/// comment: in a `<style>` element without `#}` it is made literal.
 pub(super) fn translate(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + 64);
     let mut rest = source;
@@ -49,15 +48,15 @@ pub(super) fn translate(source: &str) -> String {
     out
 }
 
-/// The name in single braces at the start of `text`, if it is one of ours.
+/// The placeholder at the start of `text`.
 fn placeholder(text: &str) -> Option<&'static str> {
     NAMES.into_iter().find(|name| {
         text.get(1..=name.len()) == Some(*name) && text[name.len() + 1..].starts_with('}')
     })
 }
 
-/// The length of the template markup that starts at the start of `text`. Markup without an end
-/// reaches to the end of the text, where the compiler will complain about it.
+/// The length of the markup at the start of `text`. Markup without an end extends to the end of the
+/// text, where the compiler reports it.
 fn markup_length(text: &str) -> Option<usize> {
     let until = |end: &str| text.find(end).map_or(text.len(), |at| at + end.len());
     match text.as_bytes().get(1)? {

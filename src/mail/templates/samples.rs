@@ -1,4 +1,4 @@
-//! Tries every template at start, with values as bad as they can be.
+//! Tries out every template at start with hostile values.
 
 use minijinja::Value;
 
@@ -6,11 +6,10 @@ use super::{Part, TemplateError, Templates, Values, explain, sources, values_of}
 use crate::domain::code::{Code, CodeFormat, CodeType};
 use crate::domain::mail::{Link, Mail, MailContext, MailKind, SecretKind};
 
-/// The values that a person may have typed.
+/// Values that a person may have typed.
 const TYPED: [&str; 4] = ["name", "new_email", "team_name", "inviter_name"];
 
-/// A value that becomes a tag, an expression or a second placeholder where it is not handled as
-/// text.
+/// A value that becomes a tag, an expression or another placeholder if it is not treated as text.
 fn hostile(name: &str) -> String {
     format!(
         "{} a='b'>\"&{{{{ 7*7 }}}}{{code}}{{link}}{{% raw %}}{{#",
@@ -18,12 +17,12 @@ fn hostile(name: &str) -> String {
     )
 }
 
-/// What shows that a hostile value was not escaped.
+/// Appears in HTML if a hostile value is not escaped.
 fn tag(name: &str) -> String {
     format!("<x-{name}")
 }
 
-/// Everything that is wrong with templates that compiled.
+/// Everything that is wrong with the templates that compiled.
 pub(super) fn check(templates: &Templates) -> Vec<TemplateError> {
     let parts = MailKind::all().flat_map(|kind| Part::ALL.map(|part| (kind, part)));
     parts
@@ -32,7 +31,7 @@ pub(super) fn check(templates: &Templates) -> Vec<TemplateError> {
         .collect()
 }
 
-/// Templates that did not compile have been reported already, and so has a broken layout.
+/// Templates that did not compile were reported before, and so was a broken layout.
 fn is_compiled(templates: &Templates, kind: MailKind, part: Part) -> bool {
     let compiled = |part: Part| {
         let environment = match part {
@@ -103,7 +102,7 @@ fn check_part(templates: &Templates, kind: MailKind, part: Part) -> Result<(), T
     Ok(())
 }
 
-/// Values as bad as they can be, with or without the names that may be unknown.
+/// Hostile values, with or without optional names.
 fn values(
     templates: &Templates,
     mail: &Mail,

@@ -1,4 +1,4 @@
-//! Where the text of a template comes from: the environment, files, or what is built in.
+//! Where the text of a template comes from: the environment, files, or the built-in templates.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -8,23 +8,21 @@ use super::{Part, TemplateError};
 use crate::config::{TemplateOverride, TemplatesConfig};
 use crate::domain::mail::MailKind;
 
-/// HTML that the bodies build upon. Files of these names in the template directory win.
+/// Templates that the HTML bodies use. Files with these names replace them.
 pub(super) const SHARED: [&str; 2] = [LAYOUT, PLAIN];
 /// The frame of every HTML body.
 pub(super) const LAYOUT: &str = "layout.html";
-/// The body made of a plain text.
+/// The body made from a plain text.
 pub(super) const PLAIN: &str = "plain.html";
 
-/// The text of one template.
 pub(super) struct Source {
     /// Its name among the templates: `login_code/body.html`.
     pub(super) name: String,
-    /// What an operator knows it by: a path, a variable, or that it is built in.
+    /// The path, the variable, or "built-in" and the name.
     pub(super) origin: String,
     pub(super) text: String,
 }
 
-/// The text of a shared template.
 pub(super) fn shared(config: &TemplatesConfig, file: &str) -> Result<Source, TemplateError> {
     let built_in = match file {
         LAYOUT => include_str!("../../../templates/layout.html"),
@@ -33,7 +31,7 @@ pub(super) fn shared(config: &TemplatesConfig, file: &str) -> Result<Source, Tem
     from_files(config, &[file.to_owned()], file, built_in)
 }
 
-/// The text of one part of a mail, or `None` for HTML that is to be made of the plain text.
+/// `None` for HTML that is made from the plain text.
 pub(super) fn of_part(
     config: &TemplatesConfig,
     kind: MailKind,
@@ -77,7 +75,7 @@ fn environment(
     }
 }
 
-/// A second name under which a body's file is looked for, at the top of the directory.
+/// Another name for the file of a body, in the top folder.
 fn alias(kind: MailKind, part: Part) -> Option<&'static str> {
     match (kind, part) {
         (MailKind::SignupCode, Part::Text) => Some("signup_email.txt"),
@@ -88,7 +86,7 @@ fn alias(kind: MailKind, part: Part) -> Option<&'static str> {
     }
 }
 
-/// The first of `files` that exists, else the built-in text.
+/// The first of `files` that exists, or the built-in text.
 fn from_files(
     config: &TemplatesConfig,
     files: &[String],
@@ -115,7 +113,7 @@ fn from_files(
     })
 }
 
-/// The text of a file, without a byte order mark; `None` if there is no such file.
+/// The text of a file without byte order mark; `None` if it does not exist.
 fn read(path: &Path) -> Result<Option<String>, TemplateError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text.trim_start_matches('\u{feff}').to_owned())),
@@ -130,7 +128,7 @@ fn read(path: &Path) -> Result<Option<String>, TemplateError> {
     }
 }
 
-/// Whether a text has an HTML tag. An address in angle brackets is none.
+/// Whether a text contains an HTML tag. An email address in angle brackets is not one.
 fn is_html(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| {
         let tag = &text[at + 1..];
