@@ -54,31 +54,7 @@ struct DetailsJson<'a> {
     retried_at: Option<Timestamp>,
     worth_sending: bool,
     being_sent: bool,
-    history: Vec<AttemptJson<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AttemptJson<'a> {
-    number: u32,
-    started_at: Timestamp,
-    ended_at: Timestamp,
-    outcome: &'static str,
-    provider: Option<&'a str>,
-    error: Option<&'a str>,
-}
-
-impl<'a> From<&'a MailAttempt> for AttemptJson<'a> {
-    fn from(attempt: &'a MailAttempt) -> Self {
-        Self {
-            number: attempt.number,
-            started_at: attempt.started_at,
-            ended_at: attempt.ended_at,
-            outcome: attempt.outcome.name(),
-            provider: attempt.provider.as_deref(),
-            error: attempt.error.as_deref(),
-        }
-    }
+    history: &'a [MailAttempt],
 }
 
 pub(super) async fn list(
@@ -130,7 +106,7 @@ pub(super) async fn show(services: &Services, id: &str, json: bool) -> anyhow::R
             retried_at: details.mail.retried_at,
             worth_sending: details.is_valid,
             being_sent: details.is_leased,
-            history: details.attempts.iter().map(AttemptJson::from).collect(),
+            history: &details.attempts,
         });
     }
     print(table(&summary(&details, &mail)))?;

@@ -1,6 +1,7 @@
 //! Mails of the outbox, the attempts to send them, and when to retry.
 
 use chrono::Duration;
+use serde::Serialize;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::Mail;
@@ -58,7 +59,8 @@ pub struct OutboxMail {
 }
 
 /// An attempt whose result was recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct MailAttempt {
     /// Counted from 1. Numbers of attempts whose process ended before recording the result are
     /// missing.
@@ -74,7 +76,8 @@ pub struct MailAttempt {
 }
 
 /// The outcome of an attempt to send a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum AttemptOutcome {
     Sent,
