@@ -4,10 +4,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use include_dir::{Dir, File, include_dir};
+
 use super::{Part, TemplateError};
 use crate::config::{TemplateOverride, TemplatesConfig};
 use crate::domain::mail::MailKind;
 
+static BUILT_IN: Dir = include_dir!("$CARGO_MANIFEST_DIR/templates");
 /// Templates that the HTML bodies use. Files with these names replace them.
 pub(super) const SHARED: [&str; 2] = [LAYOUT, PLAIN];
 /// The frame of every HTML body.
@@ -24,11 +27,7 @@ pub(super) struct Source {
 }
 
 pub(super) fn shared(config: &TemplatesConfig, file: &str) -> Result<Source, TemplateError> {
-    let built_in = match file {
-        LAYOUT => include_str!("../../../templates/layout.html"),
-        _ => include_str!("../../../templates/plain.html"),
-    };
-    from_files(config, &[file.to_owned()], file, built_in)
+    from_files(config, &[file.to_owned()], file)
 }
 
 /// `None` for HTML that is made from the plain text.
@@ -61,7 +60,7 @@ pub(super) fn of_part(
     }
     let mut files = vec![name.clone()];
     files.extend(alias(kind, part).map(str::to_owned));
-    from_files(config, &files, &name, built_in(kind, part)).map(Some)
+    from_files(config, &files, &name).map(Some)
 }
 
 fn environment(
@@ -91,7 +90,6 @@ fn from_files(
     config: &TemplatesConfig,
     files: &[String],
     name: &str,
-    built_in: &str,
 ) -> Result<Source, TemplateError> {
     let paths = config
         .directory
@@ -109,7 +107,7 @@ fn from_files(
     Ok(Source {
         name: name.to_owned(),
         origin: format!("built-in {name}"),
-        text: built_in.to_owned(),
+        text: built_in(name).to_owned(),
     })
 }
 
@@ -148,30 +146,11 @@ fn is_html(text: &str) -> bool {
     })
 }
 
-macro_rules! built_in_of {
-    ($folder:literal, $part:expr) => {
-        match $part {
-            Part::Subject => include_str!(concat!("../../../templates/", $folder, "/subject.txt")),
-            Part::Text => include_str!(concat!("../../../templates/", $folder, "/body.txt")),
-            Part::Html => include_str!(concat!("../../../templates/", $folder, "/body.html")),
-        }
-    };
-}
-
-fn built_in(kind: MailKind, part: Part) -> &'static str {
-    match kind {
-        MailKind::SignupCode => built_in_of!("signup_code", part),
-        MailKind::LoginCode => built_in_of!("login_code", part),
-        MailKind::VerifyEmail => built_in_of!("verify_email", part),
-        MailKind::ChangeEmail => built_in_of!("change_email", part),
-        MailKind::EmailChanged => built_in_of!("email_changed", part),
-        MailKind::PasswordReset => built_in_of!("password_reset", part),
-        MailKind::PasswordChanged => built_in_of!("password_changed", part),
-        MailKind::TeamInvitation => built_in_of!("team_invitation", part),
-        MailKind::TeamAdded => built_in_of!("team_added", part),
-        MailKind::AccountExists => built_in_of!("account_exists", part),
-        MailKind::NoAccount => built_in_of!("no_account", part),
-    }
+/// The text of a file in `templates/`; empty if there is none, which the check of the templates
+/// reports.
+fn built_in(name: &str) -> &'static str {
+    let file = BUILT_IN.get_file(name);
+    file.and_then(File::contents_utf8).unwrap_or_default()
 }
 
 #[cfg(test)]
