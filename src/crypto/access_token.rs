@@ -1,7 +1,5 @@
 //! Access tokens: JWTs (RFC 7519) of the type `at+jwt` (RFC 9068).
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::DateTime;
@@ -77,29 +75,24 @@ pub enum AccessTokensError {
 }
 
 pub struct AccessTokens {
-    signing: SigningKey,
-    /// By `kid`.
-    accepted: BTreeMap<String, AcceptedKey>,
+    /// The first key signs; all are accepted.
+    keys: Vec<(Key, Validation)>,
     issuer: String,
     audience: String,
 }
 
-struct SigningKey {
-    header: Header,
-    key: EncodingKey,
-}
-
-struct AcceptedKey {
-    key: DecodingKey,
-    /// Allows one algorithm only.
-    validation: Validation,
+struct Key {
+    kid: String,
+    algorithm: Algorithm,
+    signing: EncodingKey,
+    verifying: DecodingKey,
     jwk: Option<Jwk>,
 }
 
 impl std::fmt::Debug for AccessTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AccessTokens")
-            .field("kids", &self.accepted.keys())
+            .field("issuer", &self.issuer)
             .finish_non_exhaustive()
     }
 }
@@ -120,38 +113,17 @@ impl AccessTokens {
             private(&config.private_key_previous, "JWT_PRIVATE_KEY_PREVIOUS")?,
             config.secret_key_previous.as_ref().map(derived_key),
         ];
-        let mut signing = None;
-        let mut accepted = BTreeMap::new();
-        for key in keys.into_iter().flatten() {
-            let mut validation = Validation::new(key.algorithm);
-            validation.set_issuer(&[&config.issuer]);
-            validation.set_audience(&[&config.audience]);
-            validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-            // Checked in `read`, by our clock.
-            validation.validate_exp = false;
-            let header = Header {
-                typ: Some(TOKEN_TYPE.to_owned()),
-                kid: Some(key.kid.clone()),
-                ..Header::new(key.algorithm)
-            };
-            signing.get_or_insert(SigningKey {
-                header,
-                key: key.signing,
-            });
-            let acceptable = AcceptedKey {
-                key: key.verifying,
-                validation,
-                jwk: key.jwk,
-            };
-            accepted.insert(key.kid, acceptable);
-        }
-        let signing = signing.ok_or(AccessTokensError::SelfTest)?;
-        let (issuer, audience) = (config.issuer.clone(), config.audience.clone());
         let tokens = Self {
-            signing,
-            accepted,
-            issuer,
-            audience,
+            keys: keys
+                .into_iter()
+                .flatten()
+                .map(|key| {
+                    let validation = validation(&key, config);
+                    (key, validation)
+                })
+                .collect(),
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
         };
         tokens.self_test()?;
         Ok(tokens)
@@ -168,25 +140,32 @@ impl AccessTokens {
     /// The public keys as a JWK set (RFC 7517); empty if tokens are signed with a secret.
     pub fn public_keys(&self) -> serde_json::Value {
         let keys: Vec<_> = self
-            .accepted
-            .values()
-            .filter_map(|key| key.jwk.as_ref())
+            .keys
+            .iter()
+            .filter_map(|(key, _)| key.jwk.as_ref())
             .collect();
         serde_json::json!({ "keys": keys })
     }
 
     pub fn sign(&self, claims: &AccessClaims) -> Result<String, SigningFailed> {
-        Ok(encode(&self.signing.header, claims, &self.signing.key)?)
+        let (key, _) = &self.keys[0];
+        let header = Header {
+            typ: Some(TOKEN_TYPE.to_owned()),
+            kid: Some(key.kid.clone()),
+            ..Header::new(key.algorithm)
+        };
+        Ok(encode(&header, claims, &key.signing)?)
     }
 
     pub fn read(&self, token: &str, now: Timestamp) -> Result<AccessClaims, AccessTokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| AccessTokenError::Invalid)?;
-        let accepted = header
-            .kid
-            .filter(|_| header.typ.as_deref() == Some(TOKEN_TYPE) && header.crit.is_none())
-            .and_then(|kid| self.accepted.get(&kid))
-            .ok_or(AccessTokenError::Invalid)?;
-        let claims = decode::<AccessClaims>(token, &accepted.key, &accepted.validation)
+        if header.typ.as_deref() != Some(TOKEN_TYPE) || header.crit.is_some() {
+            return Err(AccessTokenError::Invalid);
+        }
+        let mut keys = self.keys.iter();
+        let key = keys.find(|(key, _)| header.kid.as_ref() == Some(&key.kid));
+        let (key, validation) = key.ok_or(AccessTokenError::Invalid)?;
+        let claims = decode::<AccessClaims>(token, &key.verifying, validation)
             .map_err(|_| AccessTokenError::Invalid)?
             .claims;
         if claims.exp <= now.timestamp() {
@@ -220,12 +199,15 @@ impl AccessTokens {
     }
 }
 
-struct Key {
-    kid: String,
-    algorithm: Algorithm,
-    signing: EncodingKey,
-    verifying: DecodingKey,
-    jwk: Option<Jwk>,
+/// Allows the algorithm of the key only.
+fn validation(key: &Key, config: &TokensConfig) -> Validation {
+    let mut validation = Validation::new(key.algorithm);
+    validation.set_issuer(&[&config.issuer]);
+    validation.set_audience(&[&config.audience]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    // Checked in `read`, by our clock.
+    validation.validate_exp = false;
+    validation
 }
 
 /// The HS256 key of a secret. Its `kid` reveals nothing about the secret.
