@@ -130,8 +130,8 @@ fn notices_say_what_happened_and_what_to_do() {
             "Your email address at Ship & Shore was changed",
             [
                 "from ada@example.com to countess@example.com",
-                "write to help@example.com immediately",
-                "change your password if you still can",
+                "write to help@example.com immediately and change your password",
+                "if you still can: someone else",
             ],
         ),
         (
