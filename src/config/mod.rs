@@ -1,7 +1,7 @@
 //! All settings, read from the environment at start.
 //!
 //! [`settings`] is the table of all of them: a new setting is a row there. What several settings
-//! make together is checked and built in [`load`] and beside it.
+//! make together is checked and built in [`mod@load`] and beside it.
 
 mod dotenv;
 mod keys;
